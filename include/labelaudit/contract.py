@@ -1,0 +1,288 @@
+"""The contract of one dataset: frozen pydantic models of `<contracts>/<customer>/<dataset>.yaml`.
+
+Promises only: what is delivered, how it is checked, what is good enough, where it goes. Secrets and endpoints are not
+here, but in Airflow Connections that the contract names. Reading and error messages are in `contracts.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+NAME = r"[a-z0-9][a-z0-9_-]{0,62}"
+"""A customer, dataset or vendor: it becomes a part of paths, DAG ids and table names."""
+
+Name = Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
+ColumnName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Rate = Annotated[float, Field(ge=0, le=1)]
+Severity = Literal["critical", "warning", "info"]
+
+RESERVED = ("delivery", "vendor", "file", "line", "row", "release")
+"""Columns that Labelaudit writes itself; a contract can't declare them."""
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=False)
+
+
+class Column(Model):
+    """One column of the canonical long table (one row a label)."""
+
+    type: Literal["string", "integer", "number", "boolean", "timestamp", "vector"] = Field(
+        "string", description="vector: a list of numbers (a JSON array in text formats)"
+    )
+    required: bool = Field(True, description="whether the vendor's file must have the column")
+    nullable: bool = Field(False, description="whether a row may leave it empty")
+    length: int | None = Field(None, ge=1, description="vector: how many numbers")
+
+    @model_validator(mode="after")
+    def _length_is_of_vectors(self):
+        if (self.length is not None) != (self.type == "vector"):
+            raise ValueError("`length` belongs to columns of type vector, and those need it")
+        return self
+
+
+class Vendor(Model):
+    """How one vendor delivers: its file format, and what it calls the canonical columns."""
+
+    format: Literal["csv", "tsv", "jsonl", "parquet"]
+    compression: Literal["none", "gzip"] = "none"
+    encoding: Literal["utf-8", "utf-8-sig", "latin-1", "utf-16"] = "utf-8"
+    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = Field(
+        None, description="csv only; the default is a comma"
+    )
+    columns: dict[ColumnName, str] = Field(
+        default_factory=dict, description="canonical name: the vendor's name, where they differ"
+    )
+
+    @model_validator(mode="after")
+    def _delimiter_is_of_csv(self):
+        if self.delimiter is not None and self.format != "csv":
+            raise ValueError("`delimiter` belongs to format csv")
+        return self
+
+
+class Check(Model):
+    """A Great Expectations expectation by its own name and arguments."""
+
+    type: str = Field(pattern=r"^expect_[a-z_]+$", description="e.g. expect_column_values_to_be_between")
+    kwargs: dict[str, Any] = Field(default_factory=dict)
+    severity: Severity = Field(
+        "warning",
+        description="of a row check: critical rejects the delivery, warning rejects the row, info only reports;"
+        " of a table check: critical rejects the delivery, the others report",
+    )
+
+
+class Delivered(Model):
+    """Predicted probabilities that come with the delivery: columns of its rows, or a file of its own."""
+
+    source: Literal["delivered"]
+    columns: dict[Label, str] = Field(
+        default_factory=dict, description="class: the column of its probability, where they differ"
+    )
+    file: str | None = Field(None, description="name of the second file (item column and one column a class)")
+
+
+class FromText(Model):
+    """Word and character TF-IDF, logistic regression."""
+
+    source: Literal["text"]
+    column: ColumnName
+
+
+class FromEmbedding(Model):
+    """Logistic regression on a vector column."""
+
+    source: Literal["embedding"]
+    column: ColumnName
+
+
+class FromTabular(Model):
+    """Gradient boosting on numeric columns."""
+
+    source: Literal["tabular"]
+    columns: tuple[ColumnName, ...] = Field(min_length=1)
+
+
+class FromPixels(Model):
+    """Small pictures in a vector column, row by row from the top left."""
+
+    source: Literal["pixels"]
+    column: ColumnName
+    shape: tuple[int, int] | tuple[int, int, Literal[3]] = Field(description="height, width[, 3 for RGB]")
+    maximum: float = Field(255, gt=0, description="the value of full brightness")
+
+
+class NoPredictions(Model):
+    """Nothing but the annotators' agreement; every item needs several."""
+
+    source: Literal["none"]
+
+
+Predictions = Annotated[
+    Delivered | FromText | FromEmbedding | FromTabular | FromPixels | NoPredictions, Field(discriminator="source")
+]
+
+
+class Tolerance(Model):
+    rejected_rows_rate: Rate = Field(0.05, description="more than this share of rejects rejects the delivery")
+
+
+class Limits(Model):
+    """Quality limits of a release; what is left out is not judged."""
+
+    issue_rate: Rate | None = Field(None, description="largest share of items whose label is likely wrong")
+    vendor_issue_rate: Rate | None = Field(None, description="the same, for each vendor of the release")
+    agreement: Annotated[float, Field(ge=-1, le=1)] | None = Field(None, description="least Krippendorff's alpha")
+    annotator_quality: Rate | None = Field(
+        None, description="breached when the upper end of an annotator's interval is below it"
+    )
+    rejected_rows_rate: Rate | None = Field(None, description="largest share of rejected rows over the release")
+    issue_rate_ratio: float | None = Field(
+        None, gt=1, description="largest ratio of the issue rate to that of the releases before"
+    )
+
+
+class AlertRoute(Model):
+    """Where alerts of some events go. The connection is an Airflow Connection and holds the secrets."""
+
+    on: tuple[Literal["breach", "rejection", "failure"], ...] = ("breach", "rejection", "failure")
+    via: Literal["email", "slack", "webhook", "log"]
+    to: tuple[str, ...] = Field((), description="e-mail addresses; a Slack channel")
+    connection: str | None = Field(None, description="id of the Airflow Connection (smtp, slack webhook, http)")
+
+    @model_validator(mode="after")
+    def _complete(self):
+        if self.via == "email" and not self.to:
+            raise ValueError("an e-mail route needs `to`")
+        if self.via in ("slack", "webhook") and not self.connection:
+            raise ValueError(f"a {self.via} route needs `connection`, the id of an Airflow Connection")
+        return self
+
+
+class Destination(Model):
+    uri: str | None = Field(
+        None,
+        pattern=r"^(file:///|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/|$)).*",
+        description="file:///folder or s3://bucket/prefix; left out: `published/<customer>/<dataset>` in the store",
+    )
+    connection: str | None = Field(None, description="id of the Airflow Connection with this customer's credentials")
+
+
+class Retention(Model):
+    runs_days: int = Field(30, ge=1, description="staged tables and check results of finished runs")
+    table_versions_days: int = Field(90, ge=7, description="old versions of the published tables")
+
+
+class History(Model):
+    max_items: int = Field(20_000, ge=0, description="items of earlier releases that a run trains on; newest first")
+
+
+class Contract(Model):
+    """What a customer, its vendors and we agreed on for one dataset. `customer` and `dataset` come from the path."""
+
+    customer: Name
+    dataset: Name
+    task: Literal["classification"]
+    description: str = ""
+    classes: tuple[Label, ...] = Field(min_length=2, max_length=10_000)
+    columns: dict[ColumnName, Column]
+    vendors: dict[Name, Vendor] = Field(min_length=1)
+    predictions: Predictions
+    checks: tuple[Check, ...] = ()
+    tolerance: Tolerance = Tolerance()
+    limits: Limits = Limits()
+    on_breach: Literal["alert", "hold"] = "alert"
+    alerts: tuple[AlertRoute, ...] = ()
+    schedule: str | None = Field("0 6 * * *", description="cron, UTC; null: by hand only")
+    destination: Destination = Destination()
+    retention: Retention = Retention()
+    history: History = History()
+    annotators: Literal["hashed", "omitted", "plain"] = Field(
+        "hashed", description="how annotators appear to the customer"
+    )
+    seed: int = Field(0, ge=0, lt=2**32)
+
+    @field_validator("schedule")
+    @classmethod
+    def _schedule_is_cron(cls, schedule: str | None) -> str | None:
+        if schedule is not None and not re.fullmatch(r"@(hourly|daily|weekly|monthly)|(\S+ +){4}\S+", schedule):
+            raise ValueError(f"not a cron expression of five fields: {schedule!r}; e.g. '0 6 * * *'")
+        return schedule
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self):
+        _require(len(set(self.classes)) == len(self.classes), "a class is listed twice")
+        for name in ("item", "label"):
+            _require(name in self.columns, f"`columns` must declare `{name}`")
+        for name, column in self.columns.items():
+            _require(name not in RESERVED, f"column `{name}` is written by Labelaudit; call it something else")
+            if name in ("item", "annotator", "label"):
+                _require(column.type == "string", f"column `{name}` must be of type string")
+                _require(column.required and not column.nullable, f"column `{name}` can't be optional or empty")
+        for vendor, terms in self.vendors.items():
+            for name in terms.columns:
+                _require(
+                    name in self.columns or name in self.probability_columns,
+                    f"vendor `{vendor}` maps `{name}`, which `columns` does not declare",
+                )
+        self._check_predictions()
+        return self
+
+    def _check_predictions(self) -> None:
+        predictions = self.predictions
+        if isinstance(predictions, Delivered):
+            for label in predictions.columns:
+                _require(label in self.classes, f"`predictions.columns` names {label!r}, which is not a class")
+            return
+        if isinstance(predictions, NoPredictions):
+            _require("annotator" in self.columns, "without predictions, `columns` must declare `annotator`")
+            return
+        wanted = {"text": ("string",), "tabular": ("integer", "number", "boolean")}.get(predictions.source, ("vector",))
+        names = predictions.columns if isinstance(predictions, FromTabular) else (predictions.column,)
+        for name in names:
+            _require(name in self.columns, f"`predictions` names column `{name}`, which `columns` does not declare")
+            _require(
+                self.columns[name].type in wanted,
+                f"`predictions` needs column `{name}` of type {' or '.join(wanted)}, not {self.columns[name].type}",
+            )
+        if isinstance(predictions, FromPixels):
+            size, length = _product(predictions.shape), self.columns[predictions.column].length
+            _require(size == length, f"`predictions.shape` has {size} values, column `{predictions.column}` {length}")
+
+    @property
+    def id(self) -> str:
+        """`<customer>/<dataset>`."""
+        return f"{self.customer}/{self.dataset}"
+
+    @property
+    def probability_columns(self) -> tuple[str, ...]:
+        """Delivered probabilities in the order of `classes`: the columns of the file that holds them, else empty."""
+        if not isinstance(self.predictions, Delivered):
+            return ()
+        return tuple(self.predictions.columns.get(label, label) for label in self.classes)
+
+    @property
+    def feature_columns(self) -> tuple[str, ...]:
+        """The canonical columns that predictions are made from."""
+        if isinstance(self.predictions, FromTabular):
+            return self.predictions.columns
+        if isinstance(self.predictions, FromText | FromEmbedding | FromPixels):
+            return (self.predictions.column,)
+        return ()
+
+
+def _require(true: bool, message: str) -> None:
+    if not true:
+        raise ValueError(message)
+
+
+def _product(shape: tuple[int, ...]) -> int:
+    size = 1
+    for side in shape:
+        size *= side
+    return size

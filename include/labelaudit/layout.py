@@ -1,0 +1,83 @@
+"""Every object key, in one place. A part of a key that came from outside is checked here and nowhere else.
+
+`<store>/inbox`   what vendors deliver; never changed, never deleted by us
+`<store>/runs`    a run's own work: staged tables, rejects, check results; expires
+`<store>/history` accepted annotations with their features, internal; a row counts only if its release is published
+`<store>/rejections` one record and report for each rejected delivery, by its digest
+`<destination>`   the customer's: tables `labels`, `annotations`, `quality`, and `releases/<release>/`
+"""
+
+from __future__ import annotations
+
+import re
+
+from labelaudit.errors import DeliveryRejected
+
+MANIFEST = "manifest.json"
+SAFE_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+@-]{0,127}")
+LABELS, ANNOTATIONS, QUALITY = "labels", "annotations", "quality"
+
+
+def is_safe_part(part: str) -> bool:
+    """Whether `part` can stand in a key: no separator, no leading dot, nothing that a shell or HTML would read."""
+    return SAFE_PART.fullmatch(part) is not None
+
+
+def safe_path(path: str) -> str:
+    """A file's path within its delivery, or DeliveryRejected(unsafe_path)."""
+    if len(path) <= 512 and all(map(is_safe_part, path.split("/"))):
+        return path
+    raise DeliveryRejected(
+        "unsafe_path",
+        f"manifest.json names the file {path[:200]!r}. Paths are relative to the delivery's folder, with letters,"
+        " digits and . _ = + @ - only. Rename the file and deliver again.",
+    )
+
+
+def inbox(vendor: str, customer: str, dataset: str) -> str:
+    return f"inbox/{vendor}/{customer}/{dataset}/"
+
+
+def delivery(vendor: str, customer: str, dataset: str, delivery_id: str) -> str:
+    return f"{inbox(vendor, customer, dataset)}{delivery_id}/"
+
+
+def run(customer: str, dataset: str, run_name: str) -> str:
+    return f"runs/{customer}/{dataset}/{run_name}/"
+
+
+def run_delivery(customer: str, dataset: str, run_name: str, vendor: str, delivery_id: str) -> str:
+    return f"{run(customer, dataset, run_name)}{vendor}/{delivery_id}/"
+
+
+def history(customer: str, dataset: str) -> str:
+    """Folder of a release's internal annotations: one Parquet file a release."""
+    return f"history/{customer}/{dataset}/"
+
+
+def rejections(customer: str, dataset: str) -> str:
+    return f"rejections/{customer}/{dataset}/"
+
+
+def rejection(customer: str, dataset: str, vendor: str, delivery_id: str, digest: str) -> str:
+    return f"{rejections(customer, dataset)}{vendor}/{delivery_id}-{digest[:12]}/"
+
+
+def annotator_key(customer: str) -> str:
+    """The secret with which a customer's annotators are hashed."""
+    return f"keys/{customer}/annotators"
+
+
+def release(release_name: str) -> str:
+    return f"releases/{release_name}/"
+
+
+def published(customer: str, dataset: str) -> str:
+    """The destination within the store, of a contract that names none."""
+    return f"published/{customer}/{dataset}"
+
+
+def run_name(run_id: str) -> str:
+    """A run id of Airflow (`scheduled__2026-11-01T06:00:00+00:00`) as a part of a key."""
+    name = re.sub(r"[^A-Za-z0-9._=@-]+", "-", run_id).strip("-._")[:120]
+    return name or "run"

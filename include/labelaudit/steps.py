@@ -1,0 +1,133 @@
+"""The verbs of one run, each from value to value: find, stage, check, detect, judge, publish.
+
+Airflow's tasks and the command line call these and nothing else. Any step may be killed and repeated: it writes below
+its run's prefix, or under a release's own name, and a release exists only once the `labels` table's log says so.
+What is heavy to import is imported where it is used, so that a scheduler can import this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from labelaudit import layout
+from labelaudit.contract import Contract
+from labelaudit.store import Store, open_store
+from labelaudit.values import (
+    Audit,
+    CheckedDelivery,
+    Delivery,
+    Found,
+    Release,
+    StagedDelivery,
+    Verdict,
+)
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) of whatever a step counts."""
+
+
+def open_destination(contract: Contract, store: Store, credentials: dict[str, Any] | None = None) -> Store:
+    """The customer's store; for a contract that names none, a folder of ours."""
+    if contract.destination.uri is None:
+        return store.below(layout.published(contract.customer, contract.dataset))
+    return open_store(contract.destination.uri, credentials)
+
+
+def find(
+    contract: Contract,
+    store: Store,
+    destination: Store,
+    run: str,
+    deliveries: Sequence[str] = (),
+    again: bool = False,
+) -> Found:
+    """What waits in the inbox, or of it only `deliveries` (`vendor/id`, or `id`).
+
+    A delivery that was published, or refused with the same bytes, waits no more, unless `again`.
+    Raises DeliveryRejected where a delivery that was asked for by name is not there.
+    """
+    from labelaudit import intake, tables
+
+    state = tables.state(destination)
+    found = intake.choose(
+        contract, store, published=tables.published_deliveries(destination), wanted=deliveries, again=again
+    )
+    return Found(
+        run=run,
+        deliveries=found,
+        base_version=state.version,
+        base_release=state.release,
+        sequence=state.sequence + 1,
+    )
+
+
+def stage(
+    contract: Contract, delivery: Delivery, store: Store, run: str, progress: Progress | None = None
+) -> StagedDelivery:
+    """Read a delivery's files into canonical Parquet; what can't be read becomes rejects, or a refusal."""
+    from labelaudit import staging
+
+    return staging.stage(contract, delivery, store, run, progress=progress)
+
+
+def check(
+    contract: Contract, staged: StagedDelivery, store: Store, run: str, progress: Progress | None = None
+) -> CheckedDelivery:
+    """Hold the staged rows against the contract, with Great Expectations."""
+    from labelaudit import checking
+
+    return checking.check(contract, staged, store, run, progress=progress)
+
+
+def detect(
+    contract: Contract,
+    found: Found,
+    checked: Sequence[CheckedDelivery],
+    store: Store,
+    destination: Store,
+    progress: Progress | None = None,
+) -> Audit | None:
+    """Find the wrong labels of the accepted rows; None where no delivery was accepted."""
+    if not any(one.accepted for one in checked):
+        return None
+    from labelaudit import auditing
+
+    return auditing.audit(contract, found, tuple(checked), store, destination, progress)
+
+
+def judge(contract: Contract, audit: Audit, store: Store, destination: Store, hold: bool = False) -> Verdict:
+    """Compare the audit with the contract's limits and with the releases before."""
+    from labelaudit import judging, reporting
+
+    return judging.judge(
+        contract,
+        audit,
+        judging.read_counts(destination),
+        hold=hold,
+        annotators=reporting.annotator_intervals(store, audit),
+    )
+
+
+def publish(contract: Contract, audit: Audit, verdict: Verdict, store: Store, destination: Store) -> Release:
+    """Publish the release in one atomic commit; published before, it changes nothing and says so.
+
+    Raises ReleaseConflict where another run published meanwhile.
+    """
+    from labelaudit import publishing, reporting
+
+    return publishing.publish(
+        contract, audit, verdict, store, destination, render=reporting.renderer(store, destination)
+    )
+
+
+def record_rejections(contract: Contract, checked: Sequence[CheckedDelivery], store: Store) -> None:
+    """Note the rejected deliveries, with their reports, so that the same bytes are not refused again every day.
+
+    Comes after the alerts: a run that is killed before has them sent again, never not at all.
+    """
+    from labelaudit import intake
+
+    for one in checked:
+        if not one.accepted:
+            intake.record_rejection(contract, one, store)

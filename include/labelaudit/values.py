@@ -1,0 +1,203 @@
+"""The values that steps hand to each other: frozen pydantic models of references, counts and digests, never rows.
+
+Nouns name values, past participles what a step made of one. They cross Airflow's XCom and come back equal.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DeliveredFile(Value):
+    """One data file of a delivery, as its manifest states it."""
+
+    path: str = Field(description="relative to the delivery's folder")
+    bytes: int = Field(ge=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    records: int | None = Field(None, ge=0, description="rows, where the vendor says so")
+
+
+class Refusal(Value):
+    """Why a whole delivery can't be taken: a stable code, what was found and what to do, for the vendor."""
+
+    code: str
+    message: str
+
+
+class Delivery(Value):
+    """A complete delivery in the inbox (its manifest is there). `digest` is its identity: the same bytes twice are one.
+
+    `refusal` is set where the manifest alone shows that the delivery can't be taken.
+    """
+
+    customer: str
+    dataset: str
+    vendor: str
+    id: str
+    files: tuple[DeliveredFile, ...]
+    digest: str = Field(description="sha256 over the vendor and the files' sha256, sorted")
+    supersedes: tuple[str, ...] = Field((), description="ids of earlier deliveries of this vendor that it replaces")
+    guideline: str | None = Field(None, description="version of the labelling guideline")
+    refusal: Refusal | None = None
+
+    @property
+    def name(self) -> str:
+        """`<vendor>/<id>`, as people call it."""
+        return f"{self.vendor}/{self.id}"
+
+
+class Found(Value):
+    """What `find` saw in the inbox for one run, and the state of the published tables that the run starts from."""
+
+    run: str = Field(description="name of the run's prefix in the store")
+    deliveries: tuple[Delivery, ...]
+    base_version: int = Field(description="version of the `labels` table; -1 where there is none yet")
+    base_release: str | None = None
+    sequence: int = Field(description="number of the release that this run may make, from 1")
+
+
+class RejectCount(Value):
+    """Rows rejected for one reason."""
+
+    code: str = Field(description="a reader's reason or an expectation's name")
+    column: str | None = None
+    rows: int = Field(ge=0)
+
+
+class StagedDelivery(Value):
+    """A delivery read into canonical Parquet (fixed row groups) and a table of rejects.
+
+    delivered_rows = staged_rows + rejected_rows, where all files could be read to their ends (`refusal` is None).
+    """
+
+    delivery: Delivery
+    delivered_rows: int = Field(ge=0, description="rows seen; with a refusal, those seen until then")
+    staged_rows: int = Field(ge=0)
+    rejected_rows: int = Field(ge=0)
+    table: str | None = Field(None, description="key of the staged rows; None with a refusal")
+    predictions: str | None = Field(None, description="key of the staged predictions file (item, pred_probs)")
+    rejects: str | None = Field(None, description="key of the rejects' Parquet file")
+    reject_counts: tuple[RejectCount, ...] = ()
+    refusal: Refusal | None = None
+
+
+class CheckOutcome(Value):
+    """What one expectation found over the whole delivery."""
+
+    type: str = Field(description="Great Expectations' name")
+    column: str | None = None
+    arguments: str = Field("", description="as people read them")
+    severity: Literal["critical", "warning", "info"]
+    source: Literal["contract", "implied"]
+    success: bool
+    checked_rows: int = 0
+    failed_rows: int = 0
+    examples: tuple[str, ...] = Field((), description="a few values that failed, as text")
+    detail: str = Field("", description="for table checks: what was observed")
+
+
+class CheckedDelivery(Value):
+    """A delivery with the outcome of every check; made by `check` only, so nothing unchecked can be audited.
+
+    Conservation, to the row: delivered_rows = accepted_rows + rejected_rows.
+    """
+
+    delivery: Delivery
+    accepted: bool
+    delivered_rows: int = Field(ge=0)
+    accepted_rows: int = Field(ge=0)
+    rejected_rows: int = Field(ge=0)
+    table: str | None = Field(None, description="key of the accepted rows; None where rejected")
+    predictions: str | None = None
+    rejects: str | None = None
+    reject_counts: tuple[RejectCount, ...] = ()
+    outcomes: tuple[CheckOutcome, ...] = ()
+    refusal: Refusal | None = Field(None, description="why the delivery is rejected")
+    report: str | None = Field(None, description="key of the rejection report in the store")
+
+
+class Count(Value):
+    """x of n: every rate is kept as its counts."""
+
+    metric: str = Field(description="issue | annotation_error | reject | …")
+    vendor: str = Field("", description="empty: all")
+    label: str = Field("", description="class; empty: all")
+    x: float
+    n: float
+
+
+class Audit(Value):
+    """What `detect` made: the tables to publish, and counts. `release` is bound to their content by its digest."""
+
+    run: str
+    release: str = Field(description="r<sequence>-<first 8 of digest>")
+    digest: str
+    found: Found
+    checked: tuple[CheckedDelivery, ...] = Field(description="all, the rejected too")
+    superseded: tuple[str, ...] = Field((), description="names (vendor/id) of published deliveries that it replaces")
+    labels: str = Field(description="key of the items' Parquet file")
+    annotations: str = Field(description="key of the annotations' Parquet file (internal: plain annotators)")
+    findings: str = Field(description="key of the JSON that the report is drawn from")
+    items: int
+    annotations_rows: int
+    issues: int
+    counts: tuple[Count, ...]
+    alpha: float | None = Field(None, description="Krippendorff's alpha, where items have several annotators")
+    issue_rate_range: tuple[float, float, float] | None = None
+    detector: str = Field(description="name and version of the method")
+    predictions_note: str = ""
+
+
+class Breach(Value):
+    """One clause of the contract that a release does not keep."""
+
+    clause: str = Field(description="the contract's field, e.g. limits.issue_rate")
+    subject: str = Field("", description="vendor, annotator or class; empty: the release")
+    observed: float
+    limit: float
+    low: float | None = Field(None, description="95 % interval of observed")
+    high: float | None = None
+    before: float | None = Field(None, description="the same in the releases before")
+    message: str
+
+
+class Verdict(Value):
+    action: Literal["publish", "hold"]
+    breaches: tuple[Breach, ...] = ()
+    reason: str = Field(description="one sentence with the clause that decided it")
+    compared_with: str | None = Field(None, description="the release before")
+    note: str = Field("", description="what a person said who published a held release")
+
+
+class Release(Value):
+    """A published release. It exists if and only if the `labels` table's log says so."""
+
+    customer: str
+    dataset: str
+    release: str
+    digest: str
+    version: int = Field(description="version of the `labels` table")
+    destination: str = Field(description="URI")
+    report: str = Field(description="URI of report.html")
+    items: int
+    issues: int
+    accepted_rows: int
+    rejected_rows: int
+    deliveries: tuple[str, ...]
+    already: bool = Field(False, description="it was published before; this run changed nothing")
+
+
+class Outcome(Value):
+    """How one run ended: what `run` returns and the alerts speak of."""
+
+    status: Literal["nothing", "published", "held", "rejected"]
+    release: Release | None = None
+    audit: Audit | None = None
+    verdict: Verdict | None = None
+    rejected: tuple[CheckedDelivery, ...] = ()
