@@ -1,0 +1,217 @@
+"""Holds a staged delivery against the contract: which rows are accepted, and whether the delivery is.
+
+A row is rejected once, for the first check that it fails. What a check's severity does: critical rejects the delivery,
+warning rejects the row, info only reports. More rejects than the contract tolerates reject the delivery.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from labelaudit import expectations, layout
+from labelaudit.contract import Contract
+from labelaudit.expectations import DERIVED, Runner
+from labelaudit.parquet_files import TableWriter, read_table, row_groups
+from labelaudit.readers.records import REJECT_SCHEMA, TEXT_CHARACTERS
+from labelaudit.report import rejection
+from labelaudit.store import Store
+from labelaudit.values import CheckedDelivery, CheckOutcome, Refusal, RejectCount, StagedDelivery
+
+
+def check(
+    contract: Contract,
+    staged: StagedDelivery,
+    store: Store,
+    run: str,
+    progress: Callable[[int, int], None] | None = None,
+) -> CheckedDelivery:
+    """Check every row; writes the accepted rows and the rejects, or the vendor's rejection report.
+
+    delivered_rows = accepted_rows + rejected_rows always; in a rejected delivery all rows seen are rejected.
+    """
+    delivery = staged.delivery
+    prefix = layout.run_delivery(contract.customer, contract.dataset, run, delivery.vendor, delivery.id)
+    counts = Counter({(one.code, one.column): one.rows for one in staged.reject_counts})
+    outcomes: list[CheckOutcome] = []
+    refusal = staged.refusal
+    rejects = _unreadable(store, staged)
+    if refusal is None:
+        runner = _run(contract, staged, store, progress)
+        outcomes = runner.outcomes()
+        reasons = _reasons(runner)
+        failed = _rejects(store, staged, reasons, runner)
+        counts.update(zip(failed["code"].to_pylist(), failed["column"].to_pylist(), strict=True))
+        rejects = pa.concat_tables([rejects, failed])
+        refusal = _refusal(contract, store, staged, runner, rejects.num_rows)
+    rejected_rows = rejects.num_rows
+    table = None
+    if refusal is None:
+        table = prefix + "accepted.parquet"
+        _write_accepted(store, staged, table, reasons)
+    if rejected_rows:
+        with TableWriter(store, prefix + "rejects.parquet", REJECT_SCHEMA) as writer:
+            writer.write(rejects)
+    checked = CheckedDelivery(
+        delivery=delivery,
+        accepted=refusal is None,
+        delivered_rows=staged.delivered_rows,
+        accepted_rows=staged.delivered_rows - rejected_rows if refusal is None else 0,
+        rejected_rows=rejected_rows if refusal is None else staged.delivered_rows,
+        table=table,
+        predictions=staged.predictions if refusal is None else None,
+        rejects=prefix + "rejects.parquet" if rejected_rows else None,
+        reject_counts=tuple(
+            RejectCount(code=code, column=column, rows=rows)
+            for (code, column), rows in sorted(counts.items(), key=lambda one: (-one[1], str(one[0])))
+        ),
+        outcomes=tuple(outcomes),
+        refusal=refusal,
+        report=prefix + "rejection.html" if refusal else None,
+    )
+    if refusal:
+        rejection.write(contract, checked, rejects, store, prefix)
+    return checked
+
+
+def _run(contract: Contract, staged: StagedDelivery, store: Store, progress: Callable | None) -> Runner:
+    runner = Runner(expectations.plan(contract))
+    done = 0
+    for rows in row_groups(store, staged.table):
+        runner.run(_frame(rows), "rows", range(done, done + rows.num_rows))
+        done += rows.num_rows
+        if progress:
+            progress(done, staged.staged_rows)
+    table = _columns(runner, "keys", store, staged)
+    kept = np.setdiff1d(np.arange(table.num_rows), list(_reasons(runner)))  # a rejected row holds no key
+    runner.run(_frame(table.take(kept)), "keys", kept)
+    if any(one.scope == "table" for one in runner.planned):
+        table = _columns(runner, "table", store, staged)
+        runner.run(_frame(table), "table", range(table.num_rows))
+    return runner
+
+
+def _columns(runner: Runner, scope: str, store: Store, staged: StagedDelivery) -> pa.Table:
+    """The columns of the whole delivery that the checks of a scope look at; all, where one does not say which."""
+    wanted = [one.columns for one in runner.planned if one.scope == scope]
+    names = {name for columns in wanted for name in columns}
+    some = all(wanted) and not names & set(DERIVED)
+    return read_table(store, staged.table, sorted(names) if some else None)
+
+
+def _frame(rows: pa.Table) -> pd.DataFrame:
+    """The rows as Great Expectations sees them: probability vectors as what is checked of them."""
+    if "pred_probs" not in rows.column_names:
+        return rows.to_pandas()
+    vectors = rows["pred_probs"].combine_chunks()
+    width = len(vectors[0]) if rows.num_rows else 1
+    matrix = vectors.flatten().to_numpy().reshape(-1, width).astype(np.float64)
+    frame = rows.drop_columns("pred_probs").to_pandas()
+    for name, fold in DERIVED.items():
+        frame[name] = getattr(matrix, fold)(axis=1)
+    return frame
+
+
+def _reasons(runner: Runner) -> dict[int, int]:
+    """Row: number of the first check for which it is rejected."""
+    reasons: dict[int, int] = {}
+    for number, (one, finding) in enumerate(zip(runner.planned, runner.findings, strict=True)):
+        if one.check.severity != "info" and not finding.success:
+            for row in finding.failed:
+                reasons.setdefault(row, number)
+    return reasons
+
+
+def _unreadable(store: Store, staged: StagedDelivery) -> pa.Table:
+    return read_table(store, staged.rejects) if staged.rejects else REJECT_SCHEMA.empty_table()
+
+
+def _rejects(store: Store, staged: StagedDelivery, reasons: dict[int, int], runner: Runner) -> pa.Table:
+    """The rows that failed a check, as rejects; their text is the row as it was read."""
+    parts = [REJECT_SCHEMA.empty_table()]
+    numbers = np.array(sorted(reasons), np.int64)
+    start = 0
+    for rows in row_groups(store, staged.table) if len(numbers) else ():
+        here = numbers[(numbers >= start) & (numbers < start + rows.num_rows)]
+        found = []
+        for row, values in zip(here, rows.take(here - start).to_pylist(), strict=True):
+            one = runner.planned[reasons[int(row)]]
+            file, line = values.pop("file"), values.pop("line")
+            said = {name: values.get(name) for name in one.columns if name in values}
+            reason = f"{said} fails {one.check.type}({expectations.arguments(one.check)})"
+            text = ", ".join(f"{name}={value!r}" for name, value in values.items())
+            found.append(
+                {
+                    "file": file,
+                    "line": line,
+                    "column": one.column,
+                    "code": one.check.type,
+                    "reason": reason[:500],
+                    "text": text[:TEXT_CHARACTERS],
+                }
+            )
+        parts.append(pa.Table.from_pylist(found, schema=REJECT_SCHEMA))
+        start += rows.num_rows
+    return pa.concat_tables(parts)
+
+
+def _write_accepted(store: Store, staged: StagedDelivery, key: str, reasons: dict[int, int]) -> None:
+    start = 0
+    with store.local(staged.table) as path:
+        schema = pq.read_schema(path)
+    with TableWriter(store, key, schema) as writer:
+        for rows in row_groups(store, staged.table):
+            keep = np.ones(rows.num_rows, bool)
+            keep[[row - start for row in reasons if start <= row < start + rows.num_rows]] = False
+            writer.write(rows.filter(pa.array(keep)))
+            start += rows.num_rows
+
+
+def _refusal(
+    contract: Contract, store: Store, staged: StagedDelivery, runner: Runner, rejected_rows: int
+) -> Refusal | None:
+    for one, finding in zip(runner.planned, runner.findings, strict=True):
+        harmless = finding.success or one.check.severity == "info"
+        if harmless or (one.check.severity == "warning" and not finding.crashed):
+            continue
+        what = f"{one.check.type}({expectations.arguments(one.check)})"
+        on = f" on {one.column}" if one.column else ""
+        if finding.crashed:
+            return Refusal(code="table_check", message=f"{what}{on} could not be run: {finding.crashed}")
+        if one.scope == "table":
+            return Refusal(code="table_check", message=f"{what}{on} failed: {finding.detail}")
+        return Refusal(
+            code="critical_check",
+            message=f"{len(finding.failed)} of {finding.checked_rows} rows fail {what}{on}, which the contract calls"
+            f" critical; e.g. {', '.join(finding.examples)}",
+        )
+    rate = rejected_rows / staged.delivered_rows
+    if rate > contract.tolerance.rejected_rows_rate:
+        return Refusal(
+            code="too_many_rejects",
+            message=f"{rejected_rows} of {staged.delivered_rows} rows ({rate:.1%}) are rejects; the contract tolerates"
+            f" {contract.tolerance.rejected_rows_rate:.1%}. The rejects are listed with line and reason: correct them"
+            " and deliver all rows again under a new id.",
+        )
+    if rejected_rows == staged.delivered_rows:
+        return Refusal(code="empty_delivery", message="no row of the delivery could be accepted")
+    return _bad_predictions(store, staged)
+
+
+def _bad_predictions(store: Store, staged: StagedDelivery) -> Refusal | None:
+    """Predictions in a file of their own: each item once, and probabilities that sum to one."""
+    if not staged.predictions:
+        return None
+    table = read_table(store, staged.predictions)
+    frame = _frame(table)
+    off = (frame["pred_probs_sum"] - 1).abs().gt(expectations.PROBABILITY_TOLERANCE) | frame["pred_probs_min"].lt(0)
+    for bad, what in ((off, "probabilities do not sum to one"), (frame["item"].duplicated(), "item is there twice")):
+        if bad.any():
+            first = frame[bad].iloc[0]
+            where = f"{first['file']}, line {first['line']} (item {str(first['item'])[:80]!r})"
+            return Refusal(code="bad_predictions", message=f"{where}: the {what}; {bad.sum()} such rows in all.")
+    return None

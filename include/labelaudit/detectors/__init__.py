@@ -1,0 +1,1 @@
+"""What is wrong with the labels, one detector to a kind of label; each folds kernels over the rows."""

@@ -1,0 +1,134 @@
+"""The detector of the task `classification`: annotations of one or several annotators to findings per item and row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from labelaudit.detectors.consensus import aggregate_labels, interval
+from labelaudit.detectors.label_errors import find_label_errors
+from labelaudit.errors import AuditImpossible
+from labelaudit.kernels.agreement import krippendorff_alpha
+
+NAME = "classification-1"
+"""Name and version of the method: releases say by which one they were judged."""
+
+OVERLAP = 0.2
+"""From this share of items with several annotators on, labels are judged by consensus."""
+
+
+@dataclass(frozen=True)
+class Detection:
+    """By item (n,), sorted: items, given (most frequent label), label (published), label_quality (of the published
+    label, in (0, 1)), is_issue, suggested; by row (m,): annotation_quality, annotation_is_issue; by annotator (A,):
+    annotators, annotator_quality, annotator_low, annotator_high, annotator_labels. Labels are codes of the classes.
+    """
+
+    items: np.ndarray
+    annotations: np.ndarray
+    given: np.ndarray
+    label: np.ndarray
+    label_quality: np.ndarray
+    is_issue: np.ndarray
+    suggested: np.ndarray
+    annotation_quality: np.ndarray
+    annotation_is_issue: np.ndarray
+    annotators: np.ndarray
+    annotator_quality: np.ndarray
+    annotator_low: np.ndarray
+    annotator_high: np.ndarray
+    annotator_labels: np.ndarray
+    issue_rate_range: tuple[float, float, float] | None
+    alpha: float | None
+    method: str
+
+
+def detect(
+    items: np.ndarray, annotators: np.ndarray | None, labels: np.ndarray, pred_probs: np.ndarray | None, classes: int
+) -> Detection:
+    """items, annotators (m,) text, labels (m,) int codes; pred_probs (n, K) in the order of the sorted unique items.
+
+    An item of several annotators gets their consensus as its label; one of a single annotator keeps the given one.
+    Raises AuditImpossible where there are neither predictions nor items with several annotators.
+    """
+    names, codes = np.unique(items, return_inverse=True)
+    counts = np.bincount(codes, minlength=len(names))
+    several = float((counts > 1).mean())
+    if pred_probs is None and several == 0:
+        raise AuditImpossible(
+            "no item has labels of several annotators, and there are no predictions: nothing to judge a label by."
+            " Let annotators overlap, or give the contract `predictions`."
+        )
+    if annotators is None:
+        annotators = np.full(len(items), "")
+    if several >= OVERLAP or pred_probs is None:
+        return _by_consensus(names, codes, counts, annotators, labels, pred_probs, classes)
+    return _by_predictions(names, codes, counts, annotators, labels, pred_probs, classes)
+
+
+def _by_consensus(names, codes, counts, annotators, labels, pred_probs, classes) -> Detection:
+    made = aggregate_labels(codes, annotators, labels, pred_probs, range(classes))
+    rows = np.arange(len(names))
+    label = np.where(counts > 1, made.label, made.majority)
+    quality = made.posterior[rows, label].clip(1e-9, 1 - 1e-9)
+    is_issue = (made.majority != made.label) | (quality < 0.5)
+    right = made.posterior[codes, labels].clip(1e-9, 1 - 1e-9)
+    flagged = float(is_issue.mean())
+    expected = float(1 - quality.mean())
+    return Detection(
+        items=names,
+        annotations=counts,
+        given=made.majority,
+        label=label,
+        label_quality=quality,
+        is_issue=is_issue,
+        suggested=made.label,
+        annotation_quality=right,
+        annotation_is_issue=labels != made.label[codes],
+        annotators=made.annotators,
+        annotator_quality=made.annotator_quality,
+        annotator_low=made.annotator_low,
+        annotator_high=made.annotator_high,
+        annotator_labels=made.annotator_labels,
+        issue_rate_range=(min(flagged, expected), flagged, max(flagged, expected)),
+        alpha=krippendorff_alpha(_vote_counts(codes, labels, len(names), classes)),
+        method="consensus of annotators" + (" and predictions" if pred_probs is not None else ""),
+    )
+
+
+def _by_predictions(names, codes, counts, annotators, labels, pred_probs, classes) -> Detection:
+    found = find_label_errors(labels, pred_probs[codes])
+    votes = _vote_counts(codes, labels, len(names), classes)
+    given = (votes + 0.5 * pred_probs).argmax(1)
+    row_of = np.zeros(len(names), np.int64)
+    own = labels == given[codes]
+    row_of[codes[own]] = np.flatnonzero(own)
+    people, people_codes = np.unique(annotators, return_inverse=True)
+    n = np.bincount(people_codes, minlength=len(people))
+    x = np.bincount(people_codes, weights=~found.is_issue, minlength=len(people))
+    mean, strength = 1 - found.is_issue.mean(), 10.0
+    quality = (x + strength * mean) / (n + strength)
+    low, high = interval(quality, n + strength)
+    return Detection(
+        items=names,
+        annotations=counts,
+        given=given,
+        label=given,
+        label_quality=found.label_quality[row_of],
+        is_issue=found.is_issue[row_of],
+        suggested=np.where(found.is_issue[row_of], found.suggested_label[row_of], given),
+        annotation_quality=found.label_quality,
+        annotation_is_issue=found.is_issue,
+        annotators=people,
+        annotator_quality=quality,
+        annotator_low=low,
+        annotator_high=high,
+        annotator_labels=n,
+        issue_rate_range=found.issue_rate_range,
+        alpha=krippendorff_alpha(votes),
+        method="predictions",
+    )
+
+
+def _vote_counts(codes, labels, items: int, classes: int) -> np.ndarray:
+    return np.bincount(codes * classes + labels, minlength=items * classes).reshape(items, classes).astype(float)

@@ -1,0 +1,71 @@
+"""Wrong labels among single labels, from out-of-sample predicted probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from labelaudit.errors import InvalidInput
+from labelaudit.kernels import confident
+
+
+@dataclass(frozen=True)
+class LabelErrors:
+    """label_quality (n,) in (0, 1), low = likely wrong; is_issue (n,) bool; suggested_label (n,) int.
+
+    issue_rate_range (low, middle, high) is a model-based range and no measurement: confident disagreements, flagged
+    labels, all disagreements.
+    """
+
+    label_quality: np.ndarray
+    is_issue: np.ndarray
+    suggested_label: np.ndarray
+    issue_rate_range: tuple[float, float, float]
+
+
+def find_label_errors(labels, pred_probs) -> LabelErrors:
+    """Find the labels that are likely wrong.
+
+    labels: int (n,), classes 0 to K - 1. pred_probs: float (n, K), rows sum to 1 (to within .05), *out of sample*: by a
+    model that was not trained on the row. Raises InvalidInput where shapes or values do not fit.
+
+    >>> found = find_label_errors([0, 1, 1, 1], [[.9, .1], [.2, .8], [.95, .05], [.3, .7]])
+    >>> found.is_issue.tolist(), found.suggested_label.tolist()
+    ([False, False, True, False], [0, 1, 0, 1])
+    """
+    labels, pred_probs = _validated(labels, pred_probs)
+    noise = confident.estimate_noise(labels, pred_probs)
+    score = confident.scores(labels, pred_probs, noise)
+    best = pred_probs.argmax(1)
+    is_issue = confident.flags(labels, best, score, noise)
+    flagged = float(is_issue.mean())
+    low, high = min(noise.off_rate, flagged), max(noise.disagreement, flagged)
+    return LabelErrors(quality_of(score), is_issue, best, (low, flagged, high))
+
+
+def quality_of(score: np.ndarray) -> np.ndarray:
+    """Scores against the label (log odds) as a quality in (0, 1).
+
+    Half the score goes into the logistic function: so float64 still tells very good labels apart.
+    """
+    return 1 / (1 + np.exp(np.clip(score / 2, -36, 36)))
+
+
+def _validated(labels, pred_probs) -> tuple[np.ndarray, np.ndarray]:
+    labels, pred_probs = np.asarray(labels), np.asarray(pred_probs)
+    if pred_probs.ndim != 2 or pred_probs.shape[1] < 2:
+        raise InvalidInput(f"pred_probs must be (n, K) with K >= 2, not {pred_probs.shape}")
+    if labels.shape != pred_probs.shape[:1] or not len(labels):
+        raise InvalidInput(f"labels must be (n,) with n = {len(pred_probs)} >= 1, not {labels.shape}")
+    if labels.dtype.kind not in "iu":
+        raise InvalidInput(f"labels must be integers from 0 to K - 1, not {labels.dtype}")
+    if labels.min() < 0 or labels.max() >= pred_probs.shape[1]:
+        raise InvalidInput(f"labels go from {labels.min()} to {labels.max()}; K is {pred_probs.shape[1]}")
+    if pred_probs.dtype not in (np.float32, np.float64):
+        pred_probs = pred_probs.astype(np.float64)
+    sums = pred_probs.sum(1, dtype=np.float64)
+    wrong = ~(np.abs(sums - 1) <= 0.05) | ~(pred_probs.min(1) >= 0)
+    if wrong.any():
+        first = int(np.flatnonzero(wrong)[0])
+        raise InvalidInput(f"pred_probs[{first}] is no distribution: {pred_probs[first][:10]} (sum {sums[first]:.4f})")
+    return labels.astype(np.int64, copy=False), pred_probs

@@ -1,0 +1,1 @@
+"""Algorithms: numpy in, numpy out, nothing else; one to a file."""

@@ -1,0 +1,183 @@
+"""A delivery's files into canonical Parquet, and what could not be read into a table of rejects.
+
+Size and digest of every file are verified before anything is parsed. The only module that uses the readers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import pyarrow as pa
+from labelaudit import layout, readers
+from labelaudit.contract import Contract, Delivered
+from labelaudit.errors import DeliveryRejected
+from labelaudit.parquet_files import TableWriter
+from labelaudit.readers.records import REJECT_SCHEMA, Field, Reject, Terms, schema_of
+from labelaudit.store import Store, sha256_of
+from labelaudit.values import DeliveredFile, Delivery, Refusal, RejectCount, StagedDelivery
+
+
+def stage(
+    contract: Contract,
+    delivery: Delivery,
+    store: Store,
+    run: str,
+    progress: Callable[[int, int], None] | None = None,
+) -> StagedDelivery:
+    """Read a delivery below the run's prefix. A delivery that can't be taken comes back with its refusal.
+
+    Raises StorageUnavailable only: what is wrong with the delivery is a value.
+    """
+    prefix = layout.run_delivery(contract.customer, contract.dataset, run, delivery.vendor, delivery.id)
+    work = _Work(contract, delivery, store, prefix, progress)
+    refusal = delivery.refusal
+    if refusal is None:
+        try:
+            work.read_all()
+        except DeliveryRejected as error:
+            refusal = Refusal(code=error.code, message=str(error))
+    return StagedDelivery(
+        delivery=delivery,
+        delivered_rows=work.staged_rows + work.rejected_rows,
+        staged_rows=work.staged_rows,
+        rejected_rows=work.rejected_rows,
+        table=None if refusal else prefix + "staged.parquet",
+        predictions=prefix + "predictions.parquet" if work.predictions_rows and not refusal else None,
+        rejects=prefix + "unreadable.parquet" if work.rejected_rows else None,
+        reject_counts=tuple(
+            RejectCount(code=code, column=column, rows=rows)
+            for (code, column), rows in sorted(work.counts.items(), key=lambda one: (-one[1], str(one[0])))
+        ),
+        refusal=refusal,
+    )
+
+
+def terms_for(contract: Contract, vendor: str, path: str) -> Terms:
+    """How the contract says that this vendor's file `path` is to be read."""
+    agreed = contract.vendors[vendor]
+    names = agreed.columns
+    probabilities = tuple(names.get(name, name) for name in contract.probability_columns)
+    second = predictions_file(contract)
+    declared = contract.columns.items()
+    if second is not None:
+        declared = [(name, column) for name, column in declared if path != second or name == "item"]
+        probabilities = probabilities if path == second else ()
+    return Terms(
+        name=path,
+        format=agreed.format,
+        fields=tuple(
+            Field(name, names.get(name, name), one.type, one.required, one.nullable, one.length)
+            for name, one in declared
+        ),
+        probabilities=probabilities,
+        compression=agreed.compression,
+        encoding=agreed.encoding,
+        delimiter="\t" if agreed.format == "tsv" else agreed.delimiter or ",",
+    )
+
+
+def predictions_file(contract: Contract) -> str | None:
+    """Name of the file that holds the delivered predictions, where they have one of their own."""
+    return contract.predictions.file if isinstance(contract.predictions, Delivered) else None
+
+
+class _Work:
+    """One staging under way: the counts are right however far it came."""
+
+    def __init__(self, contract, delivery, store, prefix, progress):
+        self.contract, self.delivery, self.store, self.prefix = contract, delivery, store, prefix
+        self.progress = progress
+        self.staged_rows = self.rejected_rows = self.predictions_rows = 0
+        self.counts: Counter[tuple[str, str | None]] = Counter()
+
+    def read_all(self) -> None:
+        second = predictions_file(self.contract)
+        tables = [file for file in self.delivery.files if file.path != second]
+        others = [file for file in self.delivery.files if file.path == second]
+        if second is not None and not others:
+            raise DeliveryRejected("bad_predictions", f"there is no file {second!r} with the predictions")
+        if not tables:
+            raise DeliveryRejected("empty_delivery", "the delivery has no file with labels")
+        terms = [terms_for(self.contract, self.delivery.vendor, file.path) for file in tables]
+        with ExitStack() as stack:
+            paths = [stack.enter_context(self._verified(file)) for file in [*tables, *others]]
+            for file, path in zip(others, paths[len(tables) :], strict=True):
+                self._read_predictions(file, path)
+            with TableWriter(self.store, self.prefix + "staged.parquet", schema_of(terms[0])) as staged:
+                self._read_rows(list(zip(tables, paths, terms, strict=False)), staged)
+        if not self.staged_rows and not self.rejected_rows:
+            raise DeliveryRejected("empty_delivery", "the delivery's files hold no rows. Deliver them again.")
+
+    def _read_rows(self, files: list[tuple[DeliveredFile, Path, Terms]], staged: TableWriter) -> None:
+        rejects: list[Reject] = []
+        expected = sum(file.records or 0 for file, _, _ in files)
+        try:
+            for file, path, terms in files:
+                before = self.staged_rows + self.rejected_rows
+                for batch in readers.read(path, terms):
+                    staged.write(batch.rows)
+                    rejects += batch.rejects
+                    self.staged_rows += batch.rows.num_rows
+                    self.rejected_rows += len(batch.rejects)
+                    self.counts.update((reject.code, reject.column) for reject in batch.rejects)
+                    if self.progress:
+                        self.progress(self.staged_rows + self.rejected_rows, expected)
+                _require_count(file, self.staged_rows + self.rejected_rows - before)
+        finally:
+            if rejects:
+                with TableWriter(self.store, self.prefix + "unreadable.parquet", REJECT_SCHEMA) as writer:
+                    writer.write(pa.Table.from_pylist([asdict(reject) for reject in rejects], schema=REJECT_SCHEMA))
+
+    def _read_predictions(self, file: DeliveredFile, path: Path) -> None:
+        terms = terms_for(self.contract, self.delivery.vendor, file.path)
+        with TableWriter(self.store, self.prefix + "predictions.parquet", schema_of(terms)) as writer:
+            for batch in readers.read(path, terms):
+                if batch.rejects:
+                    first = batch.rejects[0]
+                    raise DeliveryRejected(
+                        "bad_predictions",
+                        f"{file.path}, line {first.line}: {first.reason}. Every row of the predictions must be sound.",
+                    )
+                writer.write(batch.rows)
+            self.predictions_rows = writer.rows
+            _require_count(file, writer.rows)
+
+    @contextmanager
+    def _verified(self, file: DeliveredFile) -> Iterator[Path]:
+        """The file as a local one, its size and digest as the manifest says."""
+        delivery = self.delivery
+        folder = layout.delivery(delivery.vendor, delivery.customer, delivery.dataset, delivery.id)
+        key = folder + layout.safe_path(file.path)
+        if not self.store.exists(key):
+            raise DeliveryRejected(
+                "missing_file", f"manifest.json names {file.path}, which is not there. Deliver it under a new id."
+            )
+        size = self.store.size(key)
+        if size != file.bytes:
+            raise DeliveryRejected(
+                "size_mismatch",
+                f"{file.path} has {size} bytes, manifest.json says {file.bytes}: the upload was cut, or the file"
+                " changed after the manifest was written. Deliver again under a new id.",
+            )
+        with self.store.local(key) as path:
+            found = sha256_of(path)
+            if found != file.sha256:
+                raise DeliveryRejected(
+                    "digest_mismatch",
+                    f"{file.path} has the sha256 {found}, manifest.json says {file.sha256}: it is not the file that"
+                    " the manifest was written for. Deliver again under a new id.",
+                )
+            yield path
+
+
+def _require_count(file: DeliveredFile, rows: int) -> None:
+    if file.records is not None and rows != file.records:
+        raise DeliveryRejected(
+            "count_mismatch",
+            f"{file.path} holds {rows} records, manifest.json says {file.records}. Correct whichever is wrong and"
+            " deliver again under a new id.",
+        )
