@@ -3,6 +3,7 @@
 `<store>/inbox`   what vendors deliver; never changed, never deleted by us
 `<store>/runs`    a run's own work: staged tables, rejects, check results; expires
 `<store>/history` accepted annotations with their features, internal; a row counts only if its release is published
+`<store>/reports` the internal view of every release's report
 `<store>/rejections` one record and report for each rejected delivery, by its digest
 `<destination>`   the customer's: tables `labels`, `annotations`, `quality`, and `releases/<release>/`
 """
@@ -42,8 +43,12 @@ def delivery(vendor: str, customer: str, dataset: str, delivery_id: str) -> str:
     return f"{inbox(vendor, customer, dataset)}{delivery_id}/"
 
 
+def runs(customer: str, dataset: str) -> str:
+    return f"runs/{customer}/{dataset}/"
+
+
 def run(customer: str, dataset: str, run_name: str) -> str:
-    return f"runs/{customer}/{dataset}/{run_name}/"
+    return f"{runs(customer, dataset)}{run_name}/"
 
 
 def run_delivery(customer: str, dataset: str, run_name: str, vendor: str, delivery_id: str) -> str:
@@ -66,6 +71,11 @@ def rejection(customer: str, dataset: str, vendor: str, delivery_id: str, digest
 def annotator_key(customer: str) -> str:
     """The secret with which a customer's annotators are hashed."""
     return f"keys/{customer}/annotators"
+
+
+def internal_report(customer: str, dataset: str, release_name: str) -> str:
+    """Our own view of a release's report, with the annotators' names."""
+    return f"reports/{customer}/{dataset}/{release_name}.html"
 
 
 def release(release_name: str) -> str:

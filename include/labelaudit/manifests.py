@@ -14,12 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from labelaudit import layout
 from labelaudit.contract import Contract
 from labelaudit.errors import DeliveryRejected, InvalidInput
 from labelaudit.store import Store, sha256_of
 from labelaudit.values import DeliveredFile, Delivery, Refusal
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 MAX_MANIFEST_BYTES = 4 << 20
 

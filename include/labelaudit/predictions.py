@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+
 from labelaudit.contract import Contract
 
 FOLDS = 5

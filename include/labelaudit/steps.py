@@ -98,15 +98,16 @@ def detect(
 
 def judge(contract: Contract, audit: Audit, store: Store, destination: Store, hold: bool = False) -> Verdict:
     """Compare the audit with the contract's limits and with the releases before."""
-    from labelaudit import judging, reporting
+    from labelaudit import judging
+    from labelaudit.findings import read_findings
 
-    return judging.judge(
-        contract,
-        audit,
-        judging.read_counts(destination),
-        hold=hold,
-        annotators=reporting.annotator_intervals(store, audit),
-    )
+    annotators = read_findings(store, audit).annotators
+    return judging.judge(contract, audit, judging.read_counts(destination), hold=hold, annotators=annotators)
+
+
+def released(verdict: Verdict, note: str) -> Verdict:
+    """A held verdict that a person turned: published, with what they said."""
+    return verdict.model_copy(update={"action": "publish", "note": note})
 
 
 def publish(contract: Contract, audit: Audit, verdict: Verdict, store: Store, destination: Store) -> Release:
@@ -114,11 +115,9 @@ def publish(contract: Contract, audit: Audit, verdict: Verdict, store: Store, de
 
     Raises ReleaseConflict where another run published meanwhile.
     """
-    from labelaudit import publishing, reporting
+    from labelaudit import publishing
 
-    return publishing.publish(
-        contract, audit, verdict, store, destination, render=reporting.renderer(store, destination)
-    )
+    return publishing.publish(contract, audit, verdict, store, destination)
 
 
 def record_rejections(contract: Contract, checked: Sequence[CheckedDelivery], store: Store) -> None:

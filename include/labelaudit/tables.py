@@ -15,6 +15,7 @@ from typing import TypeVar
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+
 from labelaudit import layout
 from labelaudit.errors import ReleaseConflict, StorageUnavailable
 from labelaudit.store import Store
@@ -64,7 +65,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Logged:
-    """One release, as the log of `labels` has it. `deliveries` maps vendor/id to digest."""
+    """One release, as the log of `labels` has it: deliveries as vendor/id: digest, the sha256 of its manifest.json."""
 
     release: str
     digest: str
@@ -72,6 +73,7 @@ class Logged:
     version: int
     deliveries: dict[str, str] = field(default_factory=dict)
     superseded: tuple[str, ...] = ()
+    manifest: str = ""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,7 @@ def commit_labels(destination: Store, rows: pa.Table, logged: Logged) -> tuple[i
         "sequence": logged.sequence,
         "deliveries": logged.deliveries,
         "superseded": list(logged.superseded),
+        "manifest": logged.manifest,
     }
     transactions = [Transaction(SEQUENCE, logged.sequence)]
     transactions += [Transaction(f"delivery/{digest}", 1) for digest in sorted(set(logged.deliveries.values()))]

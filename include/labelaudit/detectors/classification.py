@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+
 from labelaudit.detectors.consensus import aggregate_labels, interval
 from labelaudit.detectors.label_errors import find_label_errors
 from labelaudit.errors import AuditImpossible

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import betaincinv
+
 from labelaudit.errors import InvalidInput
 from labelaudit.kernels import consensus
-from scipy.special import betaincinv
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+
 from labelaudit.kernels.shrinkage import concentration
 
 BLOCK_ROWS = 8_192

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
+
 from labelaudit.kernels.shrinkage import concentration
 
 MAX_ITERATIONS = 60

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+
 from labelaudit.readers.records import (
     ARROW_TYPES,
     PROBABILITIES,

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
 from labelaudit.errors import DeliveryRejected
 from labelaudit.readers.conversion import vectors
 from labelaudit.readers.opening import opened

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
+
 from labelaudit.errors import DeliveryRejected
 
 BATCH_ROWS = 16_384

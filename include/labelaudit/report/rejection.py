@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
+
 from labelaudit.contract import Contract
 from labelaudit.report.pages import render
 from labelaudit.report.spreadsheet import safe_csv

@@ -1,0 +1,275 @@
+"""Finds the wrong labels of what was accepted, together with the history, and writes the tables that `publish` commits.
+
+Scope: the items of the new deliveries, and those that a superseded delivery touched. The history is context: its items
+train the predictions and tell the annotators apart, but are not judged again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from labelaudit import layout, tables
+from labelaudit.contract import Contract
+from labelaudit.detectors import classification
+from labelaudit.errors import AuditImpossible
+from labelaudit.history import probabilities, read_history
+from labelaudit.parquet_files import read_table, write_table
+from labelaudit.store import Store
+from labelaudit.summary import counts_of, findings_of
+from labelaudit.values import Audit, CheckedDelivery, Found
+
+Progress = Callable[[int, int], None]
+LABELS_FIELDS = [one for one in tables.LABELS_SCHEMA if one.name != "release"]
+
+
+@dataclass
+class Work:
+    """The rows of one audit. rows: one per annotation, scope and context; codes (m,) place each row's item in
+    detection.items; scope (n,) bool by item; current (m,) bool: the row is of a delivery of this run."""
+
+    contract: Contract
+    rows: pd.DataFrame
+    detection: classification.Detection
+    codes: np.ndarray
+    scope: np.ndarray
+    current: np.ndarray
+    pred_probs: np.ndarray | None
+    predictions_note: str
+    not_checked: list[str]
+    new_items: int
+    removed: list[str]
+    replaced: int
+
+
+def audit(
+    contract: Contract,
+    found: Found,
+    checked: Sequence[CheckedDelivery],
+    store: Store,
+    destination: Store,
+    progress: Progress | None = None,
+) -> Audit:
+    """Judge the accepted deliveries. The same inputs give the same bytes, and the same release name.
+
+    Raises AuditImpossible where there are neither predictions nor overlapping annotators.
+    """
+    accepted = [one for one in checked if one.accepted]
+    superseded = _superseded(accepted, tables.published_deliveries(destination))
+    work = _work(contract, accepted, superseded, store, destination, progress)
+    prefix = layout.run(contract.customer, contract.dataset, found.run)
+    keys = {name: f"{prefix}{name}" for name in ("labels.parquet", "annotations.parquet", "findings.json")}
+    labels, annotations = _labels_table(work), _annotations_table(work)
+    write_table(store, keys["labels.parquet"], labels)
+    write_table(store, keys["annotations.parquet"], annotations)
+    findings = findings_of(work)
+    store.write(keys["findings.json"], findings.model_dump_json(indent=1).encode())
+    digest = _digest(contract, found, checked, superseded, [store.read(key) for key in keys.values()])
+    judged = labels.num_rows - len(work.removed)
+    return Audit(
+        run=found.run,
+        release=f"r{found.sequence:04d}-{digest[:8]}",
+        digest=digest,
+        found=found,
+        checked=tuple(checked),
+        superseded=superseded,
+        labels=keys["labels.parquet"],
+        annotations=keys["annotations.parquet"],
+        findings=keys["findings.json"],
+        items=judged,
+        annotations_rows=int(work.current.sum()),
+        issues=int(pa.compute.sum(labels["is_issue"]).as_py() or 0),
+        counts=counts_of(work, checked),
+        alpha=work.detection.alpha,
+        issue_rate_range=work.detection.issue_rate_range,
+        detector=classification.NAME,
+        predictions_note=work.predictions_note,
+    )
+
+
+def _superseded(accepted: Sequence[CheckedDelivery], published: dict[str, str]) -> tuple[str, ...]:
+    """Published deliveries that this run replaces: named by a newer one, or audited again."""
+    named = {f"{one.delivery.vendor}/{old}" for one in accepted for old in one.delivery.supersedes}
+    again = {one.delivery.name for one in accepted}
+    return tuple(sorted((named | again) & set(published)))
+
+
+def _work(
+    contract: Contract,
+    accepted: Sequence[CheckedDelivery],
+    superseded: Sequence[str],
+    store: Store,
+    destination: Store,
+    progress: Progress | None,
+) -> Work:
+    new = pd.concat([_accepted_rows(contract, one, store) for one in accepted], ignore_index=True)
+    names = [one.release for one in tables.log(destination)]
+    limit = contract.history.max_items
+    old, touched = read_history(contract, store, names, new["item"].unique(), superseded, limit)
+    new_items = len(set(new["item"]) - set(old["item"]) - touched)
+    rows = pd.concat([old, new], ignore_index=True) if len(old) else new
+    unique = ["item", "annotator" if "annotator" in contract.columns else "vendor"]
+    replaced = rows.duplicated(unique, keep="last")
+    rows = rows[~replaced].sort_values([*unique, "delivery"], kind="stable").reset_index(drop=True)
+    items, codes = np.unique(rows["item"].to_numpy(object).astype(str), return_inverse=True)
+    in_scope = np.isin(items, np.array(sorted(set(new["item"]) | touched), dtype=str))
+    classes = pd.Index(contract.classes)
+    labels = classes.get_indexer(rows["label"])
+    if (labels < 0).any():  # of the history: the contract has lost a class since
+        lost = sorted(set(rows["label"][labels < 0]))
+        raise AuditImpossible(
+            f"the history of {contract.id} holds labels {lost[:5]} that are no class of the contract any more."
+            " Add the class again, or publish to a new dataset."
+        )
+    pred_probs, note, not_checked = _predictions(contract, rows, items, codes, labels, in_scope, progress)
+    people = rows[unique[1]].to_numpy(object).astype(str)
+    detection = classification.detect(items[codes], people, labels, pred_probs, len(classes))
+    return Work(
+        contract=contract,
+        rows=rows,
+        detection=detection,
+        codes=codes,
+        scope=in_scope,
+        current=rows["delivery"].isin([one.delivery.name for one in accepted]).to_numpy(),
+        pred_probs=pred_probs,
+        predictions_note=note,
+        not_checked=not_checked,
+        new_items=new_items,
+        removed=sorted(touched - set(items)),
+        replaced=int(replaced.sum()),
+    )
+
+
+def _accepted_rows(contract: Contract, checked: CheckedDelivery, store: Store) -> pd.DataFrame:
+    """The accepted rows that an audit needs: ids, label, features, delivered probabilities."""
+    wanted = [name for name in ("item", "annotator", "label") if name in contract.columns]
+    wanted += [name for name in contract.feature_columns if name not in wanted]
+    in_rows = contract.probability_columns and not checked.predictions
+    rows = read_table(store, checked.table, [*wanted, "pred_probs"] if in_rows else wanted).to_pandas()
+    if checked.predictions:
+        apart = read_table(store, checked.predictions, ["item", "pred_probs"]).to_pandas()
+        rows["pred_probs"] = rows["item"].map(apart.set_index("item")["pred_probs"])
+    return rows.assign(vendor=checked.delivery.vendor, delivery=checked.delivery.name)
+
+
+def _predictions(
+    contract: Contract,
+    rows: pd.DataFrame,
+    items: np.ndarray,
+    codes: np.ndarray,
+    labels: np.ndarray,
+    in_scope: np.ndarray,
+    progress: Progress | None,
+) -> tuple[np.ndarray | None, str, list[str]]:
+    """Probabilities by item (n, K) or None, how they came about, and what was not checked."""
+    source, classes = contract.predictions.source, len(contract.classes)
+    if source == "none":
+        return None, "no predictions: labels are judged by the annotators' agreement", []
+    votes = np.zeros((len(items), classes))
+    np.add.at(votes, (codes, labels), 1)
+    by_row = probabilities(rows, classes)
+    have = ~np.isnan(by_row[:, 0])
+    sums, counts = np.zeros((len(items), classes)), np.bincount(codes[have], minlength=len(items))
+    np.add.at(sums, codes[have], by_row[have])
+    out = sums / np.maximum(counts, 1)[:, None]
+    wanted = counts == 0
+    shares = (votes.sum(0) + 1) / (votes.sum() + classes)
+    not_checked: list[str] = []
+    if source == "delivered":
+        note = f"predictions as delivered, for {int((~wanted).sum())} of {len(items)} items"
+        out[wanted] = shares
+        if missing := items[wanted & in_scope].tolist():
+            shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
+            not_checked.append(
+                f"{len(missing)} items without predictions were judged by their annotators only: {shown}"
+            )
+    else:
+        from labelaudit.predictions import FOLDS, predict
+
+        wanted |= in_scope
+        features = _features(contract, rows, codes, len(items))
+        out[wanted] = predict(contract, features, votes.argmax(1), wanted, progress)[wanted]
+        note = f"predictions from {source} ({', '.join(contract.feature_columns)}), {FOLDS}-fold cross-validated, on {len(items)} items"
+    return out / out.sum(1, keepdims=True), note, not_checked
+
+
+def _features(contract: Contract, rows: pd.DataFrame, codes: np.ndarray, items: int):
+    """One feature value an item: that of its last row."""
+    last = np.zeros(items, np.int64)
+    last[codes] = np.arange(len(rows))
+    chosen = rows.iloc[last]
+    if contract.predictions.source == "text":
+        return chosen[contract.predictions.column].tolist()
+    if contract.predictions.source == "tabular":
+        return chosen[list(contract.predictions.columns)].to_numpy(np.float64)
+    length = contract.columns[contract.predictions.column].length
+    empty = np.zeros(length, np.float32)
+    cells = chosen[contract.predictions.column]
+    return np.stack([np.asarray(cell, np.float32) if cell is not None else empty for cell in cells])
+
+
+def _labels_table(work: Work) -> pa.Table:
+    detection, names = work.detection, np.array(work.contract.classes, dtype=object)
+    grouped = work.rows.groupby(work.codes)
+    joined = {
+        name: grouped[name].agg(lambda values: ",".join(sorted(set(values)))).to_numpy()
+        for name in ("vendor", "delivery")
+    }
+    here = work.scope
+    columns = {
+        "item": detection.items[here].tolist(),
+        "label": names[detection.label[here]],
+        "given_label": names[detection.given[here]],
+        "suggested_label": names[detection.suggested[here]],
+        "label_quality": detection.label_quality[here],
+        "is_issue": detection.is_issue[here],
+        "annotations": detection.annotations[here],
+        "vendors": joined["vendor"][here],
+        "deliveries": joined["delivery"][here],
+        "_removed": np.zeros(int(here.sum()), bool),
+    }
+    schema = pa.schema([*LABELS_FIELDS, ("_removed", pa.bool_())])
+    kept = pa.Table.from_pydict(columns, schema=schema)
+    gone = [{"item": item, "_removed": True} for item in work.removed]
+    return pa.concat_tables([kept, pa.Table.from_pylist(gone, schema=schema)]).combine_chunks()
+
+
+def _annotations_table(work: Work) -> pa.Table:
+    """All annotations of the judged items, plain, with what the history needs of them."""
+    here = work.scope[work.codes]
+    detection = work.detection
+    rows = work.rows[here].drop(columns="pred_probs", errors="ignore")
+    rows = rows.assign(
+        annotation_quality=detection.annotation_quality[here], is_issue=detection.annotation_is_issue[here]
+    )
+    table = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata(None)
+    if work.pred_probs is not None:
+        vectors = work.pred_probs[work.codes[here]].astype(np.float32)
+        table = table.append_column("pred_probs", pa.array(list(vectors), pa.list_(pa.float32())))
+    return table
+
+
+def _digest(
+    contract: Contract,
+    found: Found,
+    checked: Sequence[CheckedDelivery],
+    superseded: Sequence[str],
+    contents: Sequence[bytes],
+) -> str:
+    """What the release is bound to: contract, deliveries, the release before, and every byte that was made of them."""
+    bound = {
+        "contract": contract.model_dump(mode="json"),
+        "deliveries": [[one.delivery.name, one.delivery.digest, one.accepted] for one in checked],
+        "superseded": list(superseded),
+        "base": found.base_release,
+        "sequence": found.sequence,
+        "detector": classification.NAME,
+        "contents": [hashlib.sha256(content).hexdigest() for content in contents],
+    }
+    return hashlib.sha256(json.dumps(bound, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,165 @@
+"""Publishes an audit: everything of a release is written under its own name first, then one commit makes it exist.
+
+Killed at any point and repeated, it ends in the same release; two runs that want the same number: one gets it, the
+other gets ReleaseConflict. What an attempt left behind that never came to exist is removed by the next release.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from labelaudit import annotator_names, layout, tables, verifying
+from labelaudit.contract import Contract
+from labelaudit.errors import ReleaseConflict
+from labelaudit.findings import read_findings
+from labelaudit.judging import read_counts
+from labelaudit.parquet_files import read_table
+from labelaudit.report.content import ReportContent, report_content
+from labelaudit.report.release import issues_csv, report_html
+from labelaudit.store import Store
+from labelaudit.tables import Logged
+from labelaudit.values import Audit, Release, Verdict
+
+
+def publish(contract: Contract, audit: Audit, verdict: Verdict, store: Store, destination: Store) -> Release:
+    """One release at the destination. Raises ReleaseConflict where its number is taken by another."""
+    state = tables.state(destination)
+    there = {one.release: one for one in tables.log(destination)}
+    already = audit.release in there
+    if already:
+        version = there[audit.release].version
+    elif state.sequence + 1 != audit.found.sequence:
+        raise ReleaseConflict(f"{state.release} was published to {destination.uri} since this run looked; start again")
+    else:
+        version, already = _publish_new(contract, audit, verdict, store, destination)
+    _clean(audit, destination)
+    accepted = [one for one in audit.checked if one.accepted]
+    return Release(
+        customer=contract.customer,
+        dataset=contract.dataset,
+        release=audit.release,
+        digest=audit.digest,
+        version=version,
+        destination=destination.uri,
+        report=destination.uri_of(layout.release(audit.release) + "report.html"),
+        items=audit.items,
+        issues=audit.issues,
+        accepted_rows=sum(one.accepted_rows for one in accepted),
+        rejected_rows=sum(one.rejected_rows for one in audit.checked),
+        deliveries=tuple(one.delivery.name for one in accepted),
+        already=already,
+    )
+
+
+def _publish_new(
+    contract: Contract, audit: Audit, verdict: Verdict, store: Store, destination: Store
+) -> tuple[int, bool]:
+    rename = annotator_names.renamer(contract, store)
+    labels = _with_release(read_table(store, audit.labels), audit.release)
+    annotations = read_table(store, audit.annotations)
+    tables.replace_release_rows(
+        destination, layout.ANNOTATIONS, _annotations(annotations, audit, rename), audit.release
+    )
+    tables.replace_release_rows(destination, layout.QUALITY, _quality(audit), audit.release)
+    kept = labels.filter(pc.invert(labels["_removed"])).drop_columns("_removed")
+    findings, before = read_findings(store, audit), read_counts(destination)
+    content = report_content(contract, audit, verdict, findings, before, rename)
+    manifest = _write_files(contract, content, kept, audit, destination)
+    internal = report_content(contract, audit, verdict, findings, before, rename=None)
+    store.write(
+        layout.internal_report(contract.customer, contract.dataset, audit.release), report_html(contract, internal)
+    )
+    with store.local(audit.annotations) as path:
+        store.upload(path, f"{layout.history(contract.customer, contract.dataset)}{audit.release}.parquet")
+    logged = Logged(
+        release=audit.release,
+        digest=audit.digest,
+        sequence=audit.found.sequence,
+        version=-1,
+        deliveries={one.delivery.name: one.delivery.digest for one in audit.checked if one.accepted},
+        superseded=audit.superseded,
+        manifest=manifest,
+    )
+    return tables.commit_labels(destination, labels, logged)
+
+
+def _with_release(labels: pa.Table, release: str) -> pa.Table:
+    place = tables.LABELS_SCHEMA.get_field_index("release")
+    return labels.add_column(place, "release", pa.array([release] * labels.num_rows, pa.string()))
+
+
+def _annotations(rows: pa.Table, audit: Audit, rename: Callable[[str], str | None]) -> pa.Table:
+    """The annotations of this run's deliveries, as the customer may see them."""
+    names = [one.delivery.name for one in audit.checked if one.accepted]
+    rows = rows.filter(pc.is_in(rows["delivery"], pa.array(names, pa.string())))
+    people: list[str | None] = [None] * rows.num_rows
+    if "annotator" in rows.column_names:
+        seen = {name: rename(name) for name in pc.unique(rows["annotator"]).to_pylist()}
+        people = [seen[name] for name in rows["annotator"].to_pylist()]
+    columns = {
+        "item": rows["item"],
+        "annotator": pa.array(people, pa.string()),
+        "vendor": rows["vendor"],
+        "delivery": rows["delivery"],
+        "label": rows["label"],
+        "annotation_quality": rows["annotation_quality"],
+        "is_issue": rows["is_issue"],
+        "release": pa.array([audit.release] * rows.num_rows, pa.string()),
+    }
+    return pa.table(columns).cast(tables.ANNOTATIONS_SCHEMA)
+
+
+def _quality(audit: Audit) -> pa.Table:
+    rows = [
+        {"release": audit.release, "sequence": audit.found.sequence, **count.model_dump()} for count in audit.counts
+    ]
+    return pa.Table.from_pylist(rows, schema=tables.QUALITY_SCHEMA)
+
+
+def _write_files(contract: Contract, content: ReportContent, labels: pa.Table, audit: Audit, destination: Store) -> str:
+    """The files beside the tables; gives the sha256 of their manifest."""
+    files = {
+        "issues.csv": issues_csv(labels),
+        "report.html": report_html(contract, content),
+        "report.json": content.model_dump_json(indent=2).encode(),
+    }
+    folder = layout.release(audit.release)
+    for name, file in files.items():
+        destination.write(folder + name, file)
+    manifest = {
+        "format": 1,
+        "customer": contract.customer,
+        "dataset": contract.dataset,
+        "release": audit.release,
+        "digest": audit.digest,
+        "deliveries": {one.delivery.name: one.delivery.digest for one in audit.checked if one.accepted},
+        "labels": {"rows": labels.num_rows, "sha256": verifying.rows_sha256(labels)},
+        "files": [
+            {"path": name, "bytes": len(file), "sha256": hashlib.sha256(file).hexdigest()}
+            for name, file in files.items()
+        ],
+    }
+    text = json.dumps(manifest, indent=2, ensure_ascii=False).encode() + b"\n"
+    destination.write(folder + layout.MANIFEST, text)
+    return hashlib.sha256(text).hexdigest()
+
+
+def _clean(audit: Audit, destination: Store) -> None:
+    """After the commit: what it replaced, and what other attempts at the same number left behind."""
+    own = f"release <> '{audit.release}'"
+    number = audit.release.split("-")[0] + "-"
+    if audit.superseded:
+        listed = ", ".join(map(tables.quoted, audit.superseded))
+        later = f"release <= {tables.quoted(audit.release)}"
+        tables.drop_rows(destination, layout.ANNOTATIONS, f"delivery in ({listed}) and {own} and {later}")
+    for name in (layout.ANNOTATIONS, layout.QUALITY):
+        tables.drop_rows(destination, name, f"release like '{number}%' and {own}")
+    for folder in destination.folders("releases/"):
+        if folder.startswith(number) and folder != audit.release:
+            for key in destination.list(layout.release(folder)):
+                destination.delete(key)

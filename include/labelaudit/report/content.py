@@ -1,0 +1,201 @@
+"""What a release's report says, as data: report.json, and what report.html is drawn from. No clock, no new numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from labelaudit.contract import Contract
+from labelaudit.findings import ClassFinding, Findings, PairFinding, VendorFinding, WorstItem
+from labelaudit.judging import Counts
+from labelaudit.rates import wilson
+from labelaudit.values import Audit, CheckedDelivery, CheckOutcome, Count, RejectCount, Value, Verdict
+
+TREND_RELEASES = 60
+
+
+class DeliveryLine(Value):
+    """One delivery's conservation: delivered_rows = accepted_rows + rejected_rows."""
+
+    name: str
+    digest: str
+    accepted: bool
+    delivered_rows: int
+    accepted_rows: int
+    rejected_rows: int
+    reason: str
+    rejects: tuple[RejectCount, ...]
+    checks: tuple[CheckOutcome, ...]
+    guideline: str | None
+
+
+class AnnotatorLine(Value):
+    name: str
+    vendors: str
+    annotations: int
+    judged: int
+    quality: float
+    low: float
+    high: float
+
+
+class Point(Value):
+    """A release in the trend: rate x / n with its 95 % interval."""
+
+    release: str
+    x: float
+    n: float
+    low: float
+    high: float
+
+
+class ReportContent(Value):
+    format: Literal[1] = 1
+    view: Literal["customer", "internal"]
+    customer: str
+    dataset: str
+    description: str
+    release: str
+    digest: str
+    sequence: int
+    detector: str
+    method: str
+    predictions_note: str
+    verdict: Verdict
+    deliveries: tuple[DeliveryLine, ...]
+    delivered_rows: int
+    accepted_rows: int
+    rejected_rows: int
+    items: int
+    annotations: int
+    issues: int
+    new_items: int
+    judged_again: int
+    removed_items: int
+    replaced_annotations: int
+    superseded: tuple[str, ...]
+    issue_rate_range: tuple[float, float, float] | None
+    agreement: float | None
+    classes: tuple[ClassFinding, ...]
+    pairs: tuple[PairFinding, ...]
+    vendors: tuple[VendorFinding, ...]
+    annotators: tuple[AnnotatorLine, ...]
+    worst: tuple[WorstItem, ...]
+    before: Point | None
+    trend: tuple[Point, ...]
+    vendor_trends: dict[str, tuple[Point, ...]]
+    not_checked: tuple[str, ...]
+
+
+def report_content(
+    contract: Contract,
+    audit: Audit,
+    verdict: Verdict,
+    findings: Findings,
+    before: Counts,
+    rename: Callable[[str], str | None] | None,
+) -> ReportContent:
+    """`rename` gives the name under which the customer sees an annotator (None: not at all); left out, all are plain."""
+    counts = {release: found for release, found in before.items() if release != audit.release}
+    counts[audit.release] = list(audit.counts)
+    trend = _trend(counts, "")
+    lines = [_line(one) for one in audit.checked]
+    names = {one.name: rename(one.name) if rename else one.name for one in findings.annotators}
+    return ReportContent(
+        view="customer" if rename else "internal",
+        customer=contract.customer,
+        dataset=contract.dataset,
+        description=contract.description,
+        release=audit.release,
+        digest=audit.digest,
+        sequence=audit.found.sequence,
+        detector=audit.detector,
+        method=findings.method,
+        predictions_note=findings.predictions_note,
+        verdict=_seen(verdict, names) if rename else verdict,
+        deliveries=tuple(lines),
+        delivered_rows=sum(one.delivered_rows for one in lines),
+        accepted_rows=sum(one.accepted_rows for one in lines),
+        rejected_rows=sum(one.rejected_rows for one in lines),
+        items=audit.items,
+        annotations=audit.annotations_rows,
+        issues=audit.issues,
+        new_items=findings.new_items,
+        judged_again=findings.judged_again,
+        removed_items=findings.removed_items,
+        replaced_annotations=findings.replaced_annotations,
+        superseded=audit.superseded,
+        issue_rate_range=audit.issue_rate_range,
+        agreement=audit.alpha,
+        classes=findings.classes,
+        pairs=findings.pairs,
+        vendors=findings.vendors,
+        annotators=tuple(
+            AnnotatorLine(**one.model_dump(exclude={"name"}), name=names[one.name])
+            for one in findings.annotators
+            if names[one.name] is not None
+        ),
+        worst=findings.worst,
+        before=trend[-2] if len(trend) > 1 else None,
+        trend=trend,
+        vendor_trends={one.vendor: _trend(counts, one.vendor) for one in findings.vendors},
+        not_checked=(*findings.not_checked, *_never_checked(contract)),
+    )
+
+
+def _line(one: CheckedDelivery) -> DeliveryLine:
+    return DeliveryLine(
+        name=one.delivery.name,
+        digest=one.delivery.digest,
+        accepted=one.accepted,
+        delivered_rows=one.delivered_rows,
+        accepted_rows=one.accepted_rows,
+        rejected_rows=one.rejected_rows,
+        reason=f"{one.refusal.code}: {one.refusal.message}" if one.refusal else "",
+        rejects=one.reject_counts,
+        checks=one.outcomes,
+        guideline=one.delivery.guideline,
+    )
+
+
+def _trend(counts: Counts, vendor: str) -> tuple[Point, ...]:
+    """The issue rate, release by release, over all vendors (empty) or of one."""
+    points = []
+    for release, found in list(counts.items())[-TREND_RELEASES:]:
+        one = next((count for count in found if _is_issue(count, vendor)), None)
+        if one is not None and one.n:
+            low, high = wilson(one.x, one.n)
+            points.append(Point(release=release, x=one.x, n=one.n, low=low, high=high))
+    return tuple(points)
+
+
+def _is_issue(count: Count, vendor: str) -> bool:
+    return (count.metric, count.vendor, count.label) == ("issue", vendor, "")
+
+
+def _seen(verdict: Verdict, names: dict[str, str | None]) -> Verdict:
+    """The verdict without annotators' plain names."""
+    breaches = tuple(
+        one.model_copy(
+            update={
+                "subject": names.get(one.subject) or "an annotator",
+                "message": one.message.replace(one.subject, names.get(one.subject) or "(name withheld)"),
+            }
+        )
+        if one.clause == "limits.annotator_quality"
+        else one
+        for one in verdict.breaches
+    )
+    reason = verdict.reason
+    if breaches and verdict.breaches[0].clause == "limits.annotator_quality":
+        reason = reason.replace(verdict.breaches[0].message, breaches[0].message)
+    return verdict.model_copy(update={"breaches": breaches, "reason": reason})
+
+
+def _never_checked(contract: Contract) -> tuple[str, ...]:
+    """What this method can't see, said in every report."""
+    said = ["No second person looked at these labels: the rates are a model-based range, no measured defect rate."]
+    if contract.predictions.source == "none":
+        said.append("Errors that all annotators of an item make alike can't be seen from agreement alone.")
+    said.append("Whether the items themselves are the right ones to label (sampling, duplicates) was not checked.")
+    return tuple(said)

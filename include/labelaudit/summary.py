@@ -1,0 +1,174 @@
+"""Sums an audit up: the counts that later releases are compared with, and the findings that the report shows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from labelaudit.findings import (
+    AnnotatorFinding,
+    ClassFinding,
+    Findings,
+    PairFinding,
+    VendorFinding,
+    WorstItem,
+)
+from labelaudit.rates import wilson
+from labelaudit.values import CheckedDelivery, Count
+
+if TYPE_CHECKING:
+    from labelaudit.auditing import Work
+
+WORST_ITEMS = 60
+TEXT_CHARACTERS = 600
+
+
+def counts_of(work: Work, checked: Sequence[CheckedDelivery]) -> tuple[Count, ...]:
+    """issue (items), annotation_error (annotations), reject (rows), each over all, by vendor, and issues by class."""
+    detection, contract = work.detection, work.contract
+    here = np.zeros(len(detection.items), bool)
+    here[work.codes[work.current]] = True
+    counts = [_count("issue", detection.is_issue[here])]
+    wrong = detection.annotation_is_issue
+    counts.append(_count("annotation_error", wrong[work.current]))
+    vendors = work.rows["vendor"].to_numpy()
+    for vendor in sorted(set(vendors[work.current])):
+        own = work.current & (vendors == vendor)
+        items = np.unique(work.codes[own])
+        counts.append(_count("issue", detection.is_issue[items], vendor=vendor))
+        counts.append(_count("annotation_error", wrong[own], vendor=vendor))
+    for code, label in enumerate(contract.classes):
+        own = here & (detection.given == code)
+        if own.any():
+            counts.append(_count("issue", detection.is_issue[own], label=label))
+    delivered, rejected = Counter(), Counter()
+    for one in checked:
+        delivered[one.delivery.vendor] += one.delivered_rows
+        rejected[one.delivery.vendor] += one.rejected_rows
+    counts.append(Count(metric="reject", x=rejected.total(), n=delivered.total()))
+    counts += [Count(metric="reject", vendor=name, x=rejected[name], n=delivered[name]) for name in sorted(delivered)]
+    return tuple(counts)
+
+
+def _count(metric: str, hits: np.ndarray, vendor: str = "", label: str = "") -> Count:
+    return Count(metric=metric, vendor=vendor, label=label, x=float(hits.sum()), n=float(len(hits)))
+
+
+def findings_of(work: Work) -> Findings:
+    detection, names = work.detection, work.contract.classes
+    scope, issue = work.scope, work.detection.is_issue
+    pairs = Counter(
+        (int(given), int(other))
+        for given, other in zip(detection.given[scope & issue], detection.suggested[scope & issue], strict=True)
+        if given != other
+    )
+    given = detection.given
+    return Findings(
+        method=detection.method,
+        predictions_note=work.predictions_note,
+        classes=tuple(
+            ClassFinding(label=label, items=int(mine.sum()), issues=int((mine & issue).sum()))
+            for code, label in enumerate(names)
+            if (mine := scope & (given == code)).any()
+        ),
+        pairs=tuple(
+            PairFinding(given=names[one], suggested=names[other], items=items)
+            for (one, other), items in sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))[:25]
+        ),
+        vendors=_vendors(work),
+        annotators=_annotators(work),
+        worst=_worst(work),
+        new_items=work.new_items,
+        judged_again=int(scope.sum()) - work.new_items,
+        removed_items=len(work.removed),
+        replaced_annotations=work.replaced,
+        context_items=int((~scope).sum()),
+        not_checked=tuple(work.not_checked),
+    )
+
+
+def _vendors(work: Work) -> tuple[VendorFinding, ...]:
+    made = []
+    vendors = work.rows["vendor"].to_numpy()
+    for vendor in sorted(set(vendors[work.current])):
+        own = work.current & (vendors == vendor)
+        errors = int(work.detection.annotation_is_issue[own].sum())
+        low, high = wilson(errors, int(own.sum()))
+        made.append(
+            VendorFinding(
+                vendor=vendor,
+                items=len(np.unique(work.codes[own])),
+                annotations=int(own.sum()),
+                annotation_errors=errors,
+                low=low,
+                high=high,
+            )
+        )
+    return tuple(made)
+
+
+def _annotators(work: Work) -> tuple[AnnotatorFinding, ...]:
+    """Those of this release, the worst first."""
+    if "annotator" not in work.rows:
+        return ()
+    current = work.rows[work.current].groupby("annotator")
+    given = current.size()
+    vendors = current["vendor"].agg(lambda values: ",".join(sorted(set(values))))
+    detection = work.detection
+    made = [
+        AnnotatorFinding(
+            name=str(name),
+            vendors=vendors[name],
+            annotations=int(given[name]),
+            judged=int(detection.annotator_labels[place]),
+            quality=float(detection.annotator_quality[place]),
+            low=float(detection.annotator_low[place]),
+            high=float(detection.annotator_high[place]),
+        )
+        for place, name in enumerate(detection.annotators)
+        if name in given.index
+    ]
+    return tuple(sorted(made, key=lambda one: (one.quality, one.name)))
+
+
+def _worst(work: Work) -> tuple[WorstItem, ...]:
+    """The likely wrong items, the likeliest first: where the published label differs from the given one, that too."""
+    detection, names = work.detection, work.contract.classes
+    found = np.flatnonzero(work.scope & detection.is_issue)
+    doubt = np.where(detection.label != detection.given, 1 - detection.label_quality, detection.label_quality)
+    chosen = found[np.argsort(doubt[found], kind="stable")][:WORST_ITEMS]
+    rows_of = {place: np.flatnonzero(work.codes == place) for place in chosen}
+    return tuple(
+        WorstItem(
+            item=str(detection.items[place]),
+            given=names[detection.given[place]],
+            label=names[detection.label[place]],
+            suggested=names[detection.suggested[place]],
+            quality=float(detection.label_quality[place]),
+            vendors=",".join(sorted(set(work.rows["vendor"].iloc[rows_of[place]]))),
+            labels=tuple(work.rows["label"].iloc[rows_of[place]]),
+            **_evidence(work, rows_of[place][-1]),
+        )
+        for place in chosen
+    )
+
+
+def _evidence(work: Work, row: int) -> dict[str, Any]:
+    predictions = work.contract.predictions
+    if predictions.source == "text":
+        return {"text": str(work.rows[predictions.column].iloc[row] or "")[:TEXT_CHARACTERS]}
+    if predictions.source == "pixels":
+        cell = work.rows[predictions.column].iloc[row]
+        return {"pixels": None if cell is None else tuple(float(value) for value in cell)}
+    if predictions.source == "tabular":
+        values = work.rows.iloc[row]
+        return {"features": {name: _plain(values[name]) for name in predictions.columns}}
+    return {}
+
+
+def _plain(value: Any) -> Any:
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,0 +1,83 @@
+"""Checks a published release: its files against its manifest, its manifest and rows against the log of `labels`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+
+import pyarrow as pa
+
+from labelaudit import layout, tables
+from labelaudit.errors import ReleaseInvalid, StorageUnavailable
+from labelaudit.store import Store
+from labelaudit.values import Value
+
+
+class Verified(Value):
+    """What was checked. `rows_checked` is False where the table's version has expired."""
+
+    release: str
+    digest: str
+    files: int
+    rows: int
+    rows_checked: bool
+
+
+def rows_sha256(rows: pa.Table) -> str:
+    """sha256 over rows as JSON arrays, one a line, sorted: whoever can read the table can recompute it."""
+    columns = sorted(rows.column_names)
+    lines = sorted(
+        json.dumps([row[name] for name in columns], ensure_ascii=False, separators=(",", ":"))
+        for row in rows.to_pylist()
+    )
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def verify(
+    destination: Store, release: str | None = None, progress: Callable[[int, int], None] | None = None
+) -> Verified:
+    """Check one release, the last by default. Raises ReleaseInvalid with everything that is wrong."""
+    releases = tables.log(destination)
+    logged = next((one for one in reversed(releases) if release in (None, one.release)), None)
+    if logged is None:
+        there = ", ".join(one.release for one in releases[-10:]) or "none"
+        raise ReleaseInvalid(f"{destination.uri} has no release {release or ''}; there are: {there}")
+    folder = layout.release(logged.release)
+    problems = []
+    try:
+        content = destination.read(folder + layout.MANIFEST)
+    except KeyError as error:
+        raise ReleaseInvalid(f"{logged.release}: {folder}{layout.MANIFEST} is missing") from error
+    if hashlib.sha256(content).hexdigest() != logged.manifest:
+        raise ReleaseInvalid(f"{logged.release}: manifest.json is not the one that the table's log names")
+    manifest = json.loads(content)
+    there = {key.removeprefix(folder) for key in destination.list(folder)} - {layout.MANIFEST}
+    for done, entry in enumerate(manifest["files"]):
+        if progress:
+            progress(done, len(manifest["files"]))
+        if entry["path"] not in there:
+            problems.append(f"{entry['path']} is missing")
+        elif hashlib.sha256(destination.read(folder + entry["path"])).hexdigest() != entry["sha256"]:
+            problems.append(f"{entry['path']} was changed")
+    problems += [
+        f"{path} is not in the manifest" for path in sorted(there - {one["path"] for one in manifest["files"]})
+    ]
+    try:
+        rows = tables.read_table(destination, layout.LABELS, version=logged.version)
+        rows_checked = True
+    except StorageUnavailable:  # its data files have expired
+        rows_checked = False
+    if rows_checked:
+        mine = rows.filter(pa.compute.equal(rows["release"], logged.release))
+        if rows_sha256(mine) != manifest["labels"]["sha256"]:
+            problems.append("the rows of the table `labels` are not those of the manifest")
+    if problems:
+        raise ReleaseInvalid(f"{logged.release}: " + "; ".join(problems))
+    return Verified(
+        release=logged.release,
+        digest=logged.digest,
+        files=len(manifest["files"]),
+        rows=manifest["labels"]["rows"],
+        rows_checked=rows_checked,
+    )

@@ -1,0 +1,54 @@
+"""One whole run without Airflow: the same steps, in the same order, in one process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+from labelaudit import steps
+from labelaudit.contract import Contract
+from labelaudit.store import Store
+from labelaudit.values import Outcome
+
+Watch = Callable[[str], AbstractContextManager[steps.Progress | None]]
+"""Called with the name of each step; gives a context with its progress."""
+
+
+def whole_run(
+    contract: Contract,
+    store: Store,
+    destination: Store,
+    run: str,
+    deliveries: Sequence[str] = (),
+    again: bool = False,
+    hold: bool = False,
+    publish_held: str | None = None,
+    watch: Watch = lambda name: nullcontext(None),
+) -> Outcome:
+    """Find, stage, check, detect, judge and publish. `publish_held`: a note with which a held release is published."""
+    with watch("find"):
+        found = steps.find(contract, store, destination, run, deliveries, again)
+    if not found.deliveries:
+        return Outcome(status="nothing")
+    checked = []
+    for delivery in found.deliveries:
+        with watch(f"stage {delivery.name}") as progress:
+            staged = steps.stage(contract, delivery, store, run, progress)
+        with watch(f"check {delivery.name}") as progress:
+            checked.append(steps.check(contract, staged, store, run, progress))
+    rejected = tuple(one for one in checked if not one.accepted)
+    with watch("detect") as progress:
+        audit = steps.detect(contract, found, checked, store, destination, progress)
+    if audit is None:
+        steps.record_rejections(contract, checked, store)
+        return Outcome(status="rejected", rejected=rejected)
+    with watch("judge"):
+        verdict = steps.judge(contract, audit, store, destination, hold)
+    if verdict.action == "hold" and publish_held is None:
+        return Outcome(status="held", audit=audit, verdict=verdict, rejected=rejected)
+    if verdict.action == "hold":
+        verdict = steps.released(verdict, publish_held)
+    with watch("publish"):
+        release = steps.publish(contract, audit, verdict, store, destination)
+    steps.record_rejections(contract, checked, store)
+    return Outcome(status="published", release=release, audit=audit, verdict=verdict, rejected=rejected)
