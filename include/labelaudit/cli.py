@@ -1,0 +1,315 @@
+"""The command line: the whole audit without Airflow. Exit codes: 0 accepted, 2 held, 3 rejected, 1 failed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from labelaudit import contracts as contract_files
+from labelaudit import layout, steps
+from labelaudit.contract import Contract
+from labelaudit.errors import ContractError, InvalidInput, LabelauditError
+from labelaudit.store import Store, open_store
+from labelaudit.values import Outcome
+
+ACCEPTED, FAILED, HELD, REJECTED = 0, 1, 2, 3
+EXIT_OF = {"published": ACCEPTED, "nothing": ACCEPTED, "held": HELD, "rejected": REJECTED}
+
+app = typer.Typer(
+    name="labelaudit",
+    help="Audit deliveries of human labels. Exit codes: 0 accepted, 2 held, 3 rejected, 1 failed.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out, err = Console(), Console(stderr=True)
+
+StoreOption = Annotated[str, typer.Option("--store", envvar="LABELAUDIT_STORE", help="file:///folder or s3://bucket")]
+ContractsOption = Annotated[
+    Path, typer.Option("--contracts", envvar="LABELAUDIT_CONTRACTS", help="folder of contracts")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
+HERE, CONTRACTS = "file://" + str(Path.cwd() / "labelaudit-store"), Path("include/contracts")
+
+
+def main() -> None:
+    """The console script: an error of ours is a sentence and an exit code, no traceback."""
+    try:
+        app()
+    except LabelauditError as error:
+        if "--json" in os.sys.argv:
+            print(json.dumps({"status": "failed", "error": type(error).__name__, "message": str(error)}))
+        err.print(f"[red]{type(error).__name__}[/red]: {escape(str(error))}", highlight=False)
+        raise SystemExit(FAILED) from error
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(metavar="CUSTOMER/DATASET")],
+    sample: Annotated[Path, typer.Option("--from", help="a file as the vendor delivers it", exists=True)],
+    vendor: Annotated[str, typer.Option(help="name of the vendor")] = "vendor",
+    item: Annotated[str | None, typer.Option(help="the sample's item column")] = None,
+    annotator: Annotated[str | None, typer.Option(help="the sample's annotator column")] = None,
+    label: Annotated[str | None, typer.Option(help="the sample's label column")] = None,
+    contracts: ContractsOption = CONTRACTS,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a first contract from a sample file."""
+    from labelaudit.sampling import contract_from
+
+    customer, dataset = _split(name)
+    text = contract_from(sample, customer, dataset, vendor, {"item": item, "annotator": annotator, "label": label})
+    path = contracts / customer / f"{dataset}.yaml"
+    if path.exists():
+        raise InvalidInput(f"{path} is there already; delete it first, or choose another name")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    _tell({"contract": str(path)}, as_json, f"Wrote {path}. Read it, correct it, then: labelaudit contracts")
+
+
+@app.command("contracts")
+def check_contracts(
+    contracts: ContractsOption = CONTRACTS,
+    schema: Annotated[bool, typer.Option("--schema", help="write contract.schema.json for editors")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check all contracts: their fields, and their checks against Great Expectations."""
+    if schema:
+        (contracts / "contract.schema.json").write_text(contract_files.json_schema(), encoding="utf-8")
+    good, broken = contract_files.read_contracts(contracts)
+    problems = {error.where: error.problems for error in broken}
+    if any(contract.checks for contract in good):
+        from labelaudit.expectations import validate_checks
+
+        for contract in good:
+            if found := validate_checks(contract):
+                problems[f"{contract.id}.yaml"] = found
+    table = Table("contract", "task", "vendors", "predictions", "schedule", "state")
+    for contract in good:
+        state = "[red]broken[/red]" if f"{contract.id}.yaml" in problems else "good"
+        source = contract.predictions.source
+        table.add_row(
+            contract.id, contract.task, ", ".join(contract.vendors), source, contract.schedule or "by hand", state
+        )
+    for error in broken:
+        table.add_row(escape(error.where), "", "", "", "", "[red]broken[/red]")
+    _tell({"contracts": [contract.id for contract in good], "problems": problems}, as_json, table)
+    for where, lines in problems.items():
+        for line in lines:
+            err.print(f"{escape(where)}: {escape(line)}", highlight=False, soft_wrap=True)
+    if not good and not broken:
+        raise InvalidInput(f"no contracts below {contracts.resolve()}")
+    if problems:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def deliver(
+    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False)],
+    vendor: Annotated[str, typer.Option("--vendor", help="who delivers")],
+    to: Annotated[str, typer.Option("--to", metavar="CUSTOMER/DATASET")],
+    delivery: Annotated[str, typer.Option("--id", help="the delivery's id")],
+    supersedes: Annotated[list[str] | None, typer.Option(help="id of a delivery that this one replaces")] = None,
+    guideline: Annotated[str | None, typer.Option(help="version of the labelling guideline")] = None,
+    store: StoreOption = HERE,
+    contracts: ContractsOption = CONTRACTS,
+    as_json: JsonOption = False,
+) -> None:
+    """Put files into the inbox, and their manifest last."""
+    from labelaudit import manifests
+
+    contract = _contract(contracts, to)
+    if vendor not in contract.vendors:
+        raise InvalidInput(f"{contract.id} has no vendor {vendor!r}; it has {', '.join(contract.vendors)}")
+    with _watched("deliver", as_json) as progress:
+        folder = manifests.deliver(
+            open_store(store),
+            contract.customer,
+            contract.dataset,
+            vendor,
+            delivery,
+            files,
+            supersedes=supersedes or (),
+            guideline=guideline,
+            progress=progress,
+        )
+    told = f"Delivered {len(files)} file(s). To audit: labelaudit run {contract.id} --store {store}"
+    _tell({"delivery": f"{vendor}/{delivery}", "folder": folder}, as_json, told)
+
+
+@app.command()
+def run(
+    name: Annotated[str, typer.Argument(metavar="CUSTOMER/DATASET")],
+    delivery: Annotated[list[str] | None, typer.Option(help="only this delivery (id, or vendor/id)")] = None,
+    again: Annotated[bool, typer.Option("--again", help="audit what was published or rejected once more")] = False,
+    hold: Annotated[bool, typer.Option("--hold", help="stop before publishing")] = False,
+    publish_held: Annotated[
+        str | None, typer.Option("--publish-held", metavar="NOTE", help="publish even if held; the report says why")
+    ] = None,
+    store: StoreOption = HERE,
+    contracts: ContractsOption = CONTRACTS,
+    as_json: JsonOption = False,
+) -> None:
+    """Audit the deliveries that wait, and publish a release."""
+    from labelaudit.whole_run import whole_run
+
+    contract = _contract(contracts, name)
+    opened = open_store(store)
+    destination = steps.open_destination(contract, opened)
+    outcome = whole_run(
+        contract,
+        opened,
+        destination,
+        f"cli-{os.getpid()}",
+        deliveries=delivery or (),
+        again=again,
+        hold=hold,
+        publish_held=publish_held,
+        watch=lambda step: _watched(step, as_json),
+    )
+    _tell(outcome.model_dump(mode="json"), as_json, None)
+    if not as_json:
+        _show(contract, outcome, opened)
+    raise typer.Exit(EXIT_OF[outcome.status])
+
+
+@app.command()
+def releases(
+    name: Annotated[str, typer.Argument(metavar="CUSTOMER/DATASET")],
+    store: StoreOption = HERE,
+    contracts: ContractsOption = CONTRACTS,
+    as_json: JsonOption = False,
+) -> None:
+    """List the published releases."""
+    from labelaudit import tables
+    from labelaudit.judging import read_counts
+
+    contract = _contract(contracts, name)
+    destination = steps.open_destination(contract, open_store(store))
+    counts = read_counts(destination)
+    table = Table("release", "deliveries", "items", "issues", "rejected rows", "report")
+    rows = []
+    for one in tables.log(destination):
+        found = {count.metric: count for count in counts.get(one.release, ()) if not count.vendor and not count.label}
+        issue, reject = found.get("issue"), found.get("reject")
+        report = destination.uri_of(layout.release(one.release) + "report.html")
+        rows.append(
+            {"release": one.release, "digest": one.digest, "deliveries": list(one.deliveries), "report": report}
+        )
+        rows[-1] |= {
+            "items": issue and int(issue.n),
+            "issues": issue and int(issue.x),
+            "rejected_rows": reject and int(reject.x),
+        }
+        shown = [str(rows[-1][key]) for key in ("items", "issues", "rejected_rows")]
+        table.add_row(one.release, ", ".join(one.deliveries), *shown, report)
+    _tell(rows, as_json, table)
+
+
+@app.command()
+def verify(
+    name: Annotated[str, typer.Argument(metavar="CUSTOMER/DATASET, or URI of a destination")],
+    release: Annotated[str | None, typer.Argument(help="the last one by default")] = None,
+    store: StoreOption = HERE,
+    contracts: ContractsOption = CONTRACTS,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a release: every file, its manifest, and the rows of its table. Needs no contract where given a URI."""
+    from labelaudit import verifying
+
+    if "://" in name:
+        destination = open_store(name)
+    else:
+        destination = steps.open_destination(_contract(contracts, name), open_store(store))
+    with _watched("verify", as_json) as progress:
+        found = verifying.verify(destination, release, progress)
+    rows = f"{found.rows} rows" if found.rows_checked else "its rows have expired and were not checked"
+    told = f"[green]{found.release} is whole[/green]: {found.files} files, {rows}, digest {found.digest}"
+    _tell(found.model_dump(), as_json, told)
+
+
+@app.command()
+def expire(
+    name: Annotated[str, typer.Argument(metavar="CUSTOMER/DATASET")],
+    store: StoreOption = HERE,
+    contracts: ContractsOption = CONTRACTS,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove old runs' files and old table versions, as the contract's retention says."""
+    import time
+
+    from labelaudit import expiry
+
+    contract = _contract(contracts, name)
+    opened = open_store(store)
+    found = expiry.expire(contract, opened, steps.open_destination(contract, opened), time.time())
+    told = f"Removed {found.run_files} files of old runs and {found.table_files} of old table versions."
+    _tell(found.model_dump(), as_json, told)
+
+
+def _split(name: str) -> tuple[str, str]:
+    customer, slash, dataset = name.partition("/")
+    if not slash or not customer or not dataset:
+        raise InvalidInput(f"{name!r} is not CUSTOMER/DATASET")
+    return customer, dataset
+
+
+def _contract(folder: Path, name: str) -> Contract:
+    customer, dataset = _split(name)
+    path = folder / customer / f"{dataset}.yaml"
+    if not layout.is_safe_part(customer) or not layout.is_safe_part(dataset) or not path.is_file():
+        there = ", ".join(f"{one.parent.name}/{one.stem}" for one in contract_files.contract_paths(folder)) or "none"
+        raise ContractError(f"{name}.yaml", [f"is not below {folder.resolve()}; there are: {there}"])
+    return contract_files.read_contract(path)
+
+
+def _tell(value: Any, as_json: bool, text: Any) -> None:
+    if as_json:
+        print(json.dumps(value, indent=2, ensure_ascii=False))
+    elif text is not None:
+        out.print(text, highlight=False)
+
+
+@contextmanager
+def _watched(step: str, as_json: bool) -> Iterator[steps.Progress | None]:
+    """A progress bar on stderr, where a person looks on."""
+    if as_json or not err.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description:32}"), BarColumn(), TextColumn("{task.completed}"), TimeElapsedColumn())
+    with Progress(*columns, console=err) as bars:
+        task = bars.add_task(step, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total or None)
+        bars.update(task, total=1, completed=1)
+
+
+def _show(contract: Contract, outcome: Outcome, store: Store) -> None:
+    if outcome.status == "nothing":
+        out.print(f"Nothing waits for {contract.id}.")
+    for one in outcome.rejected:
+        out.print(f"[red]rejected[/red] {one.delivery.name}: {escape(one.refusal.message)}", highlight=False)
+        out.print(f"  for the vendor: {store.uri_of(one.report)}", highlight=False, soft_wrap=True)
+    if outcome.verdict:
+        for breach in outcome.verdict.breaches:
+            out.print(f"[yellow]breach[/yellow] {escape(breach.message)}", highlight=False)
+    if outcome.status == "held":
+        out.print("[yellow]held[/yellow]: nothing is published. Publish with --publish-held 'why'.")
+    if outcome.release:
+        one = outcome.release
+        state = "was published before" if one.already else "is published"
+        out.print(
+            f"[green]{one.release}[/green] {state}: {one.items} items, {one.issues} likely wrong;"
+            f" {one.accepted_rows} rows accepted, {one.rejected_rows} rejected",
+            highlight=False,
+        )
+        out.print(f"  report: {one.report}", highlight=False, soft_wrap=True)
