@@ -18,6 +18,7 @@ from labelaudit.values import (
     CheckedDelivery,
     Delivery,
     Found,
+    Refusal,
     Release,
     StagedDelivery,
     Verdict,
@@ -130,3 +131,22 @@ def record_rejections(contract: Contract, checked: Sequence[CheckedDelivery], st
     for one in checked:
         if not one.accepted:
             intake.record_rejection(contract, one, store)
+
+
+def reject_held(contract: Contract, audit: Audit, note: str, store: Store) -> None:
+    """A person rejected a held release: its deliveries count as rejected, until other bytes are delivered."""
+    refusal = Refusal(code="rejected_by_hand", message=f"the release was held, and a person rejected it: {note}")
+    refused = [
+        one.model_copy(
+            update={
+                "accepted": False,
+                "accepted_rows": 0,
+                "rejected_rows": one.delivered_rows,
+                "table": None,
+                "refusal": refusal,
+            }
+        )
+        for one in audit.checked
+        if one.accepted
+    ]
+    record_rejections(contract, refused, store)

@@ -1,0 +1,1 @@
+"""Where Airflow and Labelaudit meet; nothing else imports both."""

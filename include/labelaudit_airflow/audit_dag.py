@@ -1,0 +1,182 @@
+"""One DAG per contract. Every task is one call of a step; this module wires, and decides nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from airflow.sdk import DAG, Asset, Param, TriggerRule, get_current_context, task, task_group
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from labelaudit import layout, messages, steps
+from labelaudit.contract import Contract
+from labelaudit.values import Audit, CheckedDelivery, Delivery, Found, Release, StagedDelivery, Verdict
+from labelaudit_airflow import alerts, approval, runtime
+
+DOC = """
+## What
+Audits what vendors delivered for **{id}**: checks it against the contract, finds the wrong labels, publishes a release.
+
+{description}
+
+## When
+{schedule} (UTC), or by hand: *Trigger* opens a form. `deliveries` (as `vendor/id`) takes only those; `again` audits what
+was published or rejected once more; `hold` asks before publishing.
+
+## Inputs and outputs
+In: `inbox/<vendor>/{id}/<delivery>/` of the store, from {vendors}. Out: the Delta tables `labels`, `annotations` and
+`quality`, and `releases/<release>/report.html`, at `{destination}`. Asset: `{asset}`.
+
+## When it fails
+* **A delivery is rejected**: no failure; the others went on. Its report for the vendor is in `rejections/{id}/` of the
+  store, and on the page *Labelaudit*.
+* **`approve` waits**: a limit is breached and the contract says `hold`. Read the question, answer publish or reject.
+* **`find`, `publish`: StorageUnavailable**: the store does not answer; retried three times, then clear the task.
+* **`publish`: ReleaseConflict**: another run published first. Clear the run from `find`.
+* **`detect`: AuditImpossible**: no predictions and no item with two annotators. Mend the contract.
+* **`alert` fails**: the release is out; only the message is missing. Mend the Connection, clear the task.
+
+Every task is safe to clear at any time: nothing is published twice, or half.
+"""
+
+
+def dag_id(contract: Contract) -> str:
+    return f"audit__{contract.customer}__{contract.dataset}"
+
+
+def asset(contract: Contract) -> Asset:
+    """Updated by every release; other DAGs can be scheduled on it."""
+    return Asset(name=dag_id(contract), uri=f"labelaudit://{contract.customer}/{contract.dataset}", group="labelaudit")
+
+
+def audit_dag(contract: Contract, retries: int = 3) -> DAG:
+    """The DAG of a contract."""
+    with DAG(
+        dag_id=dag_id(contract),
+        schedule=contract.schedule,
+        start_date=datetime(2026, 1, 1),
+        catchup=False,
+        max_active_runs=1,
+        tags=["labelaudit", "audit", contract.customer, contract.dataset],
+        description=contract.description or f"Audits deliveries of {contract.id}",
+        doc_md=_doc(contract),
+        params={
+            "deliveries": Param([], type="array", items={"type": "string"}, description="vendor/id, one a line; empty: all that wait"),
+            "again": Param(False, type="boolean", description="audit what was published or rejected once more"),
+            "hold": Param(False, type="boolean", description="ask before publishing"),
+        },
+        default_args={
+            "retries": retries,
+            "retry_delay": timedelta(minutes=2),
+            "retry_policy": runtime.RETRIES,
+            "on_failure_callback": alerts.on_failure(contract, "audit"),
+        },
+    ) as made:
+        _wire(contract)
+    return made
+
+
+def _wire(contract: Contract) -> None:
+    @task
+    def find(params: dict, run_id: str) -> list[Delivery]:
+        """See what waits in the inbox."""
+        found = steps.find(
+            contract,
+            runtime.store(),
+            runtime.destination(contract),
+            layout.run_name(run_id),
+            params["deliveries"],
+            params["again"],
+        )
+        get_current_context()["ti"].xcom_push("found", found)
+        return list(found.deliveries)
+
+    @task(map_index_template="{{ delivery }}")
+    def stage(delivery: Delivery, run_id: str) -> StagedDelivery:
+        """Read the delivery into canonical Parquet."""
+        get_current_context()["delivery"] = delivery.name
+        return steps.stage(contract, delivery, runtime.store(), layout.run_name(run_id))
+
+    @task(map_index_template="{{ delivery }}")
+    def check(staged: StagedDelivery, run_id: str) -> CheckedDelivery:
+        """Hold the rows against the contract."""
+        get_current_context()["delivery"] = staged.delivery.name
+        return steps.check(contract, staged, runtime.store(), layout.run_name(run_id))
+
+    @task_group
+    def audited(delivery: Delivery) -> CheckedDelivery:
+        return check(stage(delivery))
+
+    @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
+    def detect(found: Found, checked: list[CheckedDelivery]) -> Audit:
+        """Find the wrong labels."""
+        audit = steps.detect(contract, found, list(checked), runtime.store(), runtime.destination(contract))
+        if audit is None:
+            raise AirflowSkipException("every delivery was rejected")
+        return audit
+
+    @task
+    def judge(audit: Audit, params: dict) -> Verdict:
+        """Compare with the contract's limits and the releases before."""
+        return steps.judge(contract, audit, runtime.store(), runtime.destination(contract), params["hold"])
+
+    @task(outlets=[asset(contract)], trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
+    def publish(audit: Audit, verdict: Verdict, response: dict | None = None) -> Release:
+        """One atomic commit."""
+        chosen, note = approval.answer(verdict, response)
+        if chosen == approval.REJECT:
+            steps.reject_held(contract, audit, note, runtime.store())
+            raise AirflowSkipException(f"a person rejected the release: {note}")
+        if note:
+            verdict = steps.released(verdict, note)
+        release = steps.publish(contract, audit, verdict, runtime.store(), runtime.destination(contract))
+        events = get_current_context()["outlet_events"]
+        events[asset(contract)].extra = {"release": release.release, "digest": release.digest, "report": release.report}
+        return release
+
+    @task(trigger_rule=TriggerRule.ALL_DONE, map_index_template="{{ route }}")
+    def alert(route: int, checked=None, audit=None, verdict=None, release=None) -> None:
+        """Tell one route of breaches and rejections."""
+        via = runtime.alert_routes(contract)[route]
+        context = get_current_context()
+        context["route"] = f"{route + 1}: {via.via}"
+        store = runtime.store()
+        told = [messages.rejection(contract, one, store.uri_of(one.report)) for one in checked or () if not one.accepted]
+        if release and verdict.breaches:
+            told.append(messages.breach(contract, audit, verdict, release))
+        failed = alerts.send_all(told, [via], context)
+        if failed:
+            raise ConnectionError("; ".join(failed))
+
+    @task(trigger_rule=TriggerRule.ALL_DONE)
+    def record_rejections(checked=None) -> None:
+        """Note what was rejected, so that the same bytes are not refused again tomorrow."""
+        steps.record_rejections(contract, list(checked or ()), runtime.store())
+
+    @task(trigger_rule=TriggerRule.ONE_FAILED, retries=0, on_failure_callback=None)
+    def any_failed() -> None:
+        """The run counts as failed if any delivery's task did, though the others were published."""
+        raise AirflowFailException("a task of this run failed; see the grid")
+
+    deliveries = find()
+    checked = audited.expand(delivery=deliveries)
+    audit = detect(deliveries["found"], checked)
+    verdict = judge(audit)
+    asked = approval.Approve(task_id="approve", contract=contract)
+    release = publish(audit, verdict, asked.output)
+    verdict >> asked
+    told = alert.partial(checked=checked, audit=audit, verdict=verdict, release=release).expand(
+        route=list(range(len(runtime.alert_routes(contract))))
+    )
+    recorded = record_rejections(checked)
+    told >> recorded
+    [checked, release] >> any_failed()
+
+
+def _doc(contract: Contract) -> str:
+    return DOC.format(
+        id=contract.id,
+        description=contract.description,
+        schedule=f"`{contract.schedule}`" if contract.schedule else "Not by itself",
+        vendors=", ".join(contract.vendors),
+        destination=contract.destination.uri or f"published/{contract.id} of the store",
+        asset=dag_id(contract),
+    )

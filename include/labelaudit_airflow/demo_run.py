@@ -1,0 +1,142 @@
+"""`make run`: two weeks of demo deliveries through the real DAGs, day by day, and a table of what was published.
+
+Run again, it finds everything delivered and published already, and publishes nothing twice.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+from labelaudit_airflow import local
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+
+def main(home: Path, days: int) -> None:
+    console = Console(file=os.fdopen(os.dup(sys.stdout.fileno()), "w"))
+    local.enter(home)
+    started = time.monotonic()
+    log = home / "airflow.log"
+    with _quiet(log):
+        _prepare_database()
+        dags = _dags()
+    runs = _run_days(dags, home, days, log, console)
+    failed = [one for one in runs if one[1] != "success"]
+    console.print(f"\n{len(runs)} runs in {time.monotonic() - started:.0f} s; Airflow's log: {log}")
+    _show_releases(console)
+    if failed:
+        console.print(f"[red]failed runs: {failed}[/red]")
+        raise SystemExit(1)
+
+
+def _run_days(dags: dict, home: Path, days: int, log: Path, console: Console) -> list[tuple[str, str]]:
+    runs = []
+    columns = (TextColumn("{task.description:44}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bars:
+        task = bars.add_task("delivering", total=days * len(dags))
+        for day in range(1, days + 1):
+            for dag_id in sorted(dags) if _deliver(day) else ():
+                bars.update(task, description=f"day {day:2}: {dag_id}")
+                with _quiet(log):
+                    runs.append((dag_id, _run(dags[dag_id])))
+                bars.advance(task)
+        if not runs:
+            bars.update(task, total=len(dags))
+            for dag_id in sorted(dags):
+                bars.update(task, description=f"nothing new: {dag_id}")
+                with _quiet(log):
+                    runs.append((dag_id, _run(dags[dag_id])))
+                bars.advance(task)
+    return runs
+
+
+def _prepare_database() -> None:
+    from airflow.utils.db import check_migrations, initdb, upgradedb
+
+    try:
+        check_migrations(0)
+    except TimeoutError:
+        (upgradedb if Path(os.environ["AIRFLOW_HOME"], "airflow.db").exists() else initdb)()
+
+
+def _dags() -> dict:
+    """The DAGs of the demo contracts, as Airflow itself would load them."""
+    from airflow.dag_processing.dagbag import BundleDagBag
+
+    folder = local.PROJECT / "dags"
+    bag = BundleDagBag(folder, bundle_path=folder, bundle_name="dags-folder")
+    if bag.import_errors:
+        raise SystemExit(f"a DAG file can't be imported: {bag.import_errors}")
+    return {dag_id: dag for dag_id, dag in bag.dags.items() if dag_id.startswith("audit__")}
+
+
+def _deliver(day: int) -> bool:
+    """Deliver what belongs to a day; whether any of it was new."""
+    from labelaudit import demo, layout, manifests
+    from labelaudit_airflow import runtime
+
+    store, new = runtime.store(), False
+    with tempfile.TemporaryDirectory() as folder:
+        for one in demo.write_day(day, Path(folder)):
+            place = layout.delivery(one.vendor, one.customer, one.dataset, one.delivery_id)
+            if not store.exists(place + layout.MANIFEST):
+                new = True
+                manifests.deliver(
+                    store, one.customer, one.dataset, one.vendor, one.delivery_id, one.files, records=one.records
+                )
+    return new
+
+
+def _run(dag) -> str:
+    return str(dag.test().state.value)
+
+
+def _show_releases(console: Console) -> None:
+    from labelaudit import layout, tables
+    from labelaudit.contracts import read_contracts
+    from labelaudit.judging import read_counts
+    from labelaudit_airflow import runtime
+
+    for contract in read_contracts(runtime.contracts_folder())[0]:
+        destination = runtime.destination(contract)
+        counts = read_counts(destination)
+        table = Table("release", "items", "likely wrong", "rate", "rows rejected", title=contract.id)
+        last = None
+        for last in tables.log(destination):
+            found = {one.metric: one for one in counts[last.release] if not one.vendor and not one.label}
+            issue, reject = found["issue"], found["reject"]
+            shown = (f"{issue.n:.0f}", f"{issue.x:.0f}", f"{issue.x / issue.n:.1%}", f"{reject.x:.0f} of {reject.n:.0f}")
+            table.add_row(last.release, *shown)
+        console.print(table)
+        if last:
+            console.print(f"report: {destination.uri_of(layout.release(last.release) + 'report.html')}\n", soft_wrap=True)
+
+
+@contextmanager
+def _quiet(log: Path):
+    """Send what Airflow prints, and its children, to a file."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = os.dup(1), os.dup(2)
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    try:
+        os.dup2(target, 1)
+        os.dup2(target, 2)
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.dup2(kept[0], 1)
+        os.dup2(kept[1], 2)
+        for descriptor in (*kept, target):
+            os.close(descriptor)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 14)

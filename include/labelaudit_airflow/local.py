@@ -1,0 +1,45 @@
+"""Airflow on one machine with embedded defaults: SQLite, LocalExecutor, a folder as object store.
+
+Imports nothing of Airflow: what is set here must be in the environment before Airflow is first imported.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def environment(home: Path, port: int = 8080) -> dict[str, str]:
+    """The settings with which this project runs from `home` (database, logs, store), for a process to start with."""
+    include = str(PROJECT / "include")
+    api = f"http://localhost:{port}"
+    return {
+        "AIRFLOW_HOME": str(home / "airflow"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__ALLOWED_DESERIALIZATION_CLASSES": r"airflow\..* labelaudit\..*",
+        "AIRFLOW__CORE__ALLOWED_DESERIALIZATION_CLASSES_REGEXP": r"labelaudit\..*",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__PARALLELISM": str(2 * (os.cpu_count() or 1)),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{api}/execution/",
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__BASE_URL": api,
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
+        "PYTHONPATH": os.pathsep.join(filter(None, [include, os.environ.get("PYTHONPATH", "")])),
+        "LABELAUDIT_STORE": os.environ.get("LABELAUDIT_STORE") or f"file://{home / 'store'}",
+        "LABELAUDIT_CONTRACTS": os.environ.get("LABELAUDIT_CONTRACTS") or str(PROJECT / "include" / "contracts"),
+    }
+
+
+def enter(home: Path, **settings: str) -> None:
+    """Set the environment for this process; Airflow must not have been imported yet."""
+    if "airflow.configuration" in sys.modules:
+        raise RuntimeError("Airflow is imported already; its settings can't change any more")
+    home.mkdir(parents=True, exist_ok=True)
+    os.environ.update(environment(home.resolve()) | settings)

@@ -1,0 +1,77 @@
+"""Facts of the deployment, from the environment and Airflow Connections, and the policy of retries.
+
+LABELAUDIT_STORE      file:///folder or s3://bucket/prefix; default: `store` in Airflow's home
+LABELAUDIT_STORE_CONNECTION  id of the Airflow Connection with the store's credentials, where boto3's own do not serve
+LABELAUDIT_CONTRACTS  folder of contracts; default: include/contracts of this project
+LABELAUDIT_ALERTS     JSON list of alert routes of our own, as in a contract: they get every customer's alerts
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+from labelaudit import steps
+from labelaudit.contract import AlertRoute, Contract
+from labelaudit.errors import (
+    AuditImpossible,
+    ContractError,
+    DeliveryRejected,
+    InternalError,
+    InvalidInput,
+    ReleaseConflict,
+    StorageUnavailable,
+)
+from labelaudit.store import Store, open_store
+
+PROJECT = Path(__file__).resolve().parents[2]
+OURS = [ContractError, DeliveryRejected, AuditImpossible, InvalidInput, InternalError, ReleaseConflict]
+RETRIES = ExceptionRetryPolicy(
+    rules=[
+        RetryRule(exception=OURS, action=RetryAction.FAIL, reason="trying again can't help: someone must act"),
+        RetryRule(exception=StorageUnavailable, action=RetryAction.RETRY, retry_delay=timedelta(seconds=30)),
+    ]
+)
+
+
+def contracts_folder() -> Path:
+    return Path(os.environ.get("LABELAUDIT_CONTRACTS") or PROJECT / "include" / "contracts")
+
+
+def store() -> Store:
+    default = "file://" + str(Path(os.environ.get("AIRFLOW_HOME", Path.home() / "airflow")) / "store")
+    connection = os.environ.get("LABELAUDIT_STORE_CONNECTION")
+    return open_store(os.environ.get("LABELAUDIT_STORE") or default, credentials(connection) if connection else None)
+
+
+def destination(contract: Contract) -> Store:
+    """The customer's store, with the credentials of the contract's own Connection."""
+    connection = contract.destination.connection
+    return steps.open_destination(contract, store(), credentials(connection) if connection else None)
+
+
+def credentials(connection_id: str) -> dict[str, Any]:
+    """Arguments of boto3's client from a Connection of type `aws`: login, password, and extra (region, endpoint…)."""
+    from airflow.sdk import Connection
+
+    found = Connection.get(connection_id)
+    extra = found.extra_dejson
+    named = {
+        "aws_access_key_id": found.login or extra.get("aws_access_key_id"),
+        "aws_secret_access_key": found.password or extra.get("aws_secret_access_key"),
+        "aws_session_token": extra.get("aws_session_token"),
+        "region_name": extra.get("region_name"),
+        "endpoint_url": extra.get("endpoint_url"),
+        "profile_name": extra.get("profile_name"),
+    }
+    return {name: value for name, value in named.items() if value}
+
+
+def alert_routes(contract: Contract | None = None) -> list[AlertRoute]:
+    """Our own routes, and the contract's."""
+    ours = [AlertRoute.model_validate(route) for route in json.loads(os.environ.get("LABELAUDIT_ALERTS") or "[]")]
+    return [*ours, *(contract.alerts if contract else ())]
