@@ -195,7 +195,8 @@ def _predictions(
         wanted |= in_scope
         features = _features(contract, rows, codes, len(items))
         out[wanted] = predict(contract, features, votes.argmax(1), wanted, progress)[wanted]
-        note = f"predictions from {source} ({', '.join(contract.feature_columns)}), {FOLDS}-fold cross-validated, on {len(items)} items"
+        columns = ", ".join(contract.feature_columns)
+        note = f"predictions from {source} ({columns}), {FOLDS}-fold cross-validated, on {len(items)} items"
     return out / out.sum(1, keepdims=True), note, not_checked
 
 

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from labelaudit import layout, manifests
+from labelaudit.store import Store, scratch
 
 DAYS = 14
 DIGITS_A_DAY, DOCSTRINGS_A_DAY = 90, 150
@@ -52,6 +54,20 @@ def write_day(day: int, folder: Path) -> list[DemoDelivery]:
     if day == CUT_DAY + 1:
         made.append(_digits("birch", CUT_DAY, folder, again=True))
     return made + [_docstrings(vendor, day, folder) for vendor in DOCSTRING_SKILLS]
+
+
+def deliver_day(store: Store, day: int) -> int:
+    """Deliver what belongs to a day, but for what is in the inbox already; gives how many deliveries were new."""
+    new = 0
+    with scratch() as folder:
+        for one in write_day(day, folder):
+            place = layout.delivery(one.vendor, one.customer, one.dataset, one.delivery_id)
+            if not store.exists(place + layout.MANIFEST):
+                new += 1
+                manifests.deliver(
+                    store, one.customer, one.dataset, one.vendor, one.delivery_id, one.files, records=one.records
+                )
+    return new
 
 
 def truth(customer: str, dataset: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Compares an audit with the contract's limits and with the releases before: publish, or hold for a person.
 
-The full regression engine (incidents from counts, with a stated false-alarm budget) takes the place of `_against_before`.
+The full regression engine (incidents from counts, with a stated false-alarm budget) will take the place of
+`_against_before`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Deliveries in the inbox and their `manifest.json`, which is written last: with it, a delivery is complete.
 
-    {"format": 1, "delivery": "2026-11-23", "files": [{"path": "labels.csv", "bytes": 812, "sha256": "…", "records": 9}],
+    {"format": 1, "delivery": "2026-11-23",
+     "files": [{"path": "labels.csv", "bytes": 812, "sha256": "…", "records": 9}],
      "supersedes": ["2026-11-22"], "guideline": "v3"}
 
 A manifest that can't be taken is a Refusal on the Delivery, never an exception: the others go on.

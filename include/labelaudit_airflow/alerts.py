@@ -9,6 +9,7 @@ from typing import Any
 
 from labelaudit.contract import AlertRoute, Contract
 from labelaudit.messages import Message, failure
+
 from labelaudit_airflow import runtime
 
 log = logging.getLogger("airflow.task.labelaudit")
@@ -17,7 +18,7 @@ log = logging.getLogger("airflow.task.labelaudit")
 def send(message: Message, route: AlertRoute, context: Any) -> None:
     """Send one message by one route.
 
-    By `notify`, not by calling the notifier: that would render the text as a Jinja template, and vendors' words are in it.
+    By `notify`, not by calling the notifier: that would render the text as a Jinja template, with vendors' words in it.
     """
     if message.event not in route.on:
         return

@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from labelaudit import messages
 from labelaudit.contract import Contract
 from labelaudit.values import Audit, Verdict
+
 from labelaudit_airflow import alerts, runtime
 
 PUBLISH, REJECT = "publish", "reject"

@@ -9,11 +9,12 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from labelaudit import layout, messages, steps
 from labelaudit.contract import Contract
 from labelaudit.values import Audit, CheckedDelivery, Delivery, Found, Release, StagedDelivery, Verdict
+
 from labelaudit_airflow import alerts, approval, runtime
 
 DOC = """
 ## What
-Audits what vendors delivered for **{id}**: checks it against the contract, finds the wrong labels, publishes a release.
+Audits what vendors delivered for **{id}**: checks the contract, finds the wrong labels, publishes a release.
 
 {description}
 
@@ -59,7 +60,9 @@ def audit_dag(contract: Contract, retries: int = 3) -> DAG:
         description=contract.description or f"Audits deliveries of {contract.id}",
         doc_md=_doc(contract),
         params={
-            "deliveries": Param([], type="array", items={"type": "string"}, description="vendor/id, one a line; empty: all that wait"),
+            "deliveries": Param(
+                [], type="array", items={"type": "string"}, description="vendor/id, one a line; empty: all that wait"
+            ),
             "again": Param(False, type="boolean", description="audit what was published or rejected once more"),
             "hold": Param(False, type="boolean", description="ask before publishing"),
         },
@@ -139,7 +142,9 @@ def _wire(contract: Contract) -> None:
         context = get_current_context()
         context["route"] = f"{route + 1}: {via.via}"
         store = runtime.store()
-        told = [messages.rejection(contract, one, store.uri_of(one.report)) for one in checked or () if not one.accepted]
+        told = [
+            messages.rejection(contract, one, store.uri_of(one.report)) for one in checked or () if not one.accepted
+        ]
         if release and verdict.breaches:
             told.append(messages.breach(contract, audit, verdict, release))
         failed = alerts.send_all(told, [via], context)

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from labelaudit_airflow import local
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+from labelaudit_airflow import local
 
 
 def main(home: Path, days: int) -> None:
@@ -78,19 +78,10 @@ def _dags() -> dict:
 
 def _deliver(day: int) -> bool:
     """Deliver what belongs to a day; whether any of it was new."""
-    from labelaudit import demo, layout, manifests
+    from labelaudit import demo
     from labelaudit_airflow import runtime
 
-    store, new = runtime.store(), False
-    with tempfile.TemporaryDirectory() as folder:
-        for one in demo.write_day(day, Path(folder)):
-            place = layout.delivery(one.vendor, one.customer, one.dataset, one.delivery_id)
-            if not store.exists(place + layout.MANIFEST):
-                new = True
-                manifests.deliver(
-                    store, one.customer, one.dataset, one.vendor, one.delivery_id, one.files, records=one.records
-                )
-    return new
+    return demo.deliver_day(runtime.store(), day) > 0
 
 
 def _run(dag) -> str:
@@ -101,6 +92,7 @@ def _show_releases(console: Console) -> None:
     from labelaudit import layout, tables
     from labelaudit.contracts import read_contracts
     from labelaudit.judging import read_counts
+
     from labelaudit_airflow import runtime
 
     for contract in read_contracts(runtime.contracts_folder())[0]:
@@ -111,11 +103,18 @@ def _show_releases(console: Console) -> None:
         for last in tables.log(destination):
             found = {one.metric: one for one in counts[last.release] if not one.vendor and not one.label}
             issue, reject = found["issue"], found["reject"]
-            shown = (f"{issue.n:.0f}", f"{issue.x:.0f}", f"{issue.x / issue.n:.1%}", f"{reject.x:.0f} of {reject.n:.0f}")
+            shown = (
+                f"{issue.n:.0f}",
+                f"{issue.x:.0f}",
+                f"{issue.x / issue.n:.1%}",
+                f"{reject.x:.0f} of {reject.n:.0f}",
+            )
             table.add_row(last.release, *shown)
         console.print(table)
         if last:
-            console.print(f"report: {destination.uri_of(layout.release(last.release) + 'report.html')}\n", soft_wrap=True)
+            console.print(
+                f"report: {destination.uri_of(layout.release(last.release) + 'report.html')}\n", soft_wrap=True
+            )
 
 
 @contextmanager

@@ -31,6 +31,7 @@ def environment(home: Path, port: int = 8080) -> dict[str, str]:
         "AIRFLOW__API__BASE_URL": api,
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         "PYTHONPATH": os.pathsep.join(filter(None, [include, os.environ.get("PYTHONPATH", "")])),
         "LABELAUDIT_STORE": os.environ.get("LABELAUDIT_STORE") or f"file://{home / 'store'}",
         "LABELAUDIT_CONTRACTS": os.environ.get("LABELAUDIT_CONTRACTS") or str(PROJECT / "include" / "contracts"),

@@ -5,8 +5,8 @@ Notation: item i, annotator a, class k, label y_ia; predicted probabilities P (n
     r_ik  ~  softmax_k( lam log P_ik + g sum_a log A_a[k, y_ia] + (1 - lam) log pi_k )       (E)
     A_a    =  (N_a + s Pool) / (N_a. + s),   N_a[k, l] = sum over a's labels l of r_ik        (M)
 
-Dawid and Skene, "Maximum likelihood estimation of observer error-rates", Applied Statistics 28 (1979). It deviates: A_a is
-shrunk to the pool of all annotators, s by marginal likelihood; g < 1 discounts annotators that err together; lam and
+Dawid and Skene, "Maximum likelihood estimation of observer error-rates", Applied Statistics 28 (1979). It deviates: A_a
+is shrunk to the pool of all annotators, s by marginal likelihood; g < 1 discounts annotators that err together; lam and
 g are chosen by how well they predict each label from the other labels of its item.
 """
 
@@ -28,7 +28,7 @@ GAMMAS = (0.4, 0.6, 0.8, 1.0)
 
 @dataclass(frozen=True)
 class Votes:
-    """Labels as codes: items, annotators, labels (m,) int; and as a sparse count matrix (n, A * K), column a * K + l."""
+    """Labels as codes: items, annotators, labels (m,) int; and as sparse counts (n, A * K), in column a * K + l."""
 
     items: np.ndarray
     annotators: np.ndarray

@@ -30,7 +30,7 @@ def opened(path: Path, terms: Terms) -> Iterator[BinaryIO]:
 
 
 def lines(path: Path, terms: Terms) -> Iterator[str]:
-    """Physical lines with their ends. In UTF-8, bytes that can't be decoded come as surrogates: `is_text` finds them."""
+    """Physical lines with their ends. In UTF-8, what can't be decoded comes as surrogates: `is_text` finds it."""
     escaped = terms.encoding.startswith("utf-8")
     with opened(path, terms) as stream:
         text = io.TextIOWrapper(

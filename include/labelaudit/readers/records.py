@@ -33,7 +33,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Terms:
-    """How a file is to be read. `name` is what messages call it; `probabilities` are K source columns, as one vector."""
+    """How a file is to be read. `name` is what messages call it; `probabilities` are K source columns, one vector."""
 
     name: str
     format: str

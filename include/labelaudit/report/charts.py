@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from labelaudit.report.content import Point
 
-INK, SOFT, LINE, BAND = "#2457c5", "#5b6675", "#dfe4ea", "#2457c522"
+INK, LINE, BAND = "#2457c5", "#dfe4ea", "#2457c522"
 
 
 def trend(points: Sequence[Point], width: int = 1040, height: int = 190) -> Markup:
@@ -40,13 +40,30 @@ def trend(points: Sequence[Point], width: int = 1040, height: int = 190) -> Mark
     every = max(1, len(points) // 12)
     for i, point in enumerate(points):
         label = f"{point.release}: {point.x:.0f} of {point.n:.0f}"
-        parts.append(
-            f'<circle cx="{x(i):.1f}" cy="{y(point.x / point.n):.1f}" r="4" fill="{INK}"><title>{escape(label)}</title></circle>'
-        )
+        parts.append(f'<circle cx="{x(i):.1f}" cy="{y(point.x / point.n):.1f}" r="4" fill="{INK}">')
+        parts.append(f"<title>{escape(label)}</title></circle>")
         if i % every == 0:
             name = point.release.split("-")[0]
             parts.append(f'<text x="{x(i):.1f}" y="{height - 8}" text-anchor="middle">{escape(name)}</text>')
     return Markup("".join(parts) + "</svg>")  # noqa: S704 - texts were escaped, the rest are numbers
+
+
+def sparkline(points: Sequence[Point], width: int = 240, height: int = 36) -> Markup:
+    """Rates over releases, small."""
+    if not points:
+        return Markup("")
+    high = max(0.01, max(point.x / point.n for point in points))
+    step = (width - 12) / max(len(points) - 1, 1)
+    places = [
+        f"{6 + step * i:.1f},{height - 6 - (height - 12) * point.x / point.n / high:.1f}"
+        for i, point in enumerate(points)
+    ]
+    x, y = places[-1].split(",")
+    return Markup(  # noqa: S704 - numbers only
+        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" aria-label="issue rate">'
+        f'<polyline points="{" ".join(places)}" fill="none" stroke="{INK}" stroke-width="2"/>'
+        f'<circle cx="{x}" cy="{y}" r="3.5" fill="{INK}"/></svg>'
+    )
 
 
 def interval(low: float, value: float, high: float, start: float = 0.0, end: float = 1.0, width: int = 180) -> Markup:

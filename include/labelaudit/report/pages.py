@@ -16,10 +16,11 @@ def render(template: str, **values: Any) -> str:
 
 
 @cache
-def environment() -> jinja2.Environment:
-    """Escapes everything; a value that a template names and nobody gives is an error, not an empty place."""
+def environment(*folders: Path) -> jinja2.Environment:
+    """Templates of `folders` and of this package. Everything is escaped; a value that a template names and nobody
+    gives is an error, not an empty place."""
     made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+        loader=jinja2.FileSystemLoader([*folders, TEMPLATES]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

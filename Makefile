@@ -1,0 +1,69 @@
+# make run    two weeks of demo deliveries through Airflow, then a table of releases
+# make test   all tests
+# make up     Airflow with its UI at http://localhost:$(PORT)
+# make help   everything else
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+HOME_FOLDER ?= .demo
+PORT ?= 8080
+export PYTHONPATH := include
+export AIRFLOW__CORE__LOAD_EXAMPLES := False
+
+.PHONY: run test up lint benchmark compose-check lock schema clean help
+
+run: $(VENV)/.runtime ## two weeks of demo deliveries through the DAGs
+	@$(BIN)/python -m labelaudit_airflow.demo_run $(HOME_FOLDER)
+
+up: $(VENV)/.runtime ## Airflow standalone with its UI
+	@$(BIN)/python -m labelaudit_airflow.standalone $(HOME_FOLDER) $(PORT)
+
+test: $(VENV)/.test ## all tests (CI calls this)
+	@.ci/system-packages chromium postgresql redis-server
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.test
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
+
+benchmark: $(VENV)/.benchmark ## ours and the peers', side by side (DATA=folder of the public data)
+	@$(BIN)/python -m benchmarks.label_errors && $(BIN)/python -m benchmarks.consensus
+	@$(BIN)/python -m benchmarks.real_deliveries && $(BIN)/python -m benchmarks.delivery_speed
+
+compose-check: $(VENV)/.test ## validate docker-compose.yaml without an engine
+	@$(BIN)/python -m pytest tests/test_compose.py
+
+schema: $(VENV)/.runtime ## write the contracts' JSON Schema for editors
+	@$(BIN)/python -m labelaudit.cli contracts --schema
+
+lock: ## resolve the pins again from pyproject.toml (needs uv)
+	uv pip compile --universal --python-version 3.11 pyproject.toml --no-header --no-annotate --no-emit-index-url -q -o requirements.txt
+	uv pip compile --universal --python-version 3.11 pyproject.toml --group test -c requirements.txt --no-header --no-annotate --no-emit-index-url -q -o tests/requirements.txt
+	uv pip compile --universal --python-version 3.11 pyproject.toml --group test --group benchmark -c tests/requirements.txt --no-header --no-annotate --no-emit-index-url -q -o benchmarks/requirements.txt
+
+clean: ## remove the environment and the demo
+	rm -rf $(VENV) .demo
+
+help:
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+# Bytecode is compiled at set-up: without it every Airflow process takes seconds longer to start.
+define install
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "setting up: $(1)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-virtualenv -r $(1)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib include dags plugins || true
+	@touch $@
+endef
+
+$(VENV)/.runtime: requirements.txt pyproject.toml
+	$(call install,requirements.txt)
+
+$(VENV)/.test: tests/requirements.txt pyproject.toml
+	$(call install,tests/requirements.txt)
+	@touch $(VENV)/.runtime
+
+$(VENV)/.benchmark: benchmarks/requirements.txt pyproject.toml
+	$(call install,benchmarks/requirements.txt)
+	@touch $(VENV)/.runtime $(VENV)/.test
