@@ -7,16 +7,17 @@ warning rejects the row, info only reports. More rejects than the contract toler
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from labelaudit import expectations, layout
 from labelaudit.contract import Contract
-from labelaudit.expectations import DERIVED, Runner
-from labelaudit.parquet_files import TableWriter, read_table, row_groups
+from labelaudit.expectations import DERIVED, Planned, Runner
+from labelaudit.parquet_files import TableWriter, read_table, row_count, row_groups
 from labelaudit.readers.records import REJECT_SCHEMA, TEXT_CHARACTERS
 from labelaudit.report import rejection
 from labelaudit.store import Store
@@ -41,13 +42,17 @@ def check(
     refusal = staged.refusal
     rejects = _unreadable(store, staged)
     if refusal is None:
-        runner = _run(contract, staged, store, progress)
+        runner = _run(expectations.plan(contract), store, staged.table, progress)
         outcomes = runner.outcomes()
         reasons = _reasons(runner)
         failed = _rejects(store, staged, reasons, runner)
         counts.update(zip(failed["code"].to_pylist(), failed["column"].to_pylist(), strict=True))
         rejects = pa.concat_tables([rejects, failed])
-        refusal = _refusal(contract, store, staged, runner, rejects.num_rows)
+        refusal = _refusal(contract, staged, runner, rejects.num_rows)
+    if refusal is None and staged.predictions:
+        apart = _run(expectations.plan_predictions(), store, staged.predictions)
+        outcomes += apart.outcomes()
+        refusal = _failed_check(apart, "bad_predictions")
     rejected_rows = rejects.num_rows
     table = None
     if refusal is None:
@@ -78,29 +83,30 @@ def check(
     return checked
 
 
-def _run(contract: Contract, staged: StagedDelivery, store: Store, progress: Callable | None) -> Runner:
-    runner = Runner(expectations.plan(contract))
-    done = 0
-    for rows in row_groups(store, staged.table):
+def _run(planned: Sequence[Planned], store: Store, key: str, progress: Callable | None = None) -> Runner:
+    """Run the expectations on a staged table: by row group, and over all rows what needs them all."""
+    runner = Runner(planned)
+    done, total = 0, row_count(store, key)
+    for rows in row_groups(store, key):
         runner.run(_frame(rows), "rows", range(done, done + rows.num_rows))
         done += rows.num_rows
         if progress:
-            progress(done, staged.staged_rows)
-    table = _columns(runner, "keys", store, staged)
+            progress(done, total)
+    table = _columns(runner, "keys", store, key)
     kept = np.setdiff1d(np.arange(table.num_rows), list(_reasons(runner)))  # a rejected row holds no key
     runner.run(_frame(table.take(kept)), "keys", kept)
     if any(one.scope == "table" for one in runner.planned):
-        table = _columns(runner, "table", store, staged)
+        table = _columns(runner, "table", store, key)
         runner.run(_frame(table), "table", range(table.num_rows))
     return runner
 
 
-def _columns(runner: Runner, scope: str, store: Store, staged: StagedDelivery) -> pa.Table:
-    """The columns of the whole delivery that the checks of a scope look at; all, where one does not say which."""
+def _columns(runner: Runner, scope: str, store: Store, key: str) -> pa.Table:
+    """The columns of the whole table that the checks of a scope look at; all, where one does not say which."""
     wanted = [one.columns for one in runner.planned if one.scope == scope]
     names = {name for columns in wanted for name in columns}
     some = all(wanted) and not names & set(DERIVED)
-    return read_table(store, staged.table, sorted(names) if some else None)
+    return read_table(store, key, sorted(names) if some else None)
 
 
 def _frame(rows: pa.Table) -> pd.DataFrame:
@@ -171,24 +177,10 @@ def _write_accepted(store: Store, staged: StagedDelivery, key: str, reasons: dic
             start += rows.num_rows
 
 
-def _refusal(
-    contract: Contract, store: Store, staged: StagedDelivery, runner: Runner, rejected_rows: int
-) -> Refusal | None:
-    for one, finding in zip(runner.planned, runner.findings, strict=True):
-        harmless = finding.success or one.check.severity == "info"
-        if harmless or (one.check.severity == "warning" and not finding.crashed):
-            continue
-        what = f"{one.check.type}({expectations.arguments(one.check)})"
-        on = f" on {one.column}" if one.column else ""
-        if finding.crashed:
-            return Refusal(code="table_check", message=f"{what}{on} could not be run: {finding.crashed}")
-        if one.scope == "table":
-            return Refusal(code="table_check", message=f"{what}{on} failed: {finding.detail}")
-        return Refusal(
-            code="critical_check",
-            message=f"{len(finding.failed)} of {finding.checked_rows} rows fail {what}{on}, which the contract calls"
-            f" critical; e.g. {', '.join(finding.examples)}",
-        )
+def _refusal(contract: Contract, staged: StagedDelivery, runner: Runner, rejected_rows: int) -> Refusal | None:
+    """Why the delivery is rejected as a whole; None where it is not."""
+    if failed := _failed_check(runner):
+        return failed
     rate = rejected_rows / staged.delivered_rows
     if rate > contract.tolerance.rejected_rows_rate:
         return Refusal(
@@ -199,19 +191,23 @@ def _refusal(
         )
     if rejected_rows == staged.delivered_rows:
         return Refusal(code="empty_delivery", message="no row of the delivery could be accepted")
-    return _bad_predictions(store, staged)
+    return None
 
 
-def _bad_predictions(store: Store, staged: StagedDelivery) -> Refusal | None:
-    """Predictions in a file of their own: each item once, and probabilities that sum to one."""
-    if not staged.predictions:
-        return None
-    table = read_table(store, staged.predictions)
-    frame = _frame(table)
-    off = (frame["pred_probs_sum"] - 1).abs().gt(expectations.PROBABILITY_TOLERANCE) | frame["pred_probs_min"].lt(0)
-    for bad, what in ((off, "probabilities do not sum to one"), (frame["item"].duplicated(), "item is there twice")):
-        if bad.any():
-            first = frame[bad].iloc[0]
-            where = f"{first['file']}, line {first['line']} (item {str(first['item'])[:80]!r})"
-            return Refusal(code="bad_predictions", message=f"{where}: the {what}; {bad.sum()} such rows in all.")
+def _failed_check(runner: Runner, code: str = "") -> Refusal | None:
+    """The first failed check that rejects a delivery: a critical one, or one that could not be run."""
+    for one, finding in zip(runner.planned, runner.findings, strict=True):
+        harmless = finding.success or one.check.severity == "info"
+        if harmless or (one.check.severity == "warning" and not finding.crashed):
+            continue
+        what = f"{one.check.type}({expectations.arguments(one.check)})" + (f" on {one.column}" if one.column else "")
+        if finding.crashed:
+            return Refusal(code=code or "table_check", message=f"{what} could not be run: {finding.crashed}")
+        if one.scope == "table":
+            return Refusal(code=code or "table_check", message=f"{what} failed: {finding.detail}")
+        return Refusal(
+            code=code or "critical_check",
+            message=f"{len(finding.failed)} of {finding.checked_rows} rows fail {what}, which is critical; e.g."
+            f" {', '.join(finding.examples)}",
+        )
     return None

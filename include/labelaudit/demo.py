@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from labelaudit import layout, manifests
 from labelaudit.store import Store, scratch
 

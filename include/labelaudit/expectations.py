@@ -77,12 +77,8 @@ def plan(contract: Contract) -> list[Planned]:
             kwargs={"column": "label", "value_set": list(contract.classes)},
         )
     )
-    if contract.probability_columns:
-        around = {"min_value": 1 - PROBABILITY_TOLERANCE, "max_value": 1 + PROBABILITY_TOLERANCE}
-        implied += [
-            Check(type="expect_column_values_to_be_between", kwargs={"column": "pred_probs_sum", **around}),
-            Check(type="expect_column_values_to_be_between", kwargs={"column": "pred_probs_min", "min_value": 0}),
-        ]
+    if contract.probability_columns and not contract.predictions.file:
+        implied += _distributions("warning")
     if "annotator" in contract.columns:
         keys = {"column_list": ["item", "annotator"]}
         implied.append(Check(type="expect_compound_columns_to_be_unique", kwargs=keys))
@@ -90,6 +86,23 @@ def plan(contract: Contract) -> list[Planned]:
         implied.append(Check(type="expect_column_values_to_be_unique", kwargs={"column": "item"}))
     return [_planned(check, "implied") for check in implied] + [
         _planned(check, "contract") for check in contract.checks
+    ]
+
+
+def plan_predictions() -> list[Planned]:
+    """The expectations of predictions that come in a file of their own; it must be sound as a whole."""
+    once = Check(type="expect_column_values_to_be_unique", kwargs={"column": "item"}, severity="critical")
+    return [_planned(check, "implied") for check in (*_distributions("critical"), once)]
+
+
+def _distributions(severity: str) -> list[Check]:
+    """Probabilities are not negative and sum to one."""
+    around = {"min_value": 1 - PROBABILITY_TOLERANCE, "max_value": 1 + PROBABILITY_TOLERANCE}
+    least = {"column": "pred_probs_min", "min_value": 0}
+    kind = "expect_column_values_to_be_between"
+    return [
+        Check(type=kind, kwargs={"column": "pred_probs_sum", **around}, severity=severity),
+        Check(type=kind, kwargs=least, severity=severity),
     ]
 
 

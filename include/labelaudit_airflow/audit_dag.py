@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from airflow.sdk import DAG, Asset, Param, TriggerRule, get_current_context, task, task_group
@@ -19,8 +20,8 @@ Audits what vendors delivered for **{id}**: checks the contract, finds the wrong
 {description}
 
 ## When
-{schedule} (UTC), or by hand: *Trigger* opens a form. `deliveries` (as `vendor/id`) takes only those; `again` audits what
-was published or rejected once more; `hold` asks before publishing.
+{schedule} (UTC), or by hand: *Trigger* opens a form. `deliveries` (as `vendor/id`) takes only those; `again` audits
+what was published or rejected once more; `hold` asks before publishing.
 
 ## Inputs and outputs
 In: `inbox/<vendor>/{id}/<delivery>/` of the store, from {vendors}. Out: the Delta tables `labels`, `annotations` and
@@ -111,7 +112,7 @@ def _wire(contract: Contract) -> None:
     @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
     def detect(found: Found, checked: list[CheckedDelivery]) -> Audit:
         """Find the wrong labels."""
-        audit = steps.detect(contract, found, list(checked), runtime.store(), runtime.destination(contract))
+        audit = steps.detect(contract, found, _several(checked), runtime.store(), runtime.destination(contract))
         if audit is None:
             raise AirflowSkipException("every delivery was rejected")
         return audit
@@ -122,8 +123,10 @@ def _wire(contract: Contract) -> None:
         return steps.judge(contract, audit, runtime.store(), runtime.destination(contract), params["hold"])
 
     @task(outlets=[asset(contract)], trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
-    def publish(audit: Audit, verdict: Verdict, response: dict | None = None) -> Release:
+    def publish(audit: Audit, verdict: Verdict) -> Release:
         """One atomic commit."""
+        held = verdict.action == "hold"
+        response = get_current_context()["ti"].xcom_pull(task_ids="approve") if held else None
         chosen, note = approval.answer(verdict, response)
         if chosen == approval.REJECT:
             steps.reject_held(contract, audit, note, runtime.store())
@@ -143,7 +146,7 @@ def _wire(contract: Contract) -> None:
         context["route"] = f"{route + 1}: {via.via}"
         store = runtime.store()
         told = [
-            messages.rejection(contract, one, store.uri_of(one.report)) for one in checked or () if not one.accepted
+            messages.rejection(contract, one, store.uri_of(one.report)) for one in _several(checked) if not one.accepted
         ]
         if release and verdict.breaches:
             told.append(messages.breach(contract, audit, verdict, release))
@@ -154,7 +157,7 @@ def _wire(contract: Contract) -> None:
     @task(trigger_rule=TriggerRule.ALL_DONE)
     def record_rejections(checked=None) -> None:
         """Note what was rejected, so that the same bytes are not refused again tomorrow."""
-        steps.record_rejections(contract, list(checked or ()), runtime.store())
+        steps.record_rejections(contract, _several(checked), runtime.store())
 
     @task(trigger_rule=TriggerRule.ONE_FAILED, retries=0, on_failure_callback=None)
     def any_failed() -> None:
@@ -166,14 +169,21 @@ def _wire(contract: Contract) -> None:
     audit = detect(deliveries["found"], checked)
     verdict = judge(audit)
     asked = approval.Approve(task_id="approve", contract=contract)
-    release = publish(audit, verdict, asked.output)
-    verdict >> asked
+    release = publish(audit, verdict)
+    verdict >> asked >> release
     told = alert.partial(checked=checked, audit=audit, verdict=verdict, release=release).expand(
         route=list(range(len(runtime.alert_routes(contract))))
     )
     recorded = record_rejections(checked)
     told >> recorded
     [checked, release] >> any_failed()
+
+
+def _several(checked: CheckedDelivery | Iterable[CheckedDelivery] | None) -> list[CheckedDelivery]:
+    """What a mapped group gave: of a single delivery, Airflow (3.3.2, seen) hands on the value and no list of one."""
+    if isinstance(checked, CheckedDelivery):
+        return [checked]
+    return list(checked or ())
 
 
 def _doc(contract: Contract) -> str:

@@ -95,7 +95,7 @@ def report_content(
     before: Counts,
     rename: Callable[[str], str | None] | None,
 ) -> ReportContent:
-    """`rename` gives the name under which the customer sees an annotator (None: not at all); without it all are plain."""
+    """`rename` gives the name by which the customer sees an annotator (None: not at all); without it all are plain."""
     counts = {release: found for release, found in before.items() if release != audit.release}
     counts[audit.release] = list(audit.counts)
     trend = _trend(counts, "")
