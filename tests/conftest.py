@@ -1,0 +1,101 @@
+"""Fixtures of all tests: stores (a folder, and a bucket of a moto server), contracts, deliveries."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from labelaudit import manifests
+from labelaudit.contract import Contract
+from labelaudit.contracts import read_contract
+from labelaudit.store import Store, open_store
+from labelaudit_airflow import local
+
+from benchmarks.s3_server import s3_server
+
+PROJECT = Path(__file__).resolve().parents[1]
+HOME = Path(tempfile.mkdtemp(prefix="labelaudit-tests-"))
+local.enter(HOME, LABELAUDIT_CONTRACTS=str(PROJECT / "include" / "contracts"))  # before anything imports Airflow
+
+TERMS: dict[str, Any] = {
+    "task": "classification",
+    "classes": ["cat", "dog"],
+    "columns": {"item": {}, "annotator": {}, "label": {}},
+    "vendors": {"alder": {"format": "csv"}, "birch": {"format": "jsonl"}},
+    "predictions": {"source": "none"},
+    "tolerance": {"rejected_rows_rate": 0.5},
+    "schedule": None,
+}
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[dict[str, str]]:
+    """A moto server as its own process; gives the environment that leads to it."""
+    with s3_server("store", "customer") as environment:
+        yield environment
+
+
+@pytest.fixture
+def folder_store(tmp_path: Path) -> Store:
+    return open_store(f"file://{tmp_path / 'store'}")
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """The same test on a folder and on a bucket."""
+    if request.param == "folder":
+        return open_store(f"file://{tmp_path / 'store'}")
+    for name, value in request.getfixturevalue("s3").items():
+        monkeypatch.setenv(name, value)
+    return open_store(f"s3://store/{os.urandom(6).hex()}")
+
+
+@pytest.fixture
+def make_contract(tmp_path: Path) -> Callable[..., Contract]:
+    """A contract from TERMS with some of them changed."""
+
+    def make(name: str = "acme/pets", **changed: Any) -> Contract:
+        path = tmp_path / "contracts" / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump({**TERMS, **changed}, allow_unicode=True), encoding="utf-8")
+        return read_contract(path)
+
+    return make
+
+
+@pytest.fixture
+def put(tmp_path: Path) -> Callable[..., None]:
+    """Deliver a text or bytes as one file."""
+
+    def deliver(
+        store: Store,
+        contract: Contract,
+        content: str | bytes,
+        vendor: str = "alder",
+        delivery: str = "d1",
+        name: str = "labels.csv",
+        **arguments: Any,
+    ) -> None:
+        folder = tmp_path / "outbox" / os.urandom(4).hex()
+        folder.mkdir(parents=True)
+        (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+        manifests.deliver(store, contract.customer, contract.dataset, vendor, delivery, [folder / name], **arguments)
+
+    return deliver
+
+
+GOOD = "item,annotator,label\n" + "".join(
+    f"i{item},{annotator},{label}\n"
+    for item in range(12)
+    for annotator, label in (
+        ("ann", "cat" if item % 2 else "dog"),
+        ("bob", "cat" if item % 2 else "dog"),
+        ("cyd", "cat" if item % 3 else "dog"),
+    )
+)
+"""Thirty-six labels of twelve items by three annotators."""

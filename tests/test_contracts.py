@@ -1,0 +1,81 @@
+"""Contracts: the project's own are sound, and every mistake is explained with its line and the nearest valid name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import PROJECT, TERMS
+from labelaudit.contracts import contract_paths, json_schema, read_contract, read_contracts
+from labelaudit.errors import ContractError
+from labelaudit.expectations import validate_checks
+
+FOLDER = PROJECT / "include" / "contracts"
+
+
+@pytest.mark.parametrize("path", contract_paths(FOLDER), ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_contract_of_the_project_is_sound(path: Path):
+    """A broken contract fails here, named; its checks are known to Great Expectations."""
+    assert validate_checks(read_contract(path)) == []
+
+
+def test_the_schema_for_editors_is_up_to_date():
+    """`make schema` writes it."""
+    assert (FOLDER / "contract.schema.json").read_text() == json_schema()
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"tolerance": {"rejected_row_rate": 0.1}}, "`rejected_rows_rate`"),
+        ({"onbreach": "hold"}, "`on_breach`"),
+        ({"classes": ["cat"]}, "`classes`"),
+        ({"classes": [1, 2]}, "put it in quotes"),
+        ({"columns": {"item": {}}}, "`columns` must declare `label`"),
+        ({"predictions": {"source": "text", "column": "body"}}, "`body`, which `columns` does not declare"),
+        ({"predictions": {"source": "magic"}}, "magic"),
+        ({"schedule": "daily"}, "cron"),
+        ({"vendors": {"Alder": {"format": "csv"}}}, "Alder"),
+        ({"destination": {"uri": "ftp://x"}}, "`destination.uri`"),
+        ({"alerts": [{"via": "slack"}]}, "`connection`"),
+        ({"customer": "someone"}, "comes from the path"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(tmp_path: Path, changed: dict, said: str):
+    """What was found, where, and what would be valid."""
+    path = tmp_path / "acme" / "pets.yaml"
+    path.parent.mkdir()
+    path.write_text(yaml.safe_dump({**TERMS, **changed}))
+    with pytest.raises(ContractError) as caught:
+        read_contract(path)
+    assert said in str(caught.value)
+    assert str(caught.value).startswith("acme/pets.yaml: ")
+
+
+def test_a_broken_contract_hides_no_other(tmp_path: Path):
+    for customer, text in (
+        ("acme", yaml.safe_dump(TERMS)),
+        ("broken", "classes: [cat\n"),
+        ("twice", "task: a\ntask: b"),
+    ):
+        (tmp_path / customer).mkdir()
+        (tmp_path / customer / "pets.yaml").write_text(text)
+    contracts, errors = read_contracts(tmp_path)
+    assert [one.id for one in contracts] == ["acme/pets"]
+    assert [error.where for error in errors] == ["broken/pets.yaml", "twice/pets.yaml"]
+    assert "given twice (line 1)" in str(errors[1])
+
+
+def test_wrong_checks_are_named_before_a_delivery_meets_them(make_contract):
+    contract = make_contract(
+        checks=[
+            {"type": "expect_column_values_to_be_betwen", "kwargs": {"column": "item"}},
+            {"type": "expect_column_values_to_be_in_set", "kwargs": {"column": "item", "values": ["a"]}},
+            {"type": "expect_column_values_to_be_in_set", "kwargs": {"column": "breed", "value_set": ["a"]}},
+        ]
+    )
+    problems = validate_checks(contract)
+    assert len(problems) == 3
+    assert "expect_column_values_to_be_between" in problems[0]
+    assert "`breed` is not declared" in problems[-1]
