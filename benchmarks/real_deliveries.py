@@ -17,10 +17,10 @@ import time
 from pathlib import Path
 
 import yaml
-from labelaudit_airflow import local
 
 from benchmarks import public_data
 from benchmarks.s3_server import s3_server
+from labelaudit_airflow import local
 
 FLOORS = {"cifar10n": 0.964, "product-match": 0.937}
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 import yaml
+
+from benchmarks.s3_server import s3_server
 from labelaudit import manifests
 from labelaudit.contract import Contract
 from labelaudit.contracts import read_contract
 from labelaudit.store import Store, open_store
 from labelaudit_airflow import local
-
-from benchmarks.s3_server import s3_server
 
 PROJECT = Path(__file__).resolve().parents[1]
 HOME = Path(tempfile.mkdtemp(prefix="labelaudit-tests-"))

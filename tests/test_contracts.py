@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import PROJECT, TERMS
+
 from labelaudit.contracts import contract_paths, json_schema, read_contract, read_contracts
 from labelaudit.errors import ContractError
 from labelaudit.expectations import validate_checks

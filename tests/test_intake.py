@@ -6,6 +6,7 @@ import json
 
 import pytest
 from conftest import GOOD
+
 from labelaudit import intake, layout, manifests, staging
 from labelaudit.errors import DeliveryRejected, InvalidInput
 from labelaudit.store import Store

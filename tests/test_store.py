@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from labelaudit.errors import InvalidInput, StorageUnavailable
 from labelaudit.store import Store, open_store
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,7 +48,7 @@ def main() -> None:
     try:
         app()
     except LabelauditError as error:
-        if "--json" in os.sys.argv:
+        if "--json" in sys.argv:
             print(json.dumps({"status": "failed", "error": type(error).__name__, "message": str(error)}))
         err.print(f"[red]{type(error).__name__}[/red]: {escape(str(error))}", highlight=False)
         raise SystemExit(FAILED) from error

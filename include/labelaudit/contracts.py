@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 import yaml
+from pydantic import BaseModel, ValidationError
+
 from labelaudit.contract import Contract
 from labelaudit.errors import ContractError
-from pydantic import BaseModel, ValidationError
 
 
 def read_contract(path: Path) -> Contract:

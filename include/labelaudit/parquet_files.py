@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from labelaudit.store import Store, scratch
 
 ROW_GROUP_ROWS = 65_536

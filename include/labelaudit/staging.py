@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
+
 from labelaudit import layout, readers
 from labelaudit.contract import Contract, Delivered
 from labelaudit.errors import DeliveryRejected

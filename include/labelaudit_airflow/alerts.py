@@ -9,7 +9,6 @@ from typing import Any
 
 from labelaudit.contract import AlertRoute, Contract
 from labelaudit.messages import Message, failure
-
 from labelaudit_airflow import runtime
 
 log = logging.getLogger("airflow.task.labelaudit")

@@ -7,10 +7,10 @@ from typing import Any
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowSkipException
+
 from labelaudit import messages
 from labelaudit.contract import Contract
 from labelaudit.values import Audit, Verdict
-
 from labelaudit_airflow import alerts, runtime
 
 PUBLISH, REJECT = "publish", "reject"

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 from airflow.sdk import DAG, Asset, Param, TriggerRule, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
 from labelaudit import layout, messages, steps
 from labelaudit.contract import Contract
 from labelaudit.values import Audit, CheckedDelivery, Delivery, Found, Release, StagedDelivery, Verdict
-
 from labelaudit_airflow import alerts, approval, runtime
 
 DOC = """

@@ -83,7 +83,6 @@ def load_dags() -> dict:
 def _deliver(day: int) -> bool:
     """Deliver what belongs to a day; whether any of it was new."""
     from labelaudit import demo
-
     from labelaudit_airflow import runtime
 
     return demo.deliver_day(runtime.store(), day) > 0
@@ -98,7 +97,6 @@ def _show_releases(console: Console) -> None:
     from labelaudit import layout, tables
     from labelaudit.contracts import read_contracts
     from labelaudit.judging import read_counts
-
     from labelaudit_airflow import runtime
 
     for contract in read_contracts(runtime.contracts_folder())[0]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
 from airflow.api_fastapi.core_api.security import requires_access_view
 from fastapi import Depends
-from labelaudit.page.app import create_app
 
+from labelaudit.page.app import create_app
 from labelaudit_airflow import runtime
 
 app = create_app(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+
 from labelaudit import steps
 from labelaudit.contract import AlertRoute, Contract
 from labelaudit.errors import (

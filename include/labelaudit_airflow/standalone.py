@@ -10,7 +10,6 @@ from pathlib import Path
 
 from labelaudit import demo
 from labelaudit.store import open_store
-
 from labelaudit_airflow import local
 
 DEMO_DAYS = 3

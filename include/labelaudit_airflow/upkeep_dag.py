@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from airflow.sdk import DAG, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
+
 from labelaudit.contracts import contract_paths, read_contract
 from labelaudit.errors import ContractError
-
 from labelaudit_airflow import alerts, runtime
 
 DOC = """

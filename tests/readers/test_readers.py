@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from labelaudit import readers
 from labelaudit.errors import DeliveryRejected
 from labelaudit.readers.records import Field, Terms
