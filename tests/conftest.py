@@ -12,10 +12,12 @@ import pytest
 import yaml
 
 from benchmarks.s3_server import s3_server
-from labelaudit import manifests
+from labelaudit import manifests, steps
 from labelaudit.contract import Contract
 from labelaudit.contracts import read_contract
 from labelaudit.store import Store, open_store
+from labelaudit.values import Outcome
+from labelaudit.whole_run import whole_run
 from labelaudit_airflow import local
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -99,3 +101,8 @@ GOOD = "item,annotator,label\n" + "".join(
     )
 )
 """Thirty-six labels of twelve items by three annotators."""
+
+
+def audit(contract: Contract, store: Store, run: str = "run", **arguments: Any) -> Outcome:
+    """One whole run on what waits in the store."""
+    return whole_run(contract, store, steps.open_destination(contract, store), run, **arguments)

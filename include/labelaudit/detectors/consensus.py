@@ -64,7 +64,8 @@ def aggregate_labels(items, annotators, labels, pred_probs=None, classes: Sequen
     fitted = consensus.fit(cast, pred_probs)
     best = fitted.posterior.argmax(1)
     quality, given, strength = consensus.annotator_quality(cast, fitted)
-    low, high = interval(quality, given + strength)
+    # the pool's spread is itself known from these annotators only: it can't vouch for one of them without bound
+    low, high = interval(quality, given + np.minimum(strength, 10 * len(annotator_names)))
     return Consensus(
         items=item_names,
         label=known[best],

@@ -136,8 +136,8 @@ def flags(labels: np.ndarray, best: np.ndarray, score: np.ndarray, noise: Noise)
     flagged = (best != labels) & (score > bar)
     if noise.gap > 0.03:
         most = int(noise.off_rate * noise.rows)
-        order = np.flatnonzero(flagged)[np.argsort(-score[flagged], kind="stable")]
-        flagged[order[most:]] = False
+        if flagged.sum() > most:  # rows that tie with the first one left out are left out too: order says nothing
+            flagged &= score > np.sort(score[flagged])[::-1][most]
     return flagged
 
 

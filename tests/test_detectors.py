@@ -1,0 +1,201 @@
+"""The public detectors: what they promise, on data whose wrong labels are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from sklearn.datasets import load_digits
+from sklearn.kernel_approximation import Nystroem
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.model_selection import cross_val_predict
+from sklearn.pipeline import make_pipeline
+
+import labelaudit
+from benchmarks import public_data
+from labelaudit.detectors import classification
+from labelaudit.errors import AuditImpossible, InvalidInput
+from labelaudit.kernels.agreement import krippendorff_alpha
+
+needs_public_data = pytest.mark.skipif(not public_data.present(), reason="the public data are not on this machine")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Digits with 8 % wrong labels, of lookalikes; (labels, pred_probs out of sample, truth)."""
+    images, truth = load_digits(return_X_y=True)
+    rng = np.random.default_rng(3)
+    lookalike = np.array([6, 7, 3, 8, 9, 6, 5, 1, 3, 4])
+    labels = np.where(rng.random(len(truth)) < 0.08, lookalike[truth], truth)
+    model = make_pipeline(Nystroem(n_components=300, gamma=0.3, random_state=0), LogisticRegression(C=3, max_iter=300))
+    return labels, cross_val_predict(model, images / 16, labels, cv=5, method="predict_proba"), truth
+
+
+def test_wrong_labels_of_digits_are_found(digits):
+    labels, pred_probs, truth = digits
+    found = labelaudit.find_label_errors(labels, pred_probs)
+    wrong = labels != truth
+    assert roc_auc_score(wrong, -found.label_quality) > 0.98
+    assert average_precision_score(wrong, -found.label_quality) > 0.90
+    assert (found.suggested_label[wrong & found.is_issue] == truth[wrong & found.is_issue]).mean() > 0.95
+    low, middle, high = found.issue_rate_range
+    assert low <= middle <= high
+    assert abs(middle - wrong.mean()) < 0.02
+
+
+@needs_public_data
+@pytest.mark.parametrize(
+    ("name", "floor"),
+    [
+        ("cifar10n_agg__resnet18", 0.977),
+        ("cifar10s__resnet18", 0.998),
+        ("cifar10s__swin", 0.999),
+        ("cifar10n_agg__twins", 0.989),
+    ],
+)
+def test_accuracy_floor_on_public_labels(name: str, floor: float):
+    """AUROC of label_quality against the known wrong labels, as benchmarks/label_errors.py prints it."""
+    labels, pred_probs, wrong = public_data.label_noise()[name]
+    assert roc_auc_score(wrong, -labelaudit.find_label_errors(labels, pred_probs).label_quality) > floor
+
+
+@needs_public_data
+@pytest.mark.parametrize(("name", "floor"), [("cifar10n", 0.964), ("product-match", 0.937)])
+def test_consensus_floor_on_public_labels(name: str, floor: float):
+    data = public_data.delivered(name)
+    columns = [data.labels[one].to_numpy(str) for one in ("item_id", "annotator_id", "label")]
+    pred_probs, classes = None, sorted(set(columns[2]))
+    if data.predictions is not None:
+        by_item = data.predictions.set_index("item_id").loc[np.unique(columns[0])]
+        classes, pred_probs = list(by_item.columns), by_item.to_numpy()
+    made = labelaudit.aggregate_labels(*columns, pred_probs, classes)
+    assert (made.label == data.truth.loc[made.items].to_numpy()).mean() >= floor
+
+
+probabilities = arrays.arrays(np.float64, (7, 3), elements=st.floats(0, 1)).map(
+    lambda raw: (raw + 1e-6) / (raw + 1e-6).sum(1, keepdims=True)
+)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(pred_probs=probabilities, labels=arrays.arrays(np.int64, 7, elements=st.integers(0, 2)))
+def test_any_distribution_gives_qualities_within_zero_and_one(pred_probs, labels):
+    """And the order of the rows changes nothing."""
+    found = labelaudit.find_label_errors(labels, pred_probs)
+    assert ((found.label_quality > 0) & (found.label_quality < 1)).all()
+    back = labelaudit.find_label_errors(labels[::-1], pred_probs[::-1])
+    assert np.allclose(back.label_quality[::-1], found.label_quality)
+    assert np.array_equal(back.is_issue[::-1], found.is_issue)
+
+
+@pytest.mark.parametrize(
+    ("labels", "pred_probs", "said"),
+    [
+        ([0, 1], [[0.5, 0.5]], r"n = 1"),
+        ([0], [0.5, 0.5], r"K >= 2"),
+        ([], np.empty((0, 2)), r"n = 0"),
+        ([2], [[0.5, 0.5]], "K is 2"),
+        ([-1], [[0.5, 0.5]], "from -1"),
+        ([0.0], [[0.5, 0.5]], "integers"),
+        (["a"], [[0.5, 0.5]], "integers"),
+        ([0], [[0.5, 0.6]], "distribution"),
+        ([0], [[-0.5, 1.5]], "distribution"),
+        ([0, 0], [[0.5, 0.5], [np.nan, 0.5]], r"pred_probs\[1\]"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_its_place(labels, pred_probs, said):
+    with pytest.raises(InvalidInput, match=said):
+        labelaudit.find_label_errors(labels, pred_probs)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"labels": ["cat"]}, r"\(m,\)"),
+        ({"items": [], "annotators": [], "labels": []}, "m >= 1"),
+        ({"classes": ["dog", "cow"]}, "'cat'"),
+        ({"pred_probs": [[0.5, 0.5]]}, r"\(2, 2\)"),
+        ({"pred_probs": [[0.5, 0.5], [0.5, 0.9]]}, "distribution"),
+    ],
+)
+def test_a_consensus_refuses_what_does_not_fit(change, said):
+    sound = {"items": ["a", "a", "b"], "annotators": ["x", "y", "x"], "labels": ["cat", "dog", "dog"]}
+    with pytest.raises(InvalidInput, match=said):
+        labelaudit.aggregate_labels(**(sound | change))
+
+
+def simulated(skills: list[float], items: int = 400, classes: int = 4, seed: int = 5):
+    """Every annotator labels every item; right with their skill, else any other class."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, classes, items)
+    given = [
+        np.where(rng.random(items) < s, truth, (truth + rng.integers(1, classes, items)) % classes) for s in skills
+    ]
+    return (
+        np.tile(np.arange(items), len(skills)),
+        np.repeat(np.arange(len(skills)), items),
+        np.concatenate(given),
+        truth,
+    )
+
+
+def test_annotators_are_told_apart_within_their_intervals():
+    skills = [0.95, 0.9, 0.8, 0.6, 0.3]
+    items, annotators, labels, truth = simulated(skills)
+    made = labelaudit.aggregate_labels(items, annotators, labels)
+    assert np.array_equal(np.argsort(-made.annotator_quality), np.arange(5))
+    assert ((made.annotator_low - 0.03 < skills) & (np.array(skills) < made.annotator_high + 0.03)).all()
+    assert (made.label == truth).mean() > (made.majority == truth).mean() > 0.85
+    assert abs(made.quality.mean() - (made.label == truth).mean()) < 0.02, "qualities are calibrated"
+
+
+def test_one_who_always_answers_the_same_gains_nothing_by_it():
+    items, annotators, labels, truth = simulated([0.8, 0.8, 0.8])
+    spam = np.zeros(400, int)
+    made = labelaudit.aggregate_labels(
+        np.r_[items, np.arange(400)], np.r_[annotators, np.full(400, 9)], np.r_[labels, spam]
+    )
+    assert made.annotator_quality[-1] < 0.4
+    assert (made.label == truth).mean() > 0.88
+
+
+def test_an_annotator_of_few_labels_is_judged_with_caution():
+    items, annotators, labels, _ = simulated([0.9, 0.9, 0.9])
+    made = labelaudit.aggregate_labels(np.r_[items, 0], np.r_[annotators, 7], np.r_[labels, (labels[0] + 1) % 4])
+    assert made.annotator_labels[-1] == 1
+    assert made.annotator_high[-1] - made.annotator_low[-1] > 3 * (made.annotator_high[0] - made.annotator_low[0])
+
+
+def test_without_predictions_and_overlap_nothing_is_made_up():
+    items, labels = np.array(["a", "b"]), np.array([0, 1])
+    with pytest.raises(AuditImpossible, match="no item has labels of several"):
+        classification.detect(items, np.array(["x", "y"]), labels, None, 2)
+
+
+def test_a_single_annotators_item_keeps_its_label(digits):
+    """Below the overlap that a consensus needs, labels are judged by predictions and published as given."""
+    labels, pred_probs, truth = digits
+    items = np.array([f"{n:05d}" for n in range(len(labels))])
+    found = classification.detect(items, None, labels, pred_probs, 10)
+    assert np.array_equal(found.label, labels)
+    assert (found.suggested[found.is_issue] == truth[found.is_issue]).mean() > 0.75
+    assert np.array_equal(found.suggested[~found.is_issue], labels[~found.is_issue])
+
+
+def test_krippendorffs_alpha_of_the_textbook():
+    """Krippendorff, "Computing Krippendorff's alpha-reliability" (2011), C: nominal, four coders: 0.743."""
+    coders = [
+        [1, 2, 3, 3, 2, 1, 4, 1, 2, None, None, None],
+        [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, None, 3],
+        [None, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, None],
+        [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, None],
+    ]
+    votes = np.zeros((12, 5))
+    for coder in coders:
+        for unit, value in enumerate(coder):
+            if value is not None:
+                votes[unit, value - 1] += 1
+    assert krippendorff_alpha(votes) == pytest.approx(0.743, abs=0.001)
