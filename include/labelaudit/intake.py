@@ -17,11 +17,17 @@ from labelaudit.values import CheckedDelivery, Delivery, Refusal
 
 
 def choose(
-    contract: Contract, store: Store, published: Mapping[str, str], wanted: Sequence[str] = (), again: bool = False
+    contract: Contract,
+    store: Store,
+    published: Mapping[str, str],
+    superseded: Mapping[str, str] | None = None,
+    wanted: Sequence[str] = (),
+    again: bool = False,
 ) -> tuple[Delivery, ...]:
     """The deliveries to take now, sorted by vendor and id; those that can't be taken carry their refusal.
 
-    `published` maps vendor/id of what the releases hold to its digest. Raises DeliveryRejected(missing_delivery) where
+    `published` maps vendor/id of what the releases hold to its digest, `superseded` that of what they held once: it is
+    not taken back. Raises DeliveryRejected(missing_delivery) where
     one that is wanted by name does not wait in the inbox.
     """
     waiting = manifests.waiting(contract, store)
@@ -34,6 +40,8 @@ def choose(
             f"no complete delivery {', '.join(sorted(missing))} in the inbox of {contract.id}; there are: {there}."
             " A delivery is complete once its manifest.json is there.",
         )
+    gone = superseded or {}
+    chosen = [one for one in chosen if gone.get(one.name) != one.digest]
     if not again:
         chosen = [one for one in chosen if published.get(one.name) != one.digest and not was_rejected(one, store)]
     replaced = {f"{one.vendor}/{old}" for one in chosen for old in one.supersedes if old != one.id}

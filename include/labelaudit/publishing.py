@@ -37,7 +37,7 @@ def publish(contract: Contract, audit: Audit, verdict: Verdict, store: Store, de
         raise ReleaseConflict(f"{state.release} was published to {destination.uri} since this run looked; start again")
     else:
         version, already = _publish_new(contract, audit, verdict, store, destination)
-    _clean(audit, destination)
+    finish(destination)
     accepted = [one for one in audit.checked if one.accepted]
     return Release(
         customer=contract.customer,
@@ -149,17 +149,24 @@ def _write_files(contract: Contract, content: ReportContent, labels: pa.Table, a
     return hashlib.sha256(text).hexdigest()
 
 
-def _clean(audit: Audit, destination: Store) -> None:
-    """After the commit: what it replaced, and what other attempts at the same number left behind."""
-    own = f"release <> '{audit.release}'"
-    number = audit.release.split("-")[0] + "-"
-    if audit.superseded:
-        listed = ", ".join(map(tables.quoted, audit.superseded))
-        later = f"release <= {tables.quoted(audit.release)}"
-        tables.drop_rows(destination, layout.ANNOTATIONS, f"delivery in ({listed}) and {own} and {later}")
-    for name in (layout.ANNOTATIONS, layout.QUALITY):
-        tables.drop_rows(destination, name, f"release like '{number}%' and {own}")
+def finish(destination: Store) -> None:
+    """After the last commit: remove what it replaced, and what other attempts at its number left behind.
+
+    A run begins with it too: the one before may have been killed just after its commit.
+    """
+    releases = tables.log(destination)
+    if not releases:
+        return
+    last = releases[-1]
+    own = f"release <> {tables.quoted(last.release)}"
+    older = f"release <= {tables.quoted(last.release)}"  # not what a run under way has written for the next one
+    number = last.release.split("-")[0] + "-"
+    stale = f"release like '{number}%'"
+    if last.superseded:
+        stale += f" or delivery in ({', '.join(map(tables.quoted, last.superseded))})"
+    tables.drop_rows(destination, layout.ANNOTATIONS, f"({stale}) and {own} and {older}")
+    tables.drop_rows(destination, layout.QUALITY, f"release like '{number}%' and {own}")
     for folder in destination.folders("releases/"):
-        if folder.startswith(number) and folder != audit.release:
+        if folder.startswith(number) and folder != last.release:
             for key in destination.list(layout.release(folder)):
                 destination.delete(key)

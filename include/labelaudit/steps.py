@@ -45,14 +45,21 @@ def find(
 ) -> Found:
     """What waits in the inbox, or of it only `deliveries` (`vendor/id`, or `id`).
 
-    A delivery that was published, or refused with the same bytes, waits no more, unless `again`.
+    A delivery that was published, or refused with the same bytes, waits no more, unless `again`; one that was
+    superseded never does.
     Raises DeliveryRejected where a delivery that was asked for by name is not there.
     """
-    from labelaudit import intake, tables
+    from labelaudit import intake, publishing, tables
 
+    publishing.finish(destination)
     state = tables.state(destination)
     found = intake.choose(
-        contract, store, published=tables.published_deliveries(destination), wanted=deliveries, again=again
+        contract,
+        store,
+        published=tables.published_deliveries(destination),
+        superseded=tables.superseded_deliveries(destination),
+        wanted=deliveries,
+        again=again,
     )
     return Found(
         run=run,

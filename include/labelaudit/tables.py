@@ -118,6 +118,14 @@ def published_deliveries(destination: Store) -> dict[str, str]:
     return current
 
 
+def superseded_deliveries(destination: Store) -> dict[str, str]:
+    """vendor/id: digest of the deliveries that were published once and have been replaced since."""
+    current, gone = published_deliveries(destination), {}
+    for one in log(destination):
+        gone |= {name: digest for name, digest in one.deliveries.items() if name not in current}
+    return gone
+
+
 def commit_labels(destination: Store, rows: pa.Table, logged: Logged) -> tuple[int, bool]:
     """Publish: one commit that replaces, removes and adds items. Gives the version, and whether it was there before.
 
@@ -219,6 +227,13 @@ def read_table(destination: Store, name: str, columns: list[str] | None = None, 
     return rows
 
 
+def expired(destination: Store, name: str, version: int) -> bool:
+    """Whether data files of a version are gone, as `expire_versions` removes them."""
+    table = _table(destination, name, version)
+    there = set(destination.list(f"{name}/"))
+    return any(uri.removeprefix(destination.uri + "/") not in there for uri in _file_uris(table))
+
+
 def expire_versions(destination: Store, days: int) -> int:
     """Delete data files that no version of the last `days` days needs; gives how many. Releases stay in the log."""
     deleted = 0
@@ -241,6 +256,12 @@ def _some(table: DeltaTable, predicate: str) -> bool:
     # the predicate is built by publishing.py, of release names and quoted() texts
     query = f"select 1 from rows where {predicate} limit 1"  # noqa: S608
     return len(pa.table(QueryBuilder().register("rows", table).execute(query).read_all())) > 0
+
+
+def _file_uris(table: DeltaTable) -> list[str]:
+    """The data files of a version; those of a folder come without their scheme."""
+    uris = table.file_uris()
+    return [uri if "://" in uri else f"file://{uri}" for uri in uris]
 
 
 def _uri(destination: Store, name: str) -> str:
@@ -284,5 +305,5 @@ def _answered(destination: Store) -> Iterator[None]:
         yield
     except (TableNotFoundError, CommitFailedError):
         raise
-    except (DeltaError, OSError) as error:
+    except (DeltaError, OSError, pa.ArrowException) as error:
         raise StorageUnavailable(f"the tables at {destination.uri} can't be reached: {error}") from error

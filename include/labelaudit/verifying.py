@@ -63,15 +63,9 @@ def verify(
     problems += [
         f"{path} is not in the manifest" for path in sorted(there - {one["path"] for one in manifest["files"]})
     ]
-    try:
-        rows = tables.read_table(destination, layout.LABELS, version=logged.version)
-        rows_checked = True
-    except StorageUnavailable:  # its data files have expired
-        rows_checked = False
+    rows_checked = logged is releases[-1] or not tables.expired(destination, layout.LABELS, logged.version)
     if rows_checked:
-        mine = rows.filter(pa.compute.equal(rows["release"], logged.release))
-        if rows_sha256(mine) != manifest["labels"]["sha256"]:
-            problems.append("the rows of the table `labels` are not those of the manifest")
+        problems += _row_problems(destination, logged, manifest["labels"]["sha256"])
     if problems:
         raise ReleaseInvalid(f"{logged.release}: " + "; ".join(problems))
     return Verified(
@@ -81,3 +75,14 @@ def verify(
         rows=manifest["labels"]["rows"],
         rows_checked=rows_checked,
     )
+
+
+def _row_problems(destination: Store, logged: tables.Logged, sha256: str) -> list[str]:
+    try:
+        rows = tables.read_table(destination, layout.LABELS, version=logged.version)
+    except StorageUnavailable as error:
+        return [f"the rows of the table `labels` can't be read: {error}"]
+    mine = rows.filter(pa.compute.equal(rows["release"], logged.release))
+    if rows_sha256(mine) != sha256:
+        return ["the rows of the table `labels` are not those of the manifest"]
+    return []
