@@ -34,7 +34,7 @@ compose-check: $(VENV)/.test ## validate docker-compose.yaml without an engine
 	@$(BIN)/python -m pytest tests/test_compose.py
 
 schema: $(VENV)/.runtime ## write the contracts' JSON Schema for editors
-	@$(BIN)/python -m labelaudit.cli contracts --schema
+	@$(BIN)/python -m labelaudit contracts --schema
 
 lock: ## resolve the pins again from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 pyproject.toml --no-header --no-annotate --no-emit-index-url -q -o requirements.txt

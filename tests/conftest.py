@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from playwright.sync_api import sync_playwright
 
 from benchmarks.s3_server import s3_server
 from labelaudit import manifests, steps
@@ -106,3 +108,13 @@ GOOD = "item,annotator,label\n" + "".join(
 def audit(contract: Contract, store: Store, run: str = "run", **arguments: Any) -> Outcome:
     """One whole run on what waits in the store."""
     return whole_run(contract, store, steps.open_destination(contract, store), run, **arguments)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, as a customer would have it."""
+    with sync_playwright() as playwright:
+        path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+        found = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield found
+        found.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -171,7 +171,7 @@ def run(
         contract,
         opened,
         destination,
-        f"cli-{os.getpid()}",
+        f"cli-{secrets.token_hex(6)}",
         deliveries=delivery or (),
         again=again,
         hold=hold,

@@ -17,8 +17,9 @@ ROW_GROUP_ROWS = 65_536
 
 
 def read_table(store: Store, key: str, columns: Sequence[str] | None = None) -> pa.Table:
-    with store.local(key) as path:
-        return pq.read_table(path, columns=list(columns) if columns else None, memory_map=False)
+    # not pq.read_table: it scans a dataset, whose threads may outlive the interpreter
+    with store.local(key) as path, pq.ParquetFile(path) as file:
+        return file.read(list(columns) if columns else None)
 
 
 def row_groups(store: Store, key: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from labelaudit import layout
@@ -57,6 +57,7 @@ QUALITY_SCHEMA = pa.schema(
         ("n", pa.float64()),
     ]
 )
+SCHEMAS = {layout.LABELS: LABELS_SCHEMA, layout.ANNOTATIONS: ANNOTATIONS_SCHEMA, layout.QUALITY: QUALITY_SCHEMA}
 SEQUENCE = "labelaudit/sequence"
 KEEP_LOG = {"delta.logRetentionDuration": "interval 36500 days"}  # the log is the list of releases
 ATTEMPTS = 8
@@ -215,12 +216,13 @@ def drop_rows(destination: Store, name: str, predicate: str) -> None:
 def read_table(destination: Store, name: str, columns: list[str] | None = None, version: int | None = None) -> pa.Table:
     """A table's rows; those of `annotations` and `quality` only of releases that exist. Empty where there is none."""
     table = _table(destination, name, version)
+    schema = SCHEMAS[name]
+    if columns:
+        schema = pa.schema([schema.field(column) for column in columns])
     if table is None:
-        schemas = {layout.LABELS: LABELS_SCHEMA, layout.ANNOTATIONS: ANNOTATIONS_SCHEMA, layout.QUALITY: QUALITY_SCHEMA}
-        empty = schemas[name].empty_table()
-        return empty.select(columns) if columns else empty
+        return schema.empty_table()
     with _answered(destination):
-        rows = table.to_pyarrow_table(columns=columns)
+        rows = _query(table, f"select {', '.join(schema.names)} from rows").cast(schema)  # noqa: S608 - names of ours
     if name != layout.LABELS and "release" in rows.column_names:
         exist = pa.array([one.release for one in log(destination)], pa.string())
         rows = rows.filter(pa.compute.is_in(rows["release"], exist))
@@ -250,12 +252,21 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _some(table: DeltaTable, predicate: str) -> bool:
-    from deltalake import QueryBuilder
+def _query(table: DeltaTable, query: str) -> pa.Table:
+    """The answer to a query of the table `rows`.
 
+    By deltalake's own engine, not by pyarrow.dataset: the scanner's threads may outlive the interpreter, and then abort
+    the process at its end (seen as exit code -6; apache/arrow issues 34314, 36980).
+    """
+    try:
+        return pa.table(QueryBuilder().register("rows", table).execute(query).read_all())
+    except Exception as error:  # the engine raises nothing more special
+        raise DeltaError(str(error)) from error
+
+
+def _some(table: DeltaTable, predicate: str) -> bool:
     # the predicate is built by publishing.py, of release names and quoted() texts
-    query = f"select 1 from rows where {predicate} limit 1"  # noqa: S608
-    return len(pa.table(QueryBuilder().register("rows", table).execute(query).read_all())) > 0
+    return _query(table, f"select 1 from rows where {predicate} limit 1").num_rows > 0  # noqa: S608
 
 
 def _file_uris(table: DeltaTable) -> list[str]:

