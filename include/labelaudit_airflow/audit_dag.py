@@ -161,14 +161,14 @@ def _wire(contract: Contract) -> None:
 
     @task(trigger_rule=TriggerRule.ONE_FAILED, retries=0, on_failure_callback=None)
     def any_failed() -> None:
-        """The run counts as failed if any delivery's task did, though the others were published."""
+        """The run counts as failed if any task did, though what could be published was."""
         raise AirflowFailException("a task of this run failed; see the grid")
 
     deliveries = find()
     checked = audited.expand(delivery=deliveries)
     audit = detect(deliveries["found"], checked)
     verdict = judge(audit)
-    asked = approval.Approve(task_id="approve", contract=contract)
+    asked = approval.Approve(task_id="approve", contract=contract, doc_md="Ask whether a held release is published.")
     release = publish(audit, verdict)
     verdict >> asked >> release
     told = alert.partial(checked=checked, audit=audit, verdict=verdict, release=release).expand(
@@ -176,7 +176,7 @@ def _wire(contract: Contract) -> None:
     )
     recorded = record_rejections(checked)
     told >> recorded
-    [checked, release] >> any_failed()
+    [checked, release, told, recorded] >> any_failed()
 
 
 def _several(checked: CheckedDelivery | Iterable[CheckedDelivery] | None) -> list[CheckedDelivery]:
