@@ -168,7 +168,13 @@ def _wire(contract: Contract) -> None:
     checked = audited.expand(delivery=deliveries)
     audit = detect(deliveries["found"], checked)
     verdict = judge(audit)
-    asked = approval.Approve(task_id="approve", contract=contract, doc_md="Ask whether a held release is published.")
+    asked = approval.Approve(
+        task_id="approve",
+        contract=contract,
+        doc_md="Ask whether a held release is published.",
+        # answered within a second, Airflow (3.3.2, seen) takes the task for lost, and asks again after this
+        retry_delay=timedelta(seconds=5),
+    )
     release = publish(audit, verdict)
     verdict >> asked >> release
     told = alert.partial(checked=checked, audit=audit, verdict=verdict, release=release).expand(

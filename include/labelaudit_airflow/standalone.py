@@ -14,6 +14,7 @@ from labelaudit_airflow import local
 
 DEMO_DAYS = 3
 USER = "admin"
+PASSWORDS = "simple_auth_manager_passwords.json.generated"
 
 
 def prepare(home: Path, port: int) -> tuple[dict[str, str], str]:
@@ -22,16 +23,16 @@ def prepare(home: Path, port: int) -> tuple[dict[str, str], str]:
     settings = local.environment(home, port) | {"AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin"}
     folder = home / "airflow"
     folder.mkdir(parents=True, exist_ok=True)
-    passwords = folder / "simple_auth_manager_passwords.json.generated"
+    passwords = folder / PASSWORDS
     if not passwords.exists():
         with os.fdopen(os.open(passwords, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
             json.dump({USER: secrets.token_urlsafe(12)}, file)
     return settings, json.loads(passwords.read_text())[USER]
 
 
-def main(home: Path, port: int) -> None:
+def main(home: Path, port: int, demo_days: int) -> None:
     settings, password = prepare(home, port)
-    for day in range(1, DEMO_DAYS + 1):
+    for day in range(1, demo_days + 1):
         demo.deliver_day(open_store(settings["LABELAUDIT_STORE"]), day)
     print(f"Airflow starts at http://localhost:{port} (half a minute). User {USER}, password {password}", flush=True)
     airflow = str(Path(sys.executable).with_name("airflow"))
@@ -39,4 +40,5 @@ def main(home: Path, port: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 8080)
+    numbers = [int(one) for one in sys.argv[2:]] + [8080, DEMO_DAYS][len(sys.argv) - 2 :]
+    main(Path(sys.argv[1]), *numbers)

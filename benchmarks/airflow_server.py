@@ -1,0 +1,129 @@
+"""`make up` for tests and benchmarks: Airflow standalone as processes of its own on loopback, and its REST API."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from benchmarks.s3_server import free_port
+from labelaudit_airflow import standalone
+
+FINAL = ("success", "failed")
+
+
+@dataclass
+class Airflow:
+    """A running instance: where it is, who may log in, and calls of its REST API as that user."""
+
+    url: str
+    user: str
+    password: str
+    home: Path
+    token: str = field(default="", repr=False)
+
+    def call(self, method: str, path: str, body: Any = None, anonymous: bool = False) -> tuple[int, Any]:
+        """Status and answer (JSON, or text) of one request."""
+        headers = {"Content-Type": "application/json"}
+        if not anonymous and self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(self.url + path, data=data, method=method, headers=headers)  # noqa: S310 - our own address
+        try:
+            with urlopen(request, timeout=60) as response:  # noqa: S310
+                status, content = response.status, response.read()
+        except HTTPError as error:
+            status, content = error.code, error.read()
+        try:
+            return status, json.loads(content)
+        except ValueError:
+            return status, content.decode(errors="replace")
+
+    def log_in(self) -> None:
+        self.token = self.call("POST", "/auth/token", {"username": self.user, "password": self.password})[1][
+            "access_token"
+        ]
+
+    def trigger(self, dag_id: str, **conf: Any) -> str:
+        """Trigger a run; gives its id."""
+        status, answer = self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})
+        if status != 200:
+            raise RuntimeError(f"{dag_id} could not be triggered: {answer}")
+        return answer["dag_run_id"]
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        return self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")[1]["state"]
+
+    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        return self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances")[1]["task_instances"]
+
+    def finished(self, dag_id: str, run_id: str, seconds: float = 180) -> str:
+        """The final state of a run."""
+        wait(lambda: self.run_state(dag_id, run_id) in FINAL, seconds, f"{dag_id} {run_id} to end")
+        return self.run_state(dag_id, run_id)
+
+
+def wait(ready: Any, seconds: float, what: str) -> None:
+    """Ask `ready` until it says yes; TimeoutError after so many seconds."""
+    end = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {seconds:.0f} s for {what}")
+        time.sleep(0.2)
+
+
+@contextmanager
+def airflow_server(
+    home: Path, environment: dict[str, str], dag_ids: list[str], demo_days: int = 0
+) -> Iterator[Airflow]:
+    """Start it, wait until it has the DAGs, and end its processes afterwards."""
+    port = free_port()
+    settings = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW__", "AIRFLOW_HOME"))}
+    settings |= environment | {
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
+    }
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "standalone.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "labelaudit_airflow.standalone", str(home), str(port), str(demo_days)],
+            env=settings,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        made = Airflow(f"http://localhost:{port}", standalone.USER, "", home)
+        wait(lambda: process.poll() is not None or _healthy(made), 180, "Airflow to start")
+        made.password = json.loads((home / "airflow" / standalone.PASSWORDS).read_text())[standalone.USER]
+        made.log_in()
+        wait(lambda: set(dag_ids) <= set(_dags(made)), 120, f"the DAGs {dag_ids}")
+        yield made
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _healthy(made: Airflow) -> bool:
+    try:
+        status, answer = made.call("GET", "/api/v2/monitor/health", anonymous=True)
+    except (URLError, OSError):
+        return False
+    return status == 200 and all(answer[one]["status"] == "healthy" for one in ("scheduler", "dag_processor"))
+
+
+def _dags(made: Airflow) -> list[str]:
+    return [one["dag_id"] for one in made.call("GET", "/api/v2/dags")[1]["dags"]]
