@@ -10,7 +10,7 @@ PORT ?= 8080
 export PYTHONPATH := include
 export AIRFLOW__CORE__LOAD_EXAMPLES := False
 
-.PHONY: run test up lint benchmark compose-check lock schema clean help
+.PHONY: run test up lint benchmark compose-check secrets lock schema clean help
 
 run: $(VENV)/.runtime ## two weeks of demo deliveries through the DAGs
 	@$(BIN)/python -m labelaudit_airflow.demo_run $(HOME_FOLDER)
@@ -20,15 +20,18 @@ up: $(VENV)/.runtime ## Airflow standalone with its UI
 
 test: $(VENV)/.test ## all tests (CI calls this)
 	@.ci/system-packages chromium postgresql redis-server
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
 	@$(BIN)/python -m pytest
 
-lint: $(VENV)/.test
+lint: $(VENV)/.test ## style, and which module may import which
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
 
 benchmark: $(VENV)/.benchmark ## ours and the peers', side by side (DATA=folder of the public data)
 	@$(BIN)/python -m benchmarks.label_errors && $(BIN)/python -m benchmarks.consensus
 	@$(BIN)/python -m benchmarks.real_deliveries && $(BIN)/python -m benchmarks.delivery_speed
+
+secrets: $(VENV)/.runtime ## write .env with fresh secrets, for docker compose
+	@$(BIN)/python -m labelaudit_airflow.scaled_out secrets
 
 compose-check: $(VENV)/.test ## validate docker-compose.yaml without an engine
 	@$(BIN)/python -m pytest tests/test_compose.py
