@@ -10,7 +10,7 @@ PORT ?= 8080
 export PYTHONPATH := include
 export AIRFLOW__CORE__LOAD_EXAMPLES := False
 
-.PHONY: run test up lint benchmark compose-check secrets lock schema clean help
+.PHONY: run test up lint benchmark compose-check secrets pictures lock schema clean help
 
 run: $(VENV)/.runtime ## two weeks of demo deliveries through the DAGs
 	@$(BIN)/python -m labelaudit_airflow.demo_run $(HOME_FOLDER)
@@ -38,6 +38,9 @@ compose-check: $(VENV)/.test ## validate docker-compose.yaml without an engine
 
 schema: $(VENV)/.runtime ## write the contracts' JSON Schema for editors
 	@$(BIN)/python -m labelaudit contracts --schema
+
+pictures: $(VENV)/.test ## take the README's pictures again (two minutes)
+	@PYTHONPATH=include:. $(BIN)/python docs/pictures.py
 
 lock: ## resolve the pins again from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 pyproject.toml --no-header --no-annotate --no-emit-index-url -q -o requirements.txt

@@ -199,3 +199,21 @@ def test_krippendorffs_alpha_of_the_textbook():
             if value is not None:
                 votes[unit, value - 1] += 1
     assert krippendorff_alpha(votes) == pytest.approx(0.743, abs=0.001)
+
+
+@pytest.mark.parametrize("annotators", [None, 3])
+def test_the_issue_rate_range_speaks_of_the_judged_items_only(digits, annotators):
+    """A bad day must not look good because the history beside it is."""
+    labels, pred_probs, truth = digits
+    bad = labels != truth
+    items = np.array([f"{n:05d}" for n in range(len(labels))])
+    if annotators:
+        items, labels = np.tile(items, 3), np.tile(labels, 3)
+        people = np.repeat(list("xyz"), len(truth))
+    else:
+        people = None
+    found = classification.detect(items, people, labels, pred_probs, 10, scope=bad)
+    low, middle, high = found.issue_rate_range
+    assert low <= middle <= high
+    assert middle == pytest.approx(found.is_issue[bad].mean())
+    assert high > 0.5 or annotators

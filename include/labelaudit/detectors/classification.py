@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labelaudit.detectors.consensus import aggregate_labels, interval
-from labelaudit.detectors.label_errors import find_label_errors
+from labelaudit.detectors.label_errors import find_label_errors, issue_rate_range
 from labelaudit.errors import AuditImpossible
 from labelaudit.kernels.agreement import krippendorff_alpha
 
@@ -45,9 +45,15 @@ class Detection:
 
 
 def detect(
-    items: np.ndarray, annotators: np.ndarray | None, labels: np.ndarray, pred_probs: np.ndarray | None, classes: int
+    items: np.ndarray,
+    annotators: np.ndarray | None,
+    labels: np.ndarray,
+    pred_probs: np.ndarray | None,
+    classes: int,
+    scope: np.ndarray | None = None,
 ) -> Detection:
-    """items, annotators (m,) text, labels (m,) int codes; pred_probs (n, K) in the order of the sorted unique items.
+    """items, annotators (m,) text, labels (m,) int codes; pred_probs (n, K) in the order of the sorted unique items;
+    scope (n,) bool: the items that issue_rate_range speaks of (default: all).
 
     An item of several annotators gets their consensus as its label; one of a single annotator keeps the given one.
     Raises AuditImpossible where there are neither predictions nor items with several annotators.
@@ -62,20 +68,22 @@ def detect(
         )
     if annotators is None:
         annotators = np.full(len(items), "")
+    if scope is None:
+        scope = np.ones(len(names), bool)
     if several >= OVERLAP or pred_probs is None:
-        return _by_consensus(names, codes, counts, annotators, labels, pred_probs, classes)
-    return _by_predictions(names, codes, counts, annotators, labels, pred_probs, classes)
+        return _by_consensus(names, codes, counts, annotators, labels, pred_probs, classes, scope)
+    return _by_predictions(names, codes, counts, annotators, labels, pred_probs, classes, scope)
 
 
-def _by_consensus(names, codes, counts, annotators, labels, pred_probs, classes) -> Detection:
+def _by_consensus(names, codes, counts, annotators, labels, pred_probs, classes, scope) -> Detection:
     made = aggregate_labels(codes, annotators, labels, pred_probs, range(classes))
     rows = np.arange(len(names))
     label = np.where(counts > 1, made.label, made.majority)
     quality = made.posterior[rows, label].clip(1e-9, 1 - 1e-9)
     is_issue = (made.majority != made.label) | (quality < 0.5)
     right = made.posterior[codes, labels].clip(1e-9, 1 - 1e-9)
-    flagged = float(is_issue.mean())
-    expected = float(1 - quality.mean())
+    flagged = float(is_issue[scope].mean())
+    expected = float(1 - quality[scope].mean())
     return Detection(
         items=names,
         annotations=counts,
@@ -97,13 +105,14 @@ def _by_consensus(names, codes, counts, annotators, labels, pred_probs, classes)
     )
 
 
-def _by_predictions(names, codes, counts, annotators, labels, pred_probs, classes) -> Detection:
+def _by_predictions(names, codes, counts, annotators, labels, pred_probs, classes, scope) -> Detection:
     found = find_label_errors(labels, pred_probs[codes])
     votes = _vote_counts(codes, labels, len(names), classes)
     given = (votes + 0.5 * pred_probs).argmax(1)
     row_of = np.zeros(len(names), np.int64)
     own = labels == given[codes]
     row_of[codes[own]] = np.flatnonzero(own)
+    here = scope[codes]
     people, people_codes = np.unique(annotators, return_inverse=True)
     n = np.bincount(people_codes, minlength=len(people))
     x = np.bincount(people_codes, weights=~found.is_issue, minlength=len(people))
@@ -125,7 +134,7 @@ def _by_predictions(names, codes, counts, annotators, labels, pred_probs, classe
         annotator_low=low,
         annotator_high=high,
         annotator_labels=n,
-        issue_rate_range=found.issue_rate_range,
+        issue_rate_range=issue_rate_range(labels[here], pred_probs[codes[here]], found.is_issue[here]),
         alpha=krippendorff_alpha(votes),
         method="predictions",
     )

@@ -39,9 +39,17 @@ def find_label_errors(labels, pred_probs) -> LabelErrors:
     score = confident.scores(labels, pred_probs, noise)
     best = pred_probs.argmax(1)
     is_issue = confident.flags(labels, best, score, noise)
+    return LabelErrors(quality_of(score), is_issue, best, _range(noise, is_issue))
+
+
+def issue_rate_range(labels: np.ndarray, pred_probs: np.ndarray, is_issue: np.ndarray) -> tuple[float, float, float]:
+    """The range of LabelErrors for some of its rows: labels (n,), pred_probs (n, K), is_issue (n,)."""
+    return _range(confident.estimate_noise(labels, pred_probs), is_issue)
+
+
+def _range(noise: confident.Noise, is_issue: np.ndarray) -> tuple[float, float, float]:
     flagged = float(is_issue.mean())
-    low, high = min(noise.off_rate, flagged), max(noise.disagreement, flagged)
-    return LabelErrors(quality_of(score), is_issue, best, (low, flagged, high))
+    return min(noise.off_rate, flagged), flagged, max(noise.disagreement, flagged)
 
 
 def quality_of(score: np.ndarray) -> np.ndarray:

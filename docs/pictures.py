@@ -1,0 +1,66 @@
+"""Takes the README's pictures again (`make pictures`): the demo's report, the page, Airflow's grid and trigger form."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from benchmarks.airflow_server import Airflow, airflow_server
+from labelaudit import steps, tables
+from labelaudit.contracts import read_contract
+from labelaudit.layout import release
+from labelaudit.store import open_store
+
+PROJECT = Path(__file__).resolve().parents[1]
+DAG = "audit__northwind__digits"
+
+
+def main() -> None:
+    home = Path(tempfile.mkdtemp(prefix="labelaudit-pictures-"))
+    try:
+        subprocess.run([sys.executable, "-m", "labelaudit_airflow.demo_run", str(home)], check=True)
+        with airflow_server(home, {"PYTHONPATH": str(PROJECT / "include")}, [DAG]) as airflow, sync_playwright() as p:
+            airflow.finished(DAG, airflow.trigger(DAG))
+            path = shutil.which("chromium") or shutil.which("google-chrome")
+            browser = p.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+            take(browser.new_page(viewport={"width": 1280, "height": 860}), airflow, home)
+            browser.close()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def take(page: Page, airflow: Airflow, home: Path) -> None:
+    contract = read_contract(PROJECT / "include" / "contracts" / "northwind" / "digits.yaml")
+    store = open_store(f"file://{home / 'store'}")
+    destination = steps.open_destination(contract, store)
+    last = tables.log(destination)[-1].release
+    page.goto(destination.uri_of(release(last) + "report.html"))
+    page.screenshot(path=PROJECT / "docs" / "report.png")
+    page.locator("h2", has_text="worst").or_(
+        page.locator("h2", has_text="likely wrong")
+    ).first.scroll_into_view_if_needed()
+    page.screenshot(path=PROJECT / "docs" / "report-items.png")
+    page.goto(airflow.url)
+    page.fill("input[name=username]", airflow.user)
+    page.fill("input[name=password]", airflow.password)
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(3000)
+    page.goto(f"{airflow.url}/plugin/labelaudit")
+    page.wait_for_timeout(4000)
+    page.screenshot(path=PROJECT / "docs" / "page.png")
+    page.goto(f"{airflow.url}/dags/{DAG}")
+    page.get_by_text("record_rejections").first.wait_for()
+    page.wait_for_timeout(2000)
+    page.screenshot(path=PROJECT / "docs" / "grid.png")
+    page.get_by_role("button", name="Trigger").first.click()
+    page.wait_for_timeout(2500)
+    page.screenshot(path=PROJECT / "docs" / "trigger.png")
+
+
+if __name__ == "__main__":
+    main()
