@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from labelaudit import layout, tables
+from labelaudit import layout, table_schemas, tables
 from labelaudit.contract import Contract
 from labelaudit.detectors import classification
 from labelaudit.errors import AuditImpossible
@@ -26,7 +26,7 @@ from labelaudit.summary import counts_of, findings_of
 from labelaudit.values import Audit, CheckedDelivery, Found
 
 Progress = Callable[[int, int], None]
-LABELS_FIELDS = [one for one in tables.LABELS_SCHEMA if one.name != "release"]
+LABELS_FIELDS = [one for one in table_schemas.LABELS_SCHEMA if one.name != "release"]
 
 
 @dataclass

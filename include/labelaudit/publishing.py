@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labelaudit import annotator_names, layout, tables, verifying
+from labelaudit import annotator_names, layout, table_schemas, tables, verifying
 from labelaudit.contract import Contract
 from labelaudit.errors import ReleaseConflict
 from labelaudit.findings import read_findings
@@ -89,7 +89,7 @@ def _publish_new(
 
 
 def _with_release(labels: pa.Table, release: str) -> pa.Table:
-    place = tables.LABELS_SCHEMA.get_field_index("release")
+    place = table_schemas.LABELS_SCHEMA.get_field_index("release")
     return labels.add_column(place, "release", pa.array([release] * labels.num_rows, pa.string()))
 
 
@@ -111,14 +111,14 @@ def _annotations(rows: pa.Table, audit: Audit, rename: Callable[[str], str | Non
         "is_issue": rows["is_issue"],
         "release": pa.array([audit.release] * rows.num_rows, pa.string()),
     }
-    return pa.table(columns).cast(tables.ANNOTATIONS_SCHEMA)
+    return pa.table(columns).cast(table_schemas.ANNOTATIONS_SCHEMA)
 
 
 def _quality(audit: Audit) -> pa.Table:
     rows = [
         {"release": audit.release, "sequence": audit.found.sequence, **count.model_dump()} for count in audit.counts
     ]
-    return pa.Table.from_pylist(rows, schema=tables.QUALITY_SCHEMA)
+    return pa.Table.from_pylist(rows, schema=table_schemas.QUALITY_SCHEMA)
 
 
 def _write_files(contract: Contract, content: ReportContent, labels: pa.Table, audit: Audit, destination: Store) -> str:

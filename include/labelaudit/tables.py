@@ -19,45 +19,8 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from labelaudit import layout
 from labelaudit.errors import ReleaseConflict, StorageUnavailable
 from labelaudit.store import Store
+from labelaudit.table_schemas import LABELS_SCHEMA, SCHEMAS
 
-LABELS_SCHEMA = pa.schema(
-    [
-        ("item", pa.string()),
-        ("label", pa.string()),
-        ("given_label", pa.string()),
-        ("suggested_label", pa.string()),
-        ("label_quality", pa.float64()),
-        ("is_issue", pa.bool_()),
-        ("annotations", pa.int64()),
-        ("vendors", pa.string()),
-        ("deliveries", pa.string()),
-        ("release", pa.string()),
-    ]
-)
-ANNOTATIONS_SCHEMA = pa.schema(
-    [
-        ("item", pa.string()),
-        ("annotator", pa.string()),
-        ("vendor", pa.string()),
-        ("delivery", pa.string()),
-        ("label", pa.string()),
-        ("annotation_quality", pa.float64()),
-        ("is_issue", pa.bool_()),
-        ("release", pa.string()),
-    ]
-)
-QUALITY_SCHEMA = pa.schema(
-    [
-        ("release", pa.string()),
-        ("sequence", pa.int64()),
-        ("metric", pa.string()),
-        ("vendor", pa.string()),
-        ("label", pa.string()),
-        ("x", pa.float64()),
-        ("n", pa.float64()),
-    ]
-)
-SCHEMAS = {layout.LABELS: LABELS_SCHEMA, layout.ANNOTATIONS: ANNOTATIONS_SCHEMA, layout.QUALITY: QUALITY_SCHEMA}
 SEQUENCE = "labelaudit/sequence"
 KEEP_LOG = {"delta.logRetentionDuration": "interval 36500 days"}  # the log is the list of releases
 ATTEMPTS = 8
