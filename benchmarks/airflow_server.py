@@ -94,27 +94,32 @@ def airflow_server(
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
     }
     home.mkdir(parents=True, exist_ok=True)
-    with (home / "standalone.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "labelaudit_airflow.standalone", str(home), str(port), str(demo_days)],
-            env=settings,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
+    command = [sys.executable, "-m", "labelaudit_airflow.standalone", str(home), str(port), str(demo_days)]
+    with running(command, home / "standalone.log", env=settings) as process:
         made = Airflow(f"http://localhost:{port}", standalone.USER, "", home)
         wait(lambda: process.poll() is not None or _healthy(made), 180, "Airflow to start")
         made.password = json.loads((home / "airflow" / standalone.PASSWORDS).read_text())[standalone.USER]
         made.log_in()
         wait(lambda: set(dag_ids) <= set(_dags(made)), 120, f"the DAGs {dag_ids}")
         yield made
+
+
+@contextmanager
+def running(command: list[str], log: Path, **arguments: Any) -> Iterator[subprocess.Popen]:
+    """A process in a group of its own, ended with all its children."""
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, **arguments
+        )
+    try:
+        yield process
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def _healthy(made: Airflow) -> bool:
