@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import itertools
+import json
 import re
+import zlib
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import yaml
+from pydantic import ValidationError
 
 from labelaudit.contract import Contract
 from labelaudit.errors import InvalidInput
 
 ITEM = ("item", "item_id", "id", "image", "image_id", "example_id", "task_id", "uid", "key", "name", "filename", "url")
-ANNOTATOR = ("annotator", "annotator_id", "worker", "worker_id", "rater", "rater_id", "user", "labeler", "completed_by")
+ANNOTATOR = ("annotator", "annotator_id", "worker", "worker_id", "rater", "rater_id", "user", "user_id")
+ANNOTATOR += ("labeler", "labeller", "reviewer", "judge", "coder", "who", "completed_by", "created_by", "email")
 LABEL = ("label", "class", "category", "answer", "annotation", "target", "given_label", "choice", "y")
 ROWS = 100_000
 MAX_CLASSES = 1_000
@@ -23,13 +31,16 @@ def contract_from(sample: Path, customer: str, dataset: str, vendor: str, names:
     """YAML of a contract for deliveries like `sample` (.csv, .tsv, .jsonl, .parquet, each also .gz).
 
     `names` gives the sample's own names of item, annotator and label, where they can't be guessed.
-    Raises InvalidInput where the file has no such column, or its labels are too many to be classes.
+    Raises InvalidInput where the file can't be read, has no such column, or nothing to judge its labels by.
     """
     kind, compression = _kind(sample)
-    rows = _rows(sample, kind, compression)
-    if not rows:
-        raise InvalidInput(f"{sample}: no rows to learn a contract from")
-    header = list(rows[0])
+    try:
+        rows = _rows(sample, kind, compression)
+    except (OSError, EOFError, ValueError, csv.Error, zlib.error, pa.ArrowException) as error:
+        raise InvalidInput(f"{sample}: can't be read as {kind}, compression {compression}: {error}") from error
+    if not rows or not all(isinstance(row, dict) for row in rows):
+        raise InvalidInput(f"{sample}: no rows with named columns to learn a contract from")
+    header = [str(name) for name in rows[0] if name is not None]  # csv's name for cells beyond the header is None
     roles: dict[str, str] = {}
     for role, guesses in (("item", ITEM), ("label", LABEL), ("annotator", ANNOTATOR)):
         found = names.get(role) or next((name for guess in guesses for name in header if name.lower() == guess), None)
@@ -56,6 +67,11 @@ def contract_from(sample: Path, customer: str, dataset: str, vendor: str, names:
             columns[canonical] = declared
             mapping |= {canonical: name} if canonical != name else {}
     predictions = {"source": "delivered"} if delivered else _predictions(columns, rows, mapping)
+    if predictions["source"] == "none" and "annotator" not in roles:
+        raise InvalidInput(
+            f"{sample}: nothing to judge the labels by: no text, numbers or vectors to make predictions from, and no"
+            f" column of annotators. Is there one? Say --annotator with one of {', '.join(header)}"
+        )
     terms: dict[str, Any] = {"format": kind}
     terms |= {"compression": compression} if compression != "none" else {}
     terms |= {"columns": mapping} if mapping else {}
@@ -70,7 +86,11 @@ def contract_from(sample: Path, customer: str, dataset: str, vendor: str, names:
         "on_breach": "alert",
         "alerts": [{"via": "log"}],
     }
-    Contract(customer=customer, dataset=dataset, **contract)
+    try:
+        Contract(customer=customer, dataset=dataset, **contract)
+    except ValidationError as error:
+        found = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise InvalidInput(f"{sample}: no contract {customer}/{dataset} can be made of it: {found}") from error
     head = "# yaml-language-server: $schema=../contract.schema.json\n# Guessed from a sample: correct it.\n"
     return head + yaml.safe_dump(contract, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
 
@@ -86,13 +106,7 @@ def _kind(sample: Path) -> tuple[str, str]:
 
 
 def _rows(sample: Path, kind: str, compression: str) -> list[dict[str, Any]]:
-    import csv
-    import gzip
-    import json
-
     if kind == "parquet":
-        import pyarrow.parquet as pq
-
         batches = pq.ParquetFile(sample).iter_batches(10_000)
         return list(itertools.islice((row for batch in batches for row in batch.to_pylist()), ROWS))
     opener = gzip.open if compression == "gzip" else open
@@ -122,8 +136,6 @@ def _column(values: list[Any], text: bool) -> dict[str, Any] | None:
 
 
 def _parsed(value: str) -> Any:
-    import json
-
     try:
         parsed = json.loads(value)
     except ValueError:
