@@ -72,9 +72,17 @@ def _validated(labels, pred_probs) -> tuple[np.ndarray, np.ndarray]:
         raise InvalidInput(f"labels go from {labels.min()} to {labels.max()}; K is {pred_probs.shape[1]}")
     if pred_probs.dtype not in (np.float32, np.float64):
         pred_probs = pred_probs.astype(np.float64)
-    sums = pred_probs.sum(1, dtype=np.float64)
-    wrong = ~(np.abs(sums - 1) <= 0.05) | ~(pred_probs.min(1) >= 0)
-    if wrong.any():
-        first = int(np.flatnonzero(wrong)[0])
-        raise InvalidInput(f"pred_probs[{first}] is no distribution: {pred_probs[first][:10]} (sum {sums[first]:.4f})")
+    ones = np.ones(pred_probs.shape[1], pred_probs.dtype)
+
+    def wrong(part: slice) -> np.ndarray:
+        rows = pred_probs[part]
+        found = ~(np.abs(np.einsum("ik,k->i", rows, ones) - 1) <= 0.05)  # so written, it finds NaN too
+        if (rows < 0).any():
+            found |= (rows < 0).any(1)
+        return np.flatnonzero(found) + part.start
+
+    bad = np.concatenate(confident.blockwise(wrong, *pred_probs.shape))
+    if len(bad):
+        row = pred_probs[bad[0]]
+        raise InvalidInput(f"pred_probs[{bad[0]}] is no distribution: {row[:10]} (sum {row.sum():.4f})")
     return labels.astype(np.int64, copy=False), pred_probs

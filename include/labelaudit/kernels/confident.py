@@ -7,13 +7,21 @@ weighs a noisy-confusion posterior against normalised self-confidence by how muc
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from labelaudit.kernels.shrinkage import concentration
 
-BLOCK_ROWS = 8_192
+T = TypeVar("T")
+BLOCK_CELLS = 131_072
+LEAST = 1e-12
+"""A probability of zero is taken for this much: no logarithm of nothing."""
+
 UNIFORM = 0.1
 """Share of the off-diagonal that is spread evenly: no confusion is impossible."""
 
@@ -47,23 +55,29 @@ def estimate_noise(labels: np.ndarray, pred_probs: np.ndarray) -> Noise:
     """Thresholds and confident joint of labels (n,) int and pred_probs (n, K)."""
     rows, classes = pred_probs.shape
     counts = np.bincount(labels, minlength=classes)
-    sums, agreeing, confidence = np.zeros(classes), 0, 0.0
-    for part in _blocks(rows):
+
+    def first(part: slice) -> tuple[np.ndarray, int, float]:
         p, y = pred_probs[part], labels[part]
-        sums += np.bincount(y, weights=p[np.arange(len(y)), y], minlength=classes)
-        best = p.argmax(1)
-        agreeing += int((best == y).sum())
-        confidence += float(p[np.arange(len(y)), best].sum(dtype=np.float64))
+        row, best = np.arange(len(y)), p.argmax(1)
+        sums = np.bincount(y, weights=p[row, y], minlength=classes)
+        return sums, int((best == y).sum()), float(p[row, best].sum(dtype=np.float64))
+
+    sums, agreeing, confidence = np.zeros(classes), 0, 0.0
+    for found in blockwise(first, rows, classes):
+        sums, agreeing, confidence = sums + found[0], agreeing + found[1], confidence + found[2]
     # a class without rows has no threshold of its own: only certainty is confident
     thresholds = np.where(counts > 0, sums / np.maximum(counts, 1), 1.0).clip(1e-6, 1.0)
-    joint = np.zeros(classes * classes)
-    for part in _blocks(rows):
-        ratio = pred_probs[part] / thresholds
+    inverse = (1 / thresholds).astype(pred_probs.dtype)
+
+    def second(part: slice) -> np.ndarray:
+        ratio, y = pred_probs[part] * inverse, labels[part]
         true = ratio.argmax(1)
-        sure = ratio[np.arange(len(true)), true] >= 1
-        joint += np.bincount(true[sure] * classes + labels[part][sure], minlength=classes * classes)
-    disagreement = 1 - agreeing / rows
-    return Noise(rows, thresholds, joint.reshape(classes, classes), disagreement, confidence / rows - agreeing / rows)
+        sure = ratio[np.arange(len(y)), true] >= 1
+        return true[sure] * classes + y[sure]
+
+    cells = np.concatenate(blockwise(second, rows, classes))
+    joint = np.bincount(cells, minlength=classes * classes).astype(np.float64).reshape(classes, classes)
+    return Noise(rows, thresholds, joint, 1 - agreeing / rows, confidence / rows - agreeing / rows)
 
 
 def transition(joint: np.ndarray) -> np.ndarray:
@@ -98,28 +112,30 @@ def scores(labels: np.ndarray, pred_probs: np.ndarray, noise: Noise) -> np.ndarr
     """
     rows, classes = pred_probs.shape
     weight = noise_weight(noise, classes)
-    half = 0.5 * np.log(noise.thresholds)
-    log_t = 0.5 * np.log(transition(noise.joint)) if weight else None
+    # Powers instead of logarithms: with L = log P - log(t) / 2, exp(L) = P / sqrt(t), and exp(1.5 L) its power of 1.5
+    scale = (noise.thresholds**-0.5).astype(pred_probs.dtype)
+    ones = np.ones(classes, pred_probs.dtype)
+    root = np.sqrt(transition(noise.joint)).T.astype(pred_probs.dtype, order="C") if weight else None
     out = np.empty(rows)
-    for part in _blocks(rows):
+
+    def score(part: slice) -> None:
         y = labels[part]
-        at = np.arange(len(y)), y
-        evidence = np.log(np.maximum(pred_probs[part], 1e-12, dtype=np.float64)) - half
-        own = evidence[at]
-        score = np.zeros(len(y))
+        row = np.arange(len(y))
+        evidence = pred_probs[part] * scale
+        own = np.maximum(pred_probs[part][row, y], LEAST, dtype=np.float64) * scale[y]
+        evidence[row, y] = 0  # not by subtracting: that would leave only rounding errors of a sure label
+        total = np.zeros(len(y))
         if weight < 1:
-            others = evidence.copy()
-            others[at] = -np.inf
-            best = others.max(1)
-            low = best + np.log(np.exp(others - best[:, None]).sum(1)) - own + 0.25 * (best - own)
-            score += (1 - weight) * low
+            best = np.maximum(evidence[row, evidence.argmax(1)], LEAST, dtype=np.float64)
+            rest = np.maximum(np.einsum("ik,k->i", evidence, ones), LEAST, dtype=np.float64)
+            total += (1 - weight) * (np.log(rest / own) + 0.25 * np.log(best / own))
         if weight:
-            posterior = 1.5 * evidence + log_t[:, y].T
-            own = posterior[at].copy()
-            posterior[at] = -np.inf
-            best = posterior.max(1)
-            score += weight * (best + np.log(np.exp(posterior - best[:, None]).sum(1)) - own)
-        out[part] = score
+            evidence *= np.sqrt(evidence)
+            rest = np.maximum(np.einsum("ik,ik->i", evidence, root[y]), LEAST**1.5, dtype=np.float64)
+            total += weight * np.log(rest / (own**1.5 * root[y, y]))
+        out[part] = total
+
+    blockwise(score, rows, classes)
     return out
 
 
@@ -141,6 +157,15 @@ def flags(labels: np.ndarray, best: np.ndarray, score: np.ndarray, noise: Noise)
     return flagged
 
 
-def _blocks(rows: int):
-    """Slices that fit the cache."""
-    return [slice(start, min(start + BLOCK_ROWS, rows)) for start in range(0, rows, BLOCK_ROWS)]
+def blockwise(function: Callable[[slice], T], rows: int, classes: int) -> list[T]:
+    """The results of `function` on blocks of rows that fit the cache, in their order, on all cores.
+
+    numpy lets go of the interpreter's lock; no result depends on how many threads there are.
+    """
+    size = max(256, BLOCK_CELLS // classes)
+    parts = [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
+    workers = min(len(parts), os.cpu_count() or 1)
+    if workers == 1:
+        return [function(part) for part in parts]
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(function, parts))
