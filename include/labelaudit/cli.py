@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from labelaudit import contracts as contract_files
 from labelaudit import layout, steps
@@ -198,7 +198,8 @@ def releases(
     contract = _contract(contracts, name)
     destination = steps.open_destination(contract, open_store(store))
     counts = read_counts(destination)
-    table = Table("release", "deliveries", "items", "issues", "rejected rows", "report")
+    report_column = Column("report", overflow="fold")
+    table = Table("release", "deliveries", "items", "issues", "rejected rows", report_column)
     rows = []
     for one in tables.log(destination):
         found = {count.metric: count for count in counts.get(one.release, ()) if not count.vendor and not count.label}
