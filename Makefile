@@ -26,9 +26,9 @@ test: $(VENV)/.test ## all tests (CI calls this)
 lint: $(VENV)/.test ## style, and which module may import which
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
 
-benchmark: $(VENV)/.benchmark ## ours and the peers', side by side (DATA=folder of the public data)
-	@$(BIN)/python -m benchmarks.label_errors && $(BIN)/python -m benchmarks.consensus
-	@$(BIN)/python -m benchmarks.real_deliveries && $(BIN)/python -m benchmarks.delivery_speed
+benchmark: $(VENV)/.benchmark ## ours and the peers', side by side (public data: LABELAUDIT_DATA)
+	@$(BIN)/python -m benchmarks.label_errors && $(BIN)/python -m benchmarks.delivery_speed
+	@$(BIN)/python -m benchmarks.consensus && $(BIN)/python -m benchmarks.real_deliveries
 
 secrets: $(VENV)/.runtime ## write .env with fresh secrets, for docker compose
 	@$(BIN)/python -m labelaudit_airflow.scaled_out secrets
