@@ -35,11 +35,15 @@ def find_label_errors(labels, pred_probs) -> LabelErrors:
     ([False, False, True, False], [0, 1, 0, 1])
     """
     labels, pred_probs = _validated(labels, pred_probs)
-    noise = confident.estimate_noise(labels, pred_probs)
-    score = confident.scores(labels, pred_probs, noise)
-    best = pred_probs.argmax(1)
-    is_issue = confident.flags(labels, best, score, noise)
-    return LabelErrors(quality_of(score), is_issue, best, _range(noise, is_issue))
+    noise, seen = confident.survey(labels, pred_probs)
+    score = confident.scores(labels, pred_probs, seen, noise)
+    is_issue = confident.flags(labels, seen.best, score, noise)
+    most = confident.most_flags(noise)
+    if most is not None and is_issue.sum() > most:
+        is_issue = confident.flags(
+            labels, seen.best, score, noise, confident.cut_at(confident.histogram(score, is_issue), most)
+        )
+    return LabelErrors(quality_of(score), is_issue, seen.best, _range(noise, is_issue))
 
 
 def issue_rate_range(labels: np.ndarray, pred_probs: np.ndarray, is_issue: np.ndarray) -> tuple[float, float, float]:
@@ -72,17 +76,4 @@ def _validated(labels, pred_probs) -> tuple[np.ndarray, np.ndarray]:
         raise InvalidInput(f"labels go from {labels.min()} to {labels.max()}; K is {pred_probs.shape[1]}")
     if pred_probs.dtype not in (np.float32, np.float64):
         pred_probs = pred_probs.astype(np.float64)
-    ones = np.ones(pred_probs.shape[1], pred_probs.dtype)
-
-    def wrong(part: slice) -> np.ndarray:
-        rows = pred_probs[part]
-        found = ~(np.abs(np.einsum("ik,k->i", rows, ones) - 1) <= 0.05)  # so written, it finds NaN too
-        if (rows < 0).any():
-            found |= (rows < 0).any(1)
-        return np.flatnonzero(found) + part.start
-
-    bad = np.concatenate(confident.blockwise(wrong, *pred_probs.shape))
-    if len(bad):
-        row = pred_probs[bad[0]]
-        raise InvalidInput(f"pred_probs[{bad[0]}] is no distribution: {row[:10]} (sum {row.sum():.4f})")
-    return labels.astype(np.int64, copy=False), pred_probs
+    return labels.astype(np.int64, copy=False), np.ascontiguousarray(pred_probs)
