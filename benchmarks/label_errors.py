@@ -80,7 +80,7 @@ def main() -> None:
             return find_label_issues(y, p, n_jobs=1), get_label_quality_scores(y, p)
 
         their_seconds, (issues, quality) = best_time(theirs)
-        joint = confident.estimate_noise(labels, pred_probs).joint
+        joint = confident.survey(labels, pred_probs.astype(np.float32))[0].joint
         known = compute_confident_joint(labels, pred_probs, calibrate=False).T
         off = ~np.eye(len(joint), dtype=bool)
         differ = np.abs(joint - known)[off].sum() / max(1, known[off].sum())

@@ -48,7 +48,7 @@ def find_label_errors(labels, pred_probs) -> LabelErrors:
 
 def issue_rate_range(labels: np.ndarray, pred_probs: np.ndarray, is_issue: np.ndarray) -> tuple[float, float, float]:
     """The range of LabelErrors for some of its rows: labels (n,), pred_probs (n, K), is_issue (n,)."""
-    return _range(confident.estimate_noise(labels, pred_probs), is_issue)
+    return _range(confident.survey(*_validated(labels, pred_probs))[0], is_issue)
 
 
 def _range(noise: confident.Noise, is_issue: np.ndarray) -> tuple[float, float, float]:
@@ -74,6 +74,4 @@ def _validated(labels, pred_probs) -> tuple[np.ndarray, np.ndarray]:
         raise InvalidInput(f"labels must be integers from 0 to K - 1, not {labels.dtype}")
     if labels.min() < 0 or labels.max() >= pred_probs.shape[1]:
         raise InvalidInput(f"labels go from {labels.min()} to {labels.max()}; K is {pred_probs.shape[1]}")
-    if pred_probs.dtype not in (np.float32, np.float64):
-        pred_probs = pred_probs.astype(np.float64)
-    return labels.astype(np.int64, copy=False), np.ascontiguousarray(pred_probs)
+    return np.ascontiguousarray(labels, np.int64), np.ascontiguousarray(pred_probs, np.float32)

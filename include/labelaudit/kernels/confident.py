@@ -118,7 +118,7 @@ def look(labels: np.ndarray, pred_probs: np.ndarray, thresholds: np.ndarray) -> 
     """See every row once. Raises InvalidInput at a row that is no distribution (sum within .05 of 1, none negative)."""
     rows = len(labels)
     best, true, low = np.empty(rows, np.int64), np.empty(rows, np.int32), np.empty(rows)
-    inverse, scale = (1 / thresholds).astype(pred_probs.dtype), _scale(thresholds, pred_probs)
+    inverse, scale = (1 / thresholds).astype(np.float32), _scale(thresholds)
 
     def one(part: slice) -> tuple[int, int]:
         bad, confidence = compiled.survey(
@@ -133,13 +133,8 @@ def look(labels: np.ndarray, pred_probs: np.ndarray, thresholds: np.ndarray) -> 
     return Look(best, true, low, sum(confidence for _, confidence in found))
 
 
-def estimate_noise(labels: np.ndarray, pred_probs: np.ndarray) -> Noise:
-    """Thresholds and confident joint of labels (n,) int64 and pred_probs (n, K)."""
-    return survey(labels, pred_probs)[0]
-
-
 def survey(labels: np.ndarray, pred_probs: np.ndarray) -> tuple[Noise, Look]:
-    """Both passes over one shard that is all there is."""
+    """Both passes over labels (n,) int64 and pred_probs (n, K) float32 that are all there is."""
     tally = Tally(pred_probs.shape[1])
     tally.add_own(labels, pred_probs)
     seen = look(labels, pred_probs, tally.thresholds())
@@ -176,7 +171,7 @@ def scores(
 
     `root`, confusion_root(noise), can be given where many shards are scored.
 
-    >>> p = np.array([[.9, .1], [.2, .8], [.9, .1], [.3, .7]])
+    >>> p = np.array([[.9, .1], [.2, .8], [.9, .1], [.3, .7]], np.float32)
     >>> y = np.array([0, 1, 1, 1])
     >>> noise, seen = survey(y, p)
     >>> int(scores(y, p, seen, noise).argmax())
@@ -186,7 +181,7 @@ def scores(
     if not weight:
         return seen.low
     root = confusion_root(noise) if root is None else root
-    root, scale, out = root.astype(pred_probs.dtype), _scale(noise.thresholds, pred_probs), seen.low.copy()
+    root, scale, out = root.astype(np.float32), _scale(noise.thresholds), seen.low.copy()
 
     def one(part: slice) -> None:
         compiled.add_confusion(labels[part], pred_probs[part], scale, root, weight, out[part])
@@ -200,9 +195,9 @@ def confusion_root(noise: Noise) -> np.ndarray:
     return np.ascontiguousarray(np.sqrt(transition(noise.joint)).T)
 
 
-def _scale(thresholds: np.ndarray, pred_probs: np.ndarray) -> np.ndarray:
+def _scale(thresholds: np.ndarray) -> np.ndarray:
     # Powers instead of logarithms: with L = log P - log(t) / 2, exp(L) = P / sqrt(t), and exp(1.5 L) its power of 1.5
-    return (thresholds**-0.5).astype(pred_probs.dtype)
+    return (thresholds**-0.5).astype(np.float32)
 
 
 def noise_weight(noise: Noise) -> float:

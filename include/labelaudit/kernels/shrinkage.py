@@ -20,8 +20,11 @@ def concentration(counts: np.ndarray, base: np.ndarray) -> float:
     totals = np.where(used, counts, 0).sum(1)
     seen = (counts > 0) & used
     c, b = counts[seen], base[seen]
-    likelihoods = [
-        len(totals) * gammaln(s) - gammaln(totals + s).sum() + (gammaln(c + s * b) - gammaln(s * b)).sum()
-        for s in CONCENTRATIONS
-    ]
-    return float(CONCENTRATIONS[int(np.argmax(likelihoods))])
+
+    def likelihood(place: int) -> float:
+        s = CONCENTRATIONS[place]
+        return len(totals) * gammaln(s) - gammaln(totals + s).sum() + (gammaln(c + s * b) - gammaln(s * b)).sum()
+
+    # it has one peak: every fourth step first, then the steps about the best of them
+    best = max(range(0, len(CONCENTRATIONS), 4), key=likelihood)
+    return float(CONCENTRATIONS[max(range(max(0, best - 3), min(best + 4, len(CONCENTRATIONS))), key=likelihood)])
