@@ -10,6 +10,7 @@ shards, then `scores` and `flags` shard by shard. Sums are integers, so the resu
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -247,4 +248,4 @@ def in_parts(function: Callable[[slice], T], rows: int) -> list[T]:
         return [function(slice(0, rows))]
     edges = np.linspace(0, rows, 4 * workers + 1).astype(int).tolist()
     with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(function, [slice(*ends) for ends in zip(edges, edges[1:], strict=False)]))
+        return list(pool.map(function, [slice(*ends) for ends in itertools.pairwise(edges)]))
