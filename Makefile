@@ -27,7 +27,7 @@ lint: $(VENV)/.test ## style, and which module may import which
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
 
 benchmark: $(VENV)/.benchmark ## ours and the peers', side by side (public data: LABELAUDIT_DATA)
-	@$(BIN)/python -m benchmarks.label_errors && $(BIN)/python -m benchmarks.delivery_speed
+	@$(BIN)/python -m benchmarks.label_errors && $(BIN)/python -m benchmarks.scale 1 4 && $(BIN)/python -m benchmarks.delivery_speed
 	@$(BIN)/python -m benchmarks.consensus && $(BIN)/python -m benchmarks.real_deliveries
 
 secrets: $(VENV)/.runtime ## write .env with fresh secrets, for docker compose

@@ -217,3 +217,25 @@ def test_the_issue_rate_range_speaks_of_the_judged_items_only(digits, annotators
     assert low <= middle <= high
     assert middle == pytest.approx(found.is_issue[bad].mean())
     assert high > 0.5 or annotators
+
+
+@pytest.mark.parametrize("confidence", [1.0, 3.0])
+@pytest.mark.parametrize("cuts", [(1,), (4096, 4097, 9000), (100, 8192, 19_999)])
+def test_shards_give_the_same_bits_however_the_rows_are_cut(cuts, confidence, monkeypatch):
+    """Also for an over-confident model, whose flags have a cut of their own; and on one thread."""
+    rng = np.random.default_rng(11)
+    truth = rng.integers(0, 6, 20_000)
+    logits = rng.normal(size=(20_000, 6))
+    logits[np.arange(20_000), truth] += 2.0
+    labels = np.where(rng.random(20_000) < 0.1, rng.integers(0, 6, 20_000), truth)
+    pred_probs = np.exp(confidence * logits)
+    pred_probs = (pred_probs / pred_probs.sum(1, keepdims=True)).astype(np.float32)
+    whole = labelaudit.find_label_errors(labels, pred_probs)
+    pieces = list(zip(np.split(labels, cuts), np.split(pred_probs, cuts), strict=True))
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    made = labelaudit.find_label_errors_in_shards(lambda: pieces, 6)
+    parts = list(made.parts())
+    for name in ("label_quality", "is_issue", "suggested_label"):
+        assert np.concatenate([getattr(part, name) for part in parts]).tobytes() == getattr(whole, name).tobytes()
+    assert made.issue_rate_range == whole.issue_rate_range
+    assert made.flagged == whole.is_issue.sum() > 0

@@ -1,4 +1,4 @@
-"""Labelaudit: audits deliveries of human labels. The two detectors are usable on their own:
+"""Labelaudit: audits deliveries of human labels. The detectors are usable on their own:
 
 >>> import labelaudit
 >>> labelaudit.find_label_errors([0, 1, 1], [[.9, .1], [.95, .05], [.1, .9]]).suggested_label.tolist()
@@ -12,10 +12,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from labelaudit.detectors.consensus import Consensus, aggregate_labels
     from labelaudit.detectors.label_errors import LabelErrors, find_label_errors
+    from labelaudit.detectors.shards import ShardedLabelErrors, find_label_errors_in_shards
 
-__all__ = ["Consensus", "LabelErrors", "aggregate_labels", "find_label_errors"]
-
-_WHERE = {"aggregate_labels": "consensus", "Consensus": "consensus", "find_label_errors": "label_errors"}
+_WHERE = {
+    "Consensus": "consensus",
+    "LabelErrors": "label_errors",
+    "ShardedLabelErrors": "shards",
+    "aggregate_labels": "consensus",
+    "find_label_errors": "label_errors",
+    "find_label_errors_in_shards": "shards",
+}
+__all__ = [
+    "Consensus",
+    "LabelErrors",
+    "ShardedLabelErrors",
+    "aggregate_labels",
+    "find_label_errors",
+    "find_label_errors_in_shards",
+]
 
 
 def __getattr__(name: str):
@@ -23,5 +37,5 @@ def __getattr__(name: str):
     if name in __all__:
         from importlib import import_module
 
-        return getattr(import_module(f"labelaudit.detectors.{_WHERE.get(name, 'label_errors')}"), name)
+        return getattr(import_module(f"labelaudit.detectors.{_WHERE[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,8 +5,10 @@ The bytes of a file depend on its rows only, so that a step that is repeated wri
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -27,6 +29,22 @@ def row_groups(store: Store, key: str, columns: Sequence[str] | None = None) -> 
     with store.local(key) as path, pq.ParquetFile(path) as file:
         for number in range(file.num_row_groups):
             yield file.read_row_group(number, columns=list(columns) if columns else None)
+
+
+def parquet_shards(
+    path: Path, label: str = "label", pred_probs: str = "pred_probs"
+) -> Callable[[], Iterator[tuple[np.ndarray, np.ndarray]]]:
+    """The row groups of a Parquet file as shards of labels (int) and pred_probs (lists of float32)."""
+
+    def shards() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        with pq.ParquetFile(path) as file:
+            for number in range(file.num_row_groups):
+                rows = file.read_row_group(number, columns=[label, pred_probs])
+                lists = rows[pred_probs].combine_chunks()
+                flat = (lists.flatten() if len(lists) else pa.array([], pa.float32())).to_numpy()
+                yield rows[label].to_numpy(), flat.reshape(len(rows), -1)
+
+    return shards
 
 
 def row_count(store: Store, key: str) -> int:

@@ -34,7 +34,7 @@ def find_label_errors(labels, pred_probs) -> LabelErrors:
     >>> found.is_issue.tolist(), found.suggested_label.tolist()
     ([False, False, True, False], [0, 1, 0, 1])
     """
-    labels, pred_probs = _validated(labels, pred_probs)
+    labels, pred_probs = validated(labels, pred_probs)
     noise, seen = confident.survey(labels, pred_probs)
     score = confident.scores(labels, pred_probs, seen, noise)
     is_issue = confident.flags(labels, seen.best, score, noise)
@@ -43,16 +43,16 @@ def find_label_errors(labels, pred_probs) -> LabelErrors:
         is_issue = confident.flags(
             labels, seen.best, score, noise, confident.cut_at(confident.histogram(score, is_issue), most)
         )
-    return LabelErrors(quality_of(score), is_issue, seen.best, _range(noise, is_issue))
+    return LabelErrors(quality_of(score), is_issue, seen.best, model_based_range(noise, float(is_issue.mean())))
 
 
 def issue_rate_range(labels: np.ndarray, pred_probs: np.ndarray, is_issue: np.ndarray) -> tuple[float, float, float]:
     """The range of LabelErrors for some of its rows: labels (n,), pred_probs (n, K), is_issue (n,)."""
-    return _range(confident.survey(*_validated(labels, pred_probs))[0], is_issue)
+    return model_based_range(confident.survey(*validated(labels, pred_probs))[0], float(is_issue.mean()))
 
 
-def _range(noise: confident.Noise, is_issue: np.ndarray) -> tuple[float, float, float]:
-    flagged = float(is_issue.mean())
+def model_based_range(noise: confident.Noise, flagged: float) -> tuple[float, float, float]:
+    """(low, middle, high) of LabelErrors; flagged: the share of flagged rows."""
     return min(noise.off_rate, flagged), flagged, max(noise.disagreement, flagged)
 
 
@@ -64,7 +64,8 @@ def quality_of(score: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(np.clip(score / 2, -36, 36)))
 
 
-def _validated(labels, pred_probs) -> tuple[np.ndarray, np.ndarray]:
+def validated(labels, pred_probs) -> tuple[np.ndarray, np.ndarray]:
+    """labels (n,) int64 and pred_probs (n, K) float32, or InvalidInput; rows are checked where they are looked at."""
     labels, pred_probs = np.asarray(labels), np.asarray(pred_probs)
     if pred_probs.ndim != 2 or pred_probs.shape[1] < 2:
         raise InvalidInput(f"pred_probs must be (n, K) with K >= 2, not {pred_probs.shape}")
