@@ -2,8 +2,8 @@
 
     python -m benchmarks.scale [millions of rows, default 1 4 16 100]
 
-Each method runs in a process of its own. cleanlab's out-of-core mode reads .npy files, at 1 million rows only, and so do
-we beside it: the ratio is to ours on the same files.
+Each method runs in a process of its own. cleanlab's out-of-core mode reads .npy files, at 1 million rows only, and so
+do we beside it: the ratio is to ours on the same files.
 The bandwidths beside it are measured on this machine: reading the file's bytes, and numpy's sum over an array.
 """
 
@@ -30,7 +30,7 @@ SCHEMA = pa.schema([("label", pa.int64()), ("pred_probs", pa.list_(pa.float32(),
 
 
 def write(path: Path, rows: int) -> None:
-    """The rows of `simulated`, repeated from a pool: what they hold does not matter here. Up to a million, as .npy too."""
+    """The rows of `simulated`, repeated from a pool: what they hold does not matter here. A million also as .npy."""
     labels, pred_probs = simulated(min(rows, 1_000_000), CLASSES)
     with pq.ParquetWriter(path, SCHEMA, compression="none", use_dictionary=False) as file:
         for start in range(0, rows, GROUP_ROWS):

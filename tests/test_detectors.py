@@ -239,3 +239,29 @@ def test_shards_give_the_same_bits_however_the_rows_are_cut(cuts, confidence, mo
         assert np.concatenate([getattr(part, name) for part in parts]).tobytes() == getattr(whole, name).tobytes()
     assert made.issue_rate_range == whole.issue_rate_range
     assert made.flagged == whole.is_issue.sum() > 0
+
+
+def test_canaries_tell_a_detector_that_works_from_one_that_cannot(digits):
+    labels, pred_probs, truth = digits
+    items = np.array([f"{place:05d}" for place in range(len(labels))])
+    works = classification.detect(items, None, labels, pred_probs, 10)
+    recall = (works.is_issue & (labels != truth)).sum() / (labels != truth).sum()
+    assert works.canaries.planted == round(0.1 * len(labels))
+    assert abs(works.canaries.found / works.canaries.planted - recall) < 0.12
+    blind = np.random.default_rng(5).dirichlet(np.ones(10), len(labels))
+    cannot = classification.detect(items, None, labels, blind, 10).canaries
+    assert cannot.found_anywhere / cannot.planted_anywhere - cannot.flagged < 0.2
+    assert works.canaries.found_anywhere / works.canaries.planted_anywhere - works.canaries.flagged > 0.6
+    # the planted labels are a function of the data and the seed
+    assert classification.detect(items, None, labels, pred_probs, 10).canaries == works.canaries
+
+
+def test_canaries_without_predictions_are_found_by_the_other_annotators():
+    rng = np.random.default_rng(7)
+    truth = rng.integers(0, 4, 400)
+    items = np.repeat([f"{place:04d}" for place in range(400)], 3)
+    people = np.tile(["ada", "bo", "cy"], 400)
+    labels = np.where(rng.random(1200) < 0.05, rng.integers(0, 4, 1200), np.repeat(truth, 3))
+    canaries = classification.detect(items, people, labels, None, 4).canaries
+    assert canaries.planted == 120
+    assert canaries.found >= 90

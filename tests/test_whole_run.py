@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import shutil
 import time
 from contextlib import contextmanager
@@ -403,3 +404,21 @@ def test_retention_removes_old_runs_and_keeps_what_is_published(folder_store: St
     assert folder_store.list("runs/") == []
     assert manifests.waiting(contract, folder_store), "the inbox is the vendors' and stays"
     verifying.verify(destination)
+
+
+def test_a_detector_that_cannot_work_says_so(folder_store: Store, make_contract, put):
+    """Predictions that know nothing of the items: held as invalid, not published with any number of issues."""
+    contract = make_contract(
+        columns={"item": {}, "annotator": {}, "label": {}, "p_cat": {"type": "number"}, "p_dog": {"type": "number"}},
+        predictions={"source": "delivered", "columns": {"cat": "p_cat", "dog": "p_dog"}},
+        on_breach="hold",
+    )
+    chance = random.Random(2)
+    lines = ["item,annotator,label,p_cat,p_dog"]
+    for place in range(3000):
+        cat = chance.random()
+        lines.append(f"i{place:04d},ann,{chance.choice(['cat', 'dog'])},{cat:.4f},{1 - cat:.4f}")
+    put(folder_store, contract, "\n".join(lines) + "\n")
+    outcome = audit(contract, folder_store)
+    assert outcome.status == "held"
+    assert "audit invalid" in outcome.verdict.reason

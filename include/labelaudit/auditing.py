@@ -129,7 +129,7 @@ def _work(
         )
     pred_probs, note, not_checked = _predictions(contract, rows, items, codes, labels, in_scope, progress)
     people = rows[unique[1]].to_numpy(object).astype(str)
-    detection = classification.detect(items[codes], people, labels, pred_probs, len(classes), in_scope)
+    detection = classification.detect(items[codes], people, labels, pred_probs, len(classes), in_scope, contract.seed)
     return Work(
         contract=contract,
         rows=rows,

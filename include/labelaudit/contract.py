@@ -137,6 +137,11 @@ class Limits(Model):
 
     issue_rate: Rate | None = Field(None, description="largest share of items whose label is likely wrong")
     vendor_issue_rate: Rate | None = Field(None, description="the same, for each vendor of the release")
+    canary_recall: Rate | None = Field(
+        0.2,
+        description="least share of planted wrong labels that the detector must find, less the share of all labels"
+        " that it flags; below it the audit is invalid",
+    )
     agreement: Annotated[float, Field(ge=-1, le=1)] | None = Field(None, description="least Krippendorff's alpha")
     annotator_quality: Rate | None = Field(
         None, description="breached when the upper end of an annotator's interval is below it"

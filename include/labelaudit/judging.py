@@ -40,6 +40,7 @@ def judge(
     """The verdict: held where a limit is breached and the contract says `hold`, or where a person asked for it."""
     before = {release: counts for release, counts in before.items() if release != audit.release}
     breaches = [
+        *_invalid(contract, audit),
         *_limits(contract, audit),
         *_of_annotators(contract, annotators),
         *_against_before(contract, audit, before),
@@ -75,6 +76,31 @@ def _limits(contract: Contract, audit: Audit) -> Iterator[Breach]:
             observed=audit.alpha,
             limit=limits.agreement,
             message=f"Krippendorff's alpha is {audit.alpha:.3f}; limits.agreement asks for {limits.agreement}",
+        )
+
+
+def _invalid(contract: Contract, audit: Audit) -> Iterator[Breach]:
+    """A detector that finds no more of the wrong labels planted for it than of any labels has judged nothing.
+
+    By the upper end of the interval: few planted labels breach nothing.
+    """
+    floor = contract.limits.canary_recall
+    counts = {one.metric: one for one in audit.counts if one.metric.startswith("canary")}
+    planted, flagged = counts.get("canary_anywhere"), counts.get("canary_flagged")
+    if floor is None or not planted or not planted.n or not flagged:
+        return
+    share = flagged.x / flagged.n
+    low, high = (end - share for end in wilson(planted.x, planted.n))
+    if high < floor:
+        yield Breach(
+            clause="limits.canary_recall",
+            observed=planted.x / planted.n - share,
+            limit=floor,
+            low=low,
+            high=high,
+            message=f"audit invalid: of the wrong labels planted in a copy, the detector took {planted.x:.0f} of"
+            f" {planted.n:.0f} for wrong, and {share:.0%} of all labels; limits.canary_recall asks for a difference of"
+            f" {floor:.0%}. Its findings say nothing: look at the predictions first",
         )
 
 

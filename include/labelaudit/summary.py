@@ -27,7 +27,10 @@ TEXT_CHARACTERS = 600
 
 
 def counts_of(work: Work, checked: Sequence[CheckedDelivery]) -> tuple[Count, ...]:
-    """issue (items), annotation_error (annotations), reject (rows), each over all, by vendor, and issues by class."""
+    """issue (items), annotation_error (annotations), reject (rows), each over all, by vendor, and issues by class.
+
+    canary, canary_anywhere, canary_flagged: what Canaries counts.
+    """
     detection, contract = work.detection, work.contract
     here = np.zeros(len(detection.items), bool)
     here[work.codes[work.current]] = True
@@ -44,6 +47,10 @@ def counts_of(work: Work, checked: Sequence[CheckedDelivery]) -> tuple[Count, ..
         own = here & (detection.given == code)
         if own.any():
             counts.append(_count("issue", detection.is_issue[own], label=label))
+    tried = detection.canaries
+    counts.append(Count(metric="canary", x=tried.found, n=tried.planted))
+    counts.append(Count(metric="canary_anywhere", x=tried.found_anywhere, n=tried.planted_anywhere))
+    counts.append(Count(metric="canary_flagged", x=round(tried.flagged * len(work.rows)), n=len(work.rows)))
     delivered, rejected = Counter(), Counter()
     for one in checked:
         delivered[one.delivery.vendor] += one.delivered_rows

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labelaudit.detectors.canaries import Canaries, try_detector
 from labelaudit.detectors.consensus import aggregate_labels, interval
 from labelaudit.detectors.label_errors import find_label_errors, issue_rate_range
 from labelaudit.errors import AuditImpossible
 from labelaudit.kernels.agreement import krippendorff_alpha
 
-NAME = "classification-1"
+NAME = "classification-2"
 """Name and version of the method: releases say by which one they were judged."""
 
 OVERLAP = 0.2
@@ -23,6 +24,7 @@ class Detection:
     """By item (n,), sorted: items, given (most frequent label), label (published), label_quality (of the published
     label, in (0, 1)), is_issue, suggested; by row (m,): annotation_quality, annotation_is_issue; by annotator (A,):
     annotators, annotator_quality, annotator_low, annotator_high, annotator_labels. Labels are codes of the classes.
+    canaries: how many wrong labels planted in a copy of these data the same method finds.
     """
 
     items: np.ndarray
@@ -42,6 +44,7 @@ class Detection:
     issue_rate_range: tuple[float, float, float] | None
     alpha: float | None
     method: str
+    canaries: Canaries
 
 
 def detect(
@@ -51,9 +54,10 @@ def detect(
     pred_probs: np.ndarray | None,
     classes: int,
     scope: np.ndarray | None = None,
+    seed: int = 0,
 ) -> Detection:
     """items, annotators (m,) text, labels (m,) int codes; pred_probs (n, K) in the order of the sorted unique items;
-    scope (n,) bool: the items that issue_rate_range speaks of (default: all).
+    scope (n,) bool: the items that issue_rate_range speaks of (default: all); seed of the canaries.
 
     An item of several annotators gets their consensus as its label; one of a single annotator keeps the given one.
     Raises AuditImpossible where there are neither predictions nor items with several annotators.
@@ -71,11 +75,11 @@ def detect(
     if scope is None:
         scope = np.ones(len(names), bool)
     if several >= OVERLAP or pred_probs is None:
-        return _by_consensus(names, codes, counts, annotators, labels, pred_probs, classes, scope)
-    return _by_predictions(names, codes, counts, annotators, labels, pred_probs, classes, scope)
+        return _by_consensus(names, codes, counts, annotators, labels, pred_probs, classes, scope, seed)
+    return _by_predictions(names, codes, counts, annotators, labels, pred_probs, classes, scope, seed)
 
 
-def _by_consensus(names, codes, counts, annotators, labels, pred_probs, classes, scope) -> Detection:
+def _by_consensus(names, codes, counts, annotators, labels, pred_probs, classes, scope, seed) -> Detection:
     made = aggregate_labels(codes, annotators, labels, pred_probs, range(classes))
     rows = np.arange(len(names))
     label = np.where(counts > 1, made.label, made.majority)
@@ -84,6 +88,13 @@ def _by_consensus(names, codes, counts, annotators, labels, pred_probs, classes,
     right = made.posterior[codes, labels].clip(1e-9, 1 - 1e-9)
     flagged = float(is_issue[scope].mean())
     expected = float(1 - quality[scope].mean())
+    wrong = labels != made.label[codes]
+
+    def disagreeing(copy: np.ndarray) -> np.ndarray:
+        return copy != aggregate_labels(codes, annotators, copy, pred_probs, range(classes)).label[codes]
+
+    by_row = None if pred_probs is None else pred_probs[codes]
+    judged = ~wrong if pred_probs is not None else ~wrong & (counts[codes] > 1)
     return Detection(
         items=names,
         annotations=counts,
@@ -93,7 +104,7 @@ def _by_consensus(names, codes, counts, annotators, labels, pred_probs, classes,
         is_issue=is_issue,
         suggested=made.label,
         annotation_quality=right,
-        annotation_is_issue=labels != made.label[codes],
+        annotation_is_issue=wrong,
         annotators=made.annotators,
         annotator_quality=made.annotator_quality,
         annotator_low=made.annotator_low,
@@ -102,11 +113,13 @@ def _by_consensus(names, codes, counts, annotators, labels, pred_probs, classes,
         issue_rate_range=(min(flagged, expected), flagged, max(flagged, expected)),
         alpha=krippendorff_alpha(_vote_counts(codes, labels, len(names), classes)),
         method="consensus of annotators" + (" and predictions" if pred_probs is not None else ""),
+        canaries=try_detector(labels, judged, by_row, classes, disagreeing, seed),
     )
 
 
-def _by_predictions(names, codes, counts, annotators, labels, pred_probs, classes, scope) -> Detection:
-    found = find_label_errors(labels, pred_probs[codes])
+def _by_predictions(names, codes, counts, annotators, labels, pred_probs, classes, scope, seed) -> Detection:
+    by_row = pred_probs[codes]
+    found = find_label_errors(labels, by_row)
     votes = _vote_counts(codes, labels, len(names), classes)
     given = (votes + 0.5 * pred_probs).argmax(1)
     row_of = np.zeros(len(names), np.int64)
@@ -137,6 +150,9 @@ def _by_predictions(names, codes, counts, annotators, labels, pred_probs, classe
         issue_rate_range=issue_rate_range(labels[here], pred_probs[codes[here]], found.is_issue[here]),
         alpha=krippendorff_alpha(votes),
         method="predictions",
+        canaries=try_detector(
+            labels, ~found.is_issue, by_row, classes, lambda copy: find_label_errors(copy, by_row).is_issue, seed
+        ),
     )
 
 

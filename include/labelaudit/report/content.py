@@ -76,6 +76,7 @@ class ReportContent(Value):
     superseded: tuple[str, ...]
     issue_rate_range: tuple[float, float, float] | None
     agreement: float | None
+    canaries: tuple[int, int] | None
     classes: tuple[ClassFinding, ...]
     pairs: tuple[PairFinding, ...]
     vendors: tuple[VendorFinding, ...]
@@ -127,6 +128,7 @@ def report_content(
         superseded=audit.superseded,
         issue_rate_range=audit.issue_rate_range,
         agreement=audit.alpha,
+        canaries=next(((int(one.x), int(one.n)) for one in audit.counts if one.metric == "canary" and one.n), None),
         classes=findings.classes,
         pairs=findings.pairs,
         vendors=findings.vendors,
