@@ -111,6 +111,20 @@ def child(method: str, path: Path) -> None:
     print(json.dumps({"seconds": seconds, "peak": peak, "issues": issues}))
 
 
+def check_thresholds(path: Path) -> None:
+    """Both libraries' folds over the same shards end with the same confident thresholds."""
+    from cleanlab.experimental.label_issues_batched import LabelInspector
+
+    from labelaudit.kernels.confident import Tally
+    from labelaudit.parquet_files import parquet_shards
+
+    tally, inspector = Tally(CLASSES), LabelInspector(num_class=CLASSES, verbose=False, n_jobs=1)
+    for labels, pred_probs in parquet_shards(path)():
+        tally.add_own(labels, pred_probs)
+        inspector.update_confident_thresholds(labels, pred_probs)
+    np.testing.assert_allclose(tally.thresholds(), inspector.get_confident_thresholds(), rtol=1e-5)
+
+
 def bandwidths(path: Path) -> tuple[float, float]:
     """Bytes per second: reading the file again, and summing 400 MB in memory."""
     started = time.perf_counter()
@@ -135,6 +149,8 @@ def main() -> None:
             mine = measured("ours", path)
             others = [one for one in METHODS if one != "ours"] if million == 1 else []
             found = {"ours": mine} | {method: measured(method, path) for method in others}
+            if others:
+                check_thresholds(path)
             assert not others or found["ours, .npy"]["issues"] == mine["issues"], "the formats give other results"
             for method, one in found.items():
                 mine_too = method.startswith("ours")

@@ -241,6 +241,11 @@ def test_shards_give_the_same_bits_however_the_rows_are_cut(cuts, confidence, mo
     assert made.flagged == whole.is_issue.sum() > 0
 
 
+def informed(tried) -> float:
+    """Youden's J of canaries: 0 for a detector that knows nothing."""
+    return tried.found_anywhere / tried.planted_anywhere - tried.flagged / tried.judged
+
+
 def test_canaries_tell_a_detector_that_works_from_one_that_cannot(digits):
     labels, pred_probs, truth = digits
     items = np.array([f"{place:05d}" for place in range(len(labels))])
@@ -250,8 +255,8 @@ def test_canaries_tell_a_detector_that_works_from_one_that_cannot(digits):
     assert abs(works.canaries.found / works.canaries.planted - recall) < 0.12
     blind = np.random.default_rng(5).dirichlet(np.ones(10), len(labels))
     cannot = classification.detect(items, None, labels, blind, 10).canaries
-    assert cannot.found_anywhere / cannot.planted_anywhere - cannot.flagged < 0.2
-    assert works.canaries.found_anywhere / works.canaries.planted_anywhere - works.canaries.flagged > 0.6
+    assert informed(cannot) < 0.2
+    assert informed(works.canaries) > 0.6
     # the planted labels are a function of the data and the seed
     assert classification.detect(items, None, labels, pred_probs, 10).canaries == works.canaries
 
@@ -265,3 +270,30 @@ def test_canaries_without_predictions_are_found_by_the_other_annotators():
     canaries = classification.detect(items, people, labels, None, 4).canaries
     assert canaries.planted == 120
     assert canaries.found >= 90
+
+
+def test_items_of_one_annotator_do_not_count_against_a_detector_that_compares_annotators():
+    """A tenth of the items is labelled by three, without predictions: the others cannot be judged."""
+    several, single = (
+        np.repeat([f"a{place:04d}" for place in range(300)], 3),
+        [f"b{place:04d}" for place in range(2700)],
+    )
+    items = np.concatenate([several, single])
+    labels = np.concatenate([np.repeat(np.arange(300) % 4, 3), np.arange(2700) % 4])
+    people = np.concatenate([np.tile(["ada", "bo", "cy"], 300), np.tile(["ada", "bo", "cy"], 900)])
+    tried = classification.detect(items, people, labels, None, 4).canaries
+    assert tried.judged == 900
+    assert informed(tried) > 0.8
+
+
+def test_a_bad_row_of_a_shard_is_named_with_its_shard_and_empty_shards_are_nothing():
+    good, bad = np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([[0.9, 0.1], [0.2, np.nan]])
+    empty = (np.zeros(0, int), np.zeros((0, 2)))
+    y = np.array([0, 1])
+    assert labelaudit.find_label_errors_in_shards(lambda: [empty, (y, good), empty], 2).rows == 2
+    with pytest.raises(InvalidInput, match=r"shard 2: pred_probs\[1\] is no distribution"):
+        labelaudit.find_label_errors_in_shards(lambda: [(y, good), empty, (y, bad)], 2)
+    with pytest.raises(InvalidInput, match="shard 1: labels go from 0 to 2"):
+        labelaudit.find_label_errors_in_shards(lambda: [(y, good), (y * 2, good)], 2)
+    with pytest.raises(InvalidInput, match="no rows"):
+        labelaudit.find_label_errors_in_shards(lambda: [empty], 2)

@@ -50,7 +50,7 @@ def counts_of(work: Work, checked: Sequence[CheckedDelivery]) -> tuple[Count, ..
     tried = detection.canaries
     counts.append(Count(metric="canary", x=tried.found, n=tried.planted))
     counts.append(Count(metric="canary_anywhere", x=tried.found_anywhere, n=tried.planted_anywhere))
-    counts.append(Count(metric="canary_flagged", x=round(tried.flagged * len(work.rows)), n=len(work.rows)))
+    counts.append(Count(metric="canary_flagged", x=tried.flagged, n=tried.judged))
     delivered, rejected = Counter(), Counter()
     for one in checked:
         delivered[one.delivery.vendor] += one.delivered_rows

@@ -94,7 +94,7 @@ def _by_consensus(names, codes, counts, annotators, labels, pred_probs, classes,
         return copy != aggregate_labels(codes, annotators, copy, pred_probs, range(classes)).label[codes]
 
     by_row = None if pred_probs is None else pred_probs[codes]
-    judged = ~wrong if pred_probs is not None else ~wrong & (counts[codes] > 1)
+    judged = np.ones(len(codes), bool) if pred_probs is not None else counts[codes] > 1
     return Detection(
         items=names,
         annotations=counts,
@@ -113,7 +113,7 @@ def _by_consensus(names, codes, counts, annotators, labels, pred_probs, classes,
         issue_rate_range=(min(flagged, expected), flagged, max(flagged, expected)),
         alpha=krippendorff_alpha(_vote_counts(codes, labels, len(names), classes)),
         method="consensus of annotators" + (" and predictions" if pred_probs is not None else ""),
-        canaries=try_detector(labels, judged, by_row, classes, disagreeing, seed),
+        canaries=try_detector(labels, judged, ~wrong, by_row, classes, disagreeing, seed),
     )
 
 
@@ -151,7 +151,13 @@ def _by_predictions(names, codes, counts, annotators, labels, pred_probs, classe
         alpha=krippendorff_alpha(votes),
         method="predictions",
         canaries=try_detector(
-            labels, ~found.is_issue, by_row, classes, lambda copy: find_label_errors(copy, by_row).is_issue, seed
+            labels,
+            np.ones(len(labels), bool),
+            ~found.is_issue,
+            by_row,
+            classes,
+            lambda copy: find_label_errors(copy, by_row).is_issue,
+            seed,
         ),
     )
 

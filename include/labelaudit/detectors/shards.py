@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +30,7 @@ class ShardedLabelErrors:
 def find_label_errors_in_shards(shards: Callable[[], Iterable[Shard]], classes: int) -> ShardedLabelErrors:
     """Find the labels that are likely wrong; memory is bounded by the largest shard.
 
-    `shards` is called for every pass (three, four for an over-confident model, one more for `parts`) and gives the same
+    `shards` is called for every pass (three, and one more for each use of `parts`) and gives the same
     rows in the same order each time. Results equal those of find_label_errors on all rows, bit by bit, however the rows
     are cut. Raises InvalidInput where shapes or values do not fit, or where there are no rows.
 
@@ -45,8 +46,9 @@ def find_label_errors_in_shards(shards: Callable[[], Iterable[Shard]], classes: 
     if not rows:
         raise InvalidInput("there are no rows in any shard")
     thresholds = tally.thresholds()
-    for labels, pred_probs in _checked(shards, classes):
-        tally.add(labels, confident.look(labels, pred_probs, thresholds))
+    for number, (labels, pred_probs) in enumerate(_checked(shards, classes)):
+        with _in_shard(number):
+            tally.add(labels, confident.look(labels, pred_probs, thresholds))
     noise = tally.noise()
     root = confident.confusion_root(noise) if confident.noise_weight(noise) else None
 
@@ -75,9 +77,22 @@ def find_label_errors_in_shards(shards: Callable[[], Iterable[Shard]], classes: 
 
 
 def _checked(shards: Callable[[], Iterable[Shard]], classes: int) -> Iterator[Shard]:
-    for labels, pred_probs in shards():
+    for number, (labels, pred_probs) in enumerate(shards()):
         if not len(labels):
+            labels, pred_probs = np.zeros(0, np.int64), np.zeros((0, classes), np.float32)
+            yield labels, pred_probs
             continue
         if np.ndim(pred_probs) != 2 or np.shape(pred_probs)[1] != classes:
-            raise InvalidInput(f"pred_probs must be (n, {classes}), not {np.shape(pred_probs)}")
-        yield validated(labels, pred_probs)
+            raise InvalidInput(f"shard {number}: pred_probs must be (n, {classes}), not {np.shape(pred_probs)}")
+        with _in_shard(number):
+            checked = validated(labels, pred_probs)
+        yield checked
+
+
+@contextmanager
+def _in_shard(number: int) -> Iterator[None]:
+    """Rows in a message are counted within their shard: say which."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise InvalidInput(f"shard {number}: {error}") from None
