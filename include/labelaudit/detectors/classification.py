@@ -8,11 +8,13 @@ import numpy as np
 
 from labelaudit.detectors.canaries import Canaries, try_detector
 from labelaudit.detectors.consensus import aggregate_labels, interval
-from labelaudit.detectors.label_errors import find_label_errors, issue_rate_range
+from labelaudit.detectors.label_errors import find_label_errors, issue_rate_range, validated
 from labelaudit.errors import AuditImpossible
+from labelaudit.kernels import confident, scoring
 from labelaudit.kernels.agreement import krippendorff_alpha
+from labelaudit.kernels.calibration import error_probability
 
-NAME = "classification-2"
+NAME = "classification-3"
 """Name and version of the method: releases say by which one they were judged."""
 
 OVERLAP = 0.2
@@ -90,10 +92,13 @@ def _by_consensus(names, codes, counts, annotators, labels, pred_probs, classes,
     expected = float(1 - quality[scope].mean())
     wrong = labels != made.label[codes]
 
-    def disagreeing(copy: np.ndarray) -> np.ndarray:
-        return copy != aggregate_labels(codes, annotators, copy, pred_probs, range(classes)).label[codes]
+    def judge(copy: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        again = aggregate_labels(codes, annotators, copy, pred_probs, range(classes))
+        suggested, quality = again.label[codes], again.posterior[codes, copy].clip(1e-9, 1 - 1e-9)
+        return copy != suggested, np.log(1 / quality - 1), suggested
 
     by_row = None if pred_probs is None else pred_probs[codes]
+    careless = 1 - made.annotator_quality[np.searchsorted(made.annotators, annotators)]
     judged = np.ones(len(codes), bool) if pred_probs is not None else counts[codes] > 1
     return Detection(
         items=names,
@@ -113,7 +118,7 @@ def _by_consensus(names, codes, counts, annotators, labels, pred_probs, classes,
         issue_rate_range=(min(flagged, expected), flagged, max(flagged, expected)),
         alpha=krippendorff_alpha(_vote_counts(codes, labels, len(names), classes)),
         method="consensus of annotators" + (" and predictions" if pred_probs is not None else ""),
-        canaries=try_detector(labels, judged, ~wrong, by_row, classes, disagreeing, seed),
+        canaries=try_detector(labels, judged, by_row, classes, judge, 1 - right[wrong & judged], careless, seed),
     )
 
 
@@ -130,6 +135,14 @@ def _by_predictions(names, codes, counts, annotators, labels, pred_probs, classe
     n = np.bincount(people_codes, minlength=len(people))
     x = np.bincount(people_codes, weights=~found.is_issue, minlength=len(people))
     mean, strength = 1 - found.is_issue.mean(), 10.0
+
+    def judge(copy: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        arrays = validated(copy, by_row)
+        noise, seen = confident.survey(*arrays)
+        score = scoring.scores(*arrays, noise)
+        return scoring.flags(copy, seen.best, score, noise), score - scoring.bar(noise), seen.best
+
+    doubts = error_probability(labels, found.suggested_label, found.is_issue, by_row)
     quality = (x + strength * mean) / (n + strength)
     low, high = interval(quality, n + strength)
     return Detection(
@@ -150,15 +163,7 @@ def _by_predictions(names, codes, counts, annotators, labels, pred_probs, classe
         issue_rate_range=issue_rate_range(labels[here], pred_probs[codes[here]], found.is_issue[here]),
         alpha=krippendorff_alpha(votes),
         method="predictions",
-        canaries=try_detector(
-            labels,
-            np.ones(len(labels), bool),
-            ~found.is_issue,
-            by_row,
-            classes,
-            lambda copy: find_label_errors(copy, by_row).is_issue,
-            seed,
-        ),
+        canaries=try_detector(labels, np.ones(len(labels), bool), by_row, classes, judge, doubts, seed=seed),
     )
 
 

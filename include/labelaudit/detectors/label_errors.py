@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labelaudit.errors import InvalidInput
-from labelaudit.kernels import confident
+from labelaudit.kernels import confident, scoring
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,8 @@ def find_label_errors(labels, pred_probs) -> LabelErrors:
     """
     labels, pred_probs = validated(labels, pred_probs)
     noise, seen = confident.survey(labels, pred_probs)
-    score = confident.scores(labels, pred_probs, seen, noise)
-    is_issue = confident.flags(labels, seen.best, score, noise)
-    most = confident.most_flags(noise)
-    if most is not None and is_issue.sum() > most:
-        is_issue = confident.flags(
-            labels, seen.best, score, noise, confident.cut_at(confident.histogram(score, is_issue), most)
-        )
+    score = scoring.scores(labels, pred_probs, noise)
+    is_issue = scoring.flags(labels, seen.best, score, noise)
     return LabelErrors(quality_of(score), is_issue, seen.best, model_based_range(noise, float(is_issue.mean())))
 
 
@@ -61,7 +56,7 @@ def quality_of(score: np.ndarray) -> np.ndarray:
 
     Half the score goes into the logistic function: so float64 still tells very good labels apart.
     """
-    return 1 / (1 + np.exp(np.clip(score / 2, -36, 36)))
+    return 1 / (1 + np.exp(np.clip(score / 2, -36, 300)))
 
 
 def validated(labels, pred_probs) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from labelaudit.detectors.label_errors import LabelErrors, model_based_range, quality_of, validated
 from labelaudit.errors import InvalidInput
-from labelaudit.kernels import confident
+from labelaudit.kernels import confident, scoring
 
 Shard = tuple[np.ndarray, np.ndarray]
 """labels int (n,), pred_probs float (n, K)."""
@@ -50,27 +50,19 @@ def find_label_errors_in_shards(shards: Callable[[], Iterable[Shard]], classes: 
         with _in_shard(number):
             tally.add(labels, confident.look(labels, pred_probs, thresholds))
     noise = tally.noise()
-    root = confident.confusion_root(noise) if confident.noise_weight(noise) else None
+    weighed = scoring.weights(noise)
 
-    def judged(cut: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    def judged() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         for labels, pred_probs in _checked(shards, classes):
-            seen = confident.look(labels, pred_probs, thresholds)
-            score = confident.scores(labels, pred_probs, seen, noise, root)
-            yield seen.best, score, confident.flags(labels, seen.best, score, noise, cut)
+            best = confident.look(labels, pred_probs, thresholds).best
+            score = scoring.scores(labels, pred_probs, noise, weighed)
+            yield best, score, scoring.flags(labels, best, score, noise)
 
-    most, cut, flagged = confident.most_flags(noise), -1, 0
-    steps = np.zeros(confident.BINS, np.int64) if most is not None else None
-    for _, score, is_issue in judged(cut):
-        flagged += int(is_issue.sum())
-        if steps is not None:
-            steps += confident.histogram(score, is_issue)
-    if steps is not None and flagged > most:
-        cut = confident.cut_at(steps, most)
-        flagged = int(steps[cut + 1 :].sum())
+    flagged = sum(int(is_issue.sum()) for _, _, is_issue in judged())
     spread = model_based_range(noise, flagged / rows)
 
     def parts() -> Iterator[LabelErrors]:
-        for best, score, is_issue in judged(cut):
+        for best, score, is_issue in judged():
             yield LabelErrors(quality_of(score), is_issue, best, spread)
 
     return ShardedLabelErrors(rows, flagged, spread, parts)

@@ -1,11 +1,10 @@
-"""Single-label errors: confident joint, shrunken noise transition, and a score that adapts to the kind of noise.
+"""What labels and predictions tell of the noise: thresholds, confident joint, and the rates of wrong labels by class.
 
 Notation: labels y (n,), out-of-sample predicted probabilities P (n, K); k a true class, y the given one.
-Confident joint: Northcutt, Jiang, Chuang, "Confident learning", JAIR 2021, eq. 1. The score deviates from the paper: it
-weighs a noisy-confusion posterior against normalised self-confidence by how much of the disagreement is confident.
+Confident joint: Northcutt, Jiang, Chuang, "Confident learning", JAIR 2021, eq. 1. `scoring.py` makes scores of it.
 
-Everything is a fold or a map over shards of rows: `Tally.add_own` over all shards, then `look` and `Tally.add` over all
-shards, then `scores` and `flags` shard by shard. Sums are integers, so the result does not depend on the cut.
+Everything is a fold over shards of rows: `Tally.add_own` over all shards, then `look` and `Tally.add` over all shards.
+Sums are integers, so the result does not depend on the cut.
 """
 
 from __future__ import annotations
@@ -21,32 +20,33 @@ import numpy as np
 
 from labelaudit.errors import InvalidInput
 from labelaudit.kernels import rows as compiled
-from labelaudit.kernels.shrinkage import concentration
+from labelaudit.kernels.shrinkage import concentration, likeliest
 
 T = TypeVar("T")
 PART_ROWS = 4096
 """Rows below which a second thread costs more than it gains."""
 
 UNIFORM = 0.1
-"""Share of the off-diagonal that is spread evenly: no confusion is impossible."""
-
-BINS, SPAN = 2**22, 64.0
-"""The flags' cut is found on this many steps of the score, from -SPAN to SPAN."""
+"""Share of the wrong labels that is spread evenly over the classes: no confusion is impossible."""
 
 
 @dataclass(frozen=True)
 class Noise:
     """What the rows tell of the noise.
 
-    thresholds t (K,); joint (K, K) counts [true, given]; disagreement, the share of rows whose argmax is not y; gap, by
-    how much the model's mean confidence exceeds its agreement with the labels.
+    thresholds t (K,), mean P_k over the rows labelled k; agreed (K,), the same over those of them that the model also
+    takes for k; joint (K, K) counts [true, given]; disagreement, the share of rows whose argmax is not y; gap, by how
+    much the model's mean confidence exceeds its agreement with the labels; skill, the mean P_y on a scale from chance
+    (0) to certainty (1).
     """
 
     rows: int
     thresholds: np.ndarray
+    agreed: np.ndarray
     joint: np.ndarray
     disagreement: float
     gap: float
+    skill: float
 
     @property
     def off_rate(self) -> float:
@@ -61,13 +61,13 @@ class Noise:
 
 @dataclass(frozen=True)
 class Look:
-    """One shard, seen with the thresholds: best (n,) argmax of P, true (n,) confident class or -1, low (n,) log odds
-    against the label by normalised self-confidence; confidence, the fixed-point sum of max P."""
+    """One shard, seen with the thresholds: best (n,) argmax of P, true (n,) confident class or -1; confidence, the
+    fixed-point sum of max P; agreed (2, K), that of P_y by class where best is y, and how many rows that are."""
 
     best: np.ndarray
     true: np.ndarray
-    low: np.ndarray
     confidence: int
+    agreed: np.ndarray
 
 
 @dataclass
@@ -77,12 +77,13 @@ class Tally:
     classes: int
     sums: np.ndarray = field(init=False)
     counts: np.ndarray = field(init=False)
+    agreed: np.ndarray = field(init=False)
     joint: np.ndarray = field(init=False)
-    agreeing: int = 0
     confidence: int = 0
 
     def __post_init__(self) -> None:
-        self.sums, self.counts = np.zeros(self.classes, np.int64), np.zeros(self.classes, np.int64)
+        self.sums, self.counts = np.zeros((2, self.classes), np.int64)
+        self.agreed = np.zeros((2, self.classes), np.int64)
         self.joint = np.zeros((self.classes, self.classes), np.int64)
 
     def add_own(self, labels: np.ndarray, pred_probs: np.ndarray) -> None:
@@ -99,39 +100,49 @@ class Tally:
 
     def thresholds(self) -> np.ndarray:
         """t (K,). A class without rows has no threshold of its own: only certainty is confident."""
-        means = self.sums / compiled.FIXED / np.maximum(self.counts, 1)
-        return np.where(self.counts > 0, means, 1.0).clip(1e-6, 1.0)
+        return _means(self.sums, self.counts)
 
     def add(self, labels: np.ndarray, seen: Look) -> None:
         """Second pass: the confident joint, and how sure and how right the model is."""
         compiled.count_pairs(seen.true, labels, self.joint)
-        self.agreeing += int((seen.best == labels).sum())
+        self.agreed += seen.agreed
         self.confidence += seen.confidence
 
     def noise(self) -> Noise:
         rows = int(self.counts.sum())
-        agreement = self.agreeing / rows
-        gap = self.confidence / compiled.FIXED / rows - agreement
-        return Noise(rows, self.thresholds(), self.joint.astype(np.float64), 1 - agreement, gap)
+        agreement = int(self.agreed[1].sum()) / rows
+        own, chance = int(self.sums.sum()) / compiled.FIXED / rows, 1 / self.classes
+        return Noise(
+            rows=rows,
+            thresholds=self.thresholds(),
+            agreed=_means(*self.agreed),
+            joint=self.joint.astype(np.float64),
+            disagreement=1 - agreement,
+            gap=self.confidence / compiled.FIXED / rows - agreement,
+            skill=(own - chance) / (1 - chance),
+        )
+
+
+def _means(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    means = sums / compiled.FIXED / np.maximum(counts, 1)
+    return np.where(counts > 0, means, 1.0).clip(1e-6, 1.0)
 
 
 def look(labels: np.ndarray, pred_probs: np.ndarray, thresholds: np.ndarray) -> Look:
     """See every row once. Raises InvalidInput at a row that is no distribution (sum within .05 of 1, none negative)."""
-    rows = len(labels)
-    best, true, low = np.empty(rows, np.int64), np.empty(rows, np.int32), np.empty(rows)
-    inverse, scale = (1 / thresholds).astype(np.float32), _scale(thresholds)
+    rows, inverse = len(labels), (1 / thresholds).astype(np.float32)
+    best, true = np.empty(rows, np.int64), np.empty(rows, np.int32)
 
-    def one(part: slice) -> tuple[int, int]:
-        bad, confidence = compiled.survey(
-            labels[part], pred_probs[part], inverse, scale, best[part], true[part], low[part]
-        )
-        return (-1 if bad < 0 else bad + part.start), confidence
+    def one(part: slice) -> tuple[int, int, np.ndarray]:
+        agreed = np.zeros((2, len(thresholds)), np.int64)
+        bad, confidence = compiled.survey(labels[part], pred_probs[part], inverse, best[part], true[part], *agreed)
+        return (-1 if bad < 0 else bad + part.start), confidence, agreed
 
     found = in_parts(one, rows)
-    if wrong := [bad for bad, _ in found if bad >= 0]:
+    if wrong := [bad for bad, *_ in found if bad >= 0]:
         row = pred_probs[wrong[0]]
         raise InvalidInput(f"pred_probs[{wrong[0]}] is no distribution: {row[:10]} (sum {row.sum():.4f})")
-    return Look(best, true, low, sum(confidence for _, confidence in found))
+    return Look(best, true, sum(one[1] for one in found), sum(one[2] for one in found))
 
 
 def survey(labels: np.ndarray, pred_probs: np.ndarray) -> tuple[Noise, Look]:
@@ -143,99 +154,34 @@ def survey(labels: np.ndarray, pred_probs: np.ndarray) -> tuple[Noise, Look]:
     return tally.noise(), seen
 
 
-def transition(joint: np.ndarray) -> np.ndarray:
-    """P(given | true), (K, K) rows sum to 1, from the confident joint: error rates and shapes shrunk apart.
+def error_rates(joint: np.ndarray) -> np.ndarray:
+    """Rates of wrong labels by true class, (K, K) as [true, given] with 0 on the diagonal, from the confident joint.
 
     A class's error rate is shrunk to the pool (beta-binomial), the distribution of its errors to the pool's
     (Dirichlet-multinomial); both concentrations by marginal likelihood.
     """
-    classes = len(joint)
-    diagonal = np.diag(joint)
-    off = joint - np.diag(diagonal)
-    errors, totals = off.sum(1), joint.sum(1)
+    totals = joint.sum(1)
+    out = joint.astype(np.float64)
+    np.fill_diagonal(out, 0)
+    errors, given = out.sum(1), out.sum(0) + 1.0
     pooled = (errors.sum() + 0.5) / (totals.sum() + 1)
     s = concentration(np.stack([errors, totals - errors], 1), np.array([pooled, 1 - pooled]))
     rate = ((errors + s * pooled) / (totals + s)).clip(1e-6, 1 - 1e-6)
-    base = np.tile(off.sum(0) + 1.0, (classes, 1))
-    np.fill_diagonal(base, 0)
-    base /= base.sum(1, keepdims=True)
-    c = concentration(off, base)
-    shape = (off + c * base) / (errors + c)[:, None]
-    shape = (1 - UNIFORM) * shape + UNIFORM * (1 - np.eye(classes)) / (classes - 1)
-    return shape * rate[:, None] + np.diag(1 - rate)
-
-
-def scores(
-    labels: np.ndarray, pred_probs: np.ndarray, seen: Look, noise: Noise, root: np.ndarray | None = None
-) -> np.ndarray:
-    """How strongly each row speaks against its label: (n,) float64, high = likely wrong, 0 = even.
-
-    `root`, confusion_root(noise), can be given where many shards are scored.
-
-    >>> p = np.array([[.9, .1], [.2, .8], [.9, .1], [.3, .7]], np.float32)
-    >>> y = np.array([0, 1, 1, 1])
-    >>> noise, seen = survey(y, p)
-    >>> int(scores(y, p, seen, noise).argmax())
-    2
-    """
-    weight = noise_weight(noise)
-    if not weight:
-        return seen.low
-    root = confusion_root(noise) if root is None else root
-    root, scale, out = root.astype(np.float32), _scale(noise.thresholds), seen.low.copy()
-
-    def one(part: slice) -> None:
-        compiled.add_confusion(labels[part], pred_probs[part], scale, root, weight, out[part])
-
-    in_parts(one, len(labels))
+    rest = given.sum() - given  # a class's errors go to the others, by their shares in all errors
+    true, other = np.divmod(np.flatnonzero(out), len(out))
+    c = likeliest(errors, out[true, other], given[other] / rest[true])
+    out += np.outer(c / rest, given)  # in place: for thousands of classes every copy costs more than the sums
+    out *= (rate / (errors + c))[:, None]
+    np.fill_diagonal(out, 0)
     return out
 
 
-def confusion_root(noise: Noise) -> np.ndarray:
-    """Square roots of P(given | true), (K, K) as [given, true]."""
-    return np.ascontiguousarray(np.sqrt(transition(noise.joint)).T)
-
-
-def _scale(thresholds: np.ndarray) -> np.ndarray:
-    # Powers instead of logarithms: with L = log P - log(t) / 2, exp(L) = P / sqrt(t), and exp(1.5 L) its power of 1.5
-    return (thresholds**-0.5).astype(np.float32)
-
-
-def noise_weight(noise: Noise) -> float:
-    """w in [0, 1]: how far class confusions are to be trusted; 0 for two classes or an over-confident model."""
-    if len(noise.thresholds) == 2:
-        return 0.0
-    return float(np.clip((noise.confident_share - 0.3) / 0.3, 0, 1) * np.clip(1 - (noise.gap - 0.05) / 0.10, 0, 1))
-
-
-def flags(labels: np.ndarray, best: np.ndarray, score: np.ndarray, noise: Noise, cut: int = -1) -> np.ndarray:
-    """Rows whose label is likely wrong, (n,) bool: best (n,) says otherwise, and the score is above bar and cut."""
-    flagged = (best != labels) & (score > bar(noise))
-    return flagged if cut < 0 else flagged & (_bins(score) > cut)
-
-
-def bar(noise: Noise) -> float:
-    return 1.1 * (1 - float(np.clip((noise.confident_share - 0.3) / 0.3, 0, 1)))
-
-
-def most_flags(noise: Noise) -> int | None:
-    """How many rows may be flagged at most, where the model is over-confident; None: no such limit."""
-    return int(noise.off_rate * noise.rows) if noise.gap > 0.03 else None
-
-
-def histogram(score: np.ndarray, flagged: np.ndarray) -> np.ndarray:
-    """Flagged rows by the step of their score, (BINS,): sums over shards, and cut_at() finds the cut."""
-    return np.bincount(_bins(score[flagged]), minlength=BINS)
-
-
-def cut_at(histogram: np.ndarray, most: int) -> int:
-    """The lowest step above which at most `most` rows lie; rows of one step stay together: order says nothing."""
-    above = np.cumsum(histogram[::-1])[::-1]
-    return int(np.searchsorted(-above, -most)) - 1
-
-
-def _bins(score: np.ndarray) -> np.ndarray:
-    return ((score + SPAN) * (BINS / (2 * SPAN))).clip(0, BINS - 1).astype(np.int64)
+def transition(joint: np.ndarray) -> np.ndarray:
+    """P(given | true), (K, K) rows sum to 1: the error rates, and what they leave on the diagonal."""
+    rates = error_rates(joint)
+    rate, classes = rates.sum(1), len(joint)
+    spread = (1 - np.eye(classes)) / (classes - 1)
+    return (1 - UNIFORM) * rates + UNIFORM * rate[:, None] * spread + np.diag(1 - rate)
 
 
 def in_parts(function: Callable[[slice], T], rows: int) -> list[T]:

@@ -12,8 +12,8 @@ from numba import njit
 FIXED = 2**32
 """Fixed-point unit of sums of probabilities: exact to 2e-10, and 2^31 rows fit."""
 
-LEAST = 1e-12
-"""A probability of zero is taken for this much: no logarithm of nothing."""
+LEAST = 1e-30
+"""A probability of zero is taken for this much: no logarithm of nothing, and next to no ties."""
 
 # Order within a row is the compiler's (the same for every row), but NaN stays NaN: _total is what finds it.
 _exact = njit(nogil=True, cache=True, fastmath={"reassoc", "nsz", "contract"})
@@ -53,24 +53,14 @@ def _extremes(p, inverse):
 
 
 @_quick
-def _rivals(p, scale):
-    """Sum and maximum (as bits) of the scaled probabilities; 0 for none."""
+def _rivals(p, weights):
+    """Sum and maximum (as bits) of the weighted probabilities."""
     total, most = np.float32(0), np.int32(0)
     for k in range(len(p)):
-        evidence = p[k] * scale[k]
+        evidence = p[k] * weights[k]
         total += evidence
         most = max(most, _bits(evidence))
     return total, most
-
-
-@_quick
-def _confused(p, scale, root):
-    """Sum of e^1.5 root, e the scaled probabilities; scale holds t^-0.5."""
-    total = np.float32(0)
-    for k in range(len(p)):
-        evidence = p[k] * scale[k]
-        total += evidence * np.sqrt(evidence) * root[k]
-    return total
 
 
 @_strict
@@ -85,11 +75,11 @@ def own_sums(labels, pred_probs, sums, counts):
 
 
 @_strict
-def survey(labels, pred_probs, inverse, scale, best, true, low):
+def survey(labels, pred_probs, inverse, best, true, agreed, agreements):
     """One look at every row. Returns the first row that is no distribution (or -1), and the sum of the rows' maxima.
 
-    Fills best (n,), the likeliest class, the label's own where it ties; true (n,), the confident one (or -1); low (n,),
-    log odds against the label by normalised self-confidence.
+    Fills best (n,), the likeliest class, the label's own where it ties, and true (n,), the confident one (or -1); adds
+    P_y of the rows whose best is y to agreed (K,), and 1 to agreements (K,). Sums are in units of 1 / FIXED.
     """
     confidence = np.int64(0)
     for i in range(len(labels)):
@@ -100,19 +90,18 @@ def survey(labels, pred_probs, inverse, scale, best, true, low):
         if not (abs(total - 1) <= 0.05) or (least < 0 and p.min() < 0):  # -0.0 is no negative probability
             return i, confidence
         most, ratio = _value(most), _value(ratio)
-        confidence += np.int64(np.float64(most) * FIXED)
-        best[i] = y if p[y] >= most else _first(p, most)
+        fixed = np.int64(np.float64(most) * FIXED)
+        confidence += fixed
+        if p[y] >= most:
+            best[i] = y
+            agreed[y] += fixed
+            agreements[y] += 1
+        else:
+            best[i] = _first(p, most)
         if ratio < 1:
             true[i] = -1
         else:
             true[i] = y if p[y] * inverse[y] >= ratio else _first_scaled(p, inverse, ratio)
-        before, most_before = _rivals(p[:y], scale[:y])
-        after, most_after = _rivals(p[y + 1 :], scale[y + 1 :])
-        rival = np.float64(_value(max(most_before, most_after)))
-        own = max(np.float64(p[y]), LEAST) * scale[y]
-        rest = max(np.float64(before) + np.float64(after), LEAST) / own
-        rival = max(rival, LEAST) / own
-        low[i] = np.log(rest * np.sqrt(np.sqrt(rival)))
     return -1, confidence
 
 
@@ -136,19 +125,21 @@ def _first_scaled(p, inverse, value):
 
 
 @_strict
-def add_confusion(labels, pred_probs, scale, root, weight, score):
-    """score (n,) := (1 - weight) score + weight * log odds by the noisy-confusion posterior.
+def score(labels, pred_probs, weights, own, margin, out):
+    """out (n,) := log(sum_k P_k W_yk) + margin log(max_k P_k W_yk) - (1 + margin) log(P_y own_y).
 
-    root (K, K): square roots of P(given | true), as [given, true].
+    weights W (K, K) float32, as [given, true] with 0 on the diagonal; own (K,).
     """
     for i in range(len(labels)):
         p = pred_probs[i]
         y = labels[i]
-        r = root[y]
-        total = np.float64(_confused(p[:y], scale[:y], r[:y])) + _confused(p[y + 1 :], scale[y + 1 :], r[y + 1 :])
-        own = max(np.float64(p[y]), LEAST) * scale[y]
-        odds = max(total, LEAST**1.5) / (own * np.sqrt(own) * r[y])
-        score[i] = (1 - weight) * score[i] + weight * np.log(odds)
+        total, most = _rivals(p, weights[y])
+        mine = max(np.float64(p[y]), LEAST) * own[y]
+        odds = max(np.float64(total), LEAST) / mine
+        if margin > 0:
+            out[i] = np.log(odds) + margin * np.log(max(np.float64(_value(most)), LEAST) / mine)
+        else:
+            out[i] = np.log(odds)
 
 
 @_strict

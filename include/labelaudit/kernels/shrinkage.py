@@ -17,13 +17,20 @@ def concentration(counts: np.ndarray, base: np.ndarray) -> float:
     """
     base = np.broadcast_to(base, counts.shape)
     used = base > 0
-    totals = np.where(used, counts, 0).sum(1)
     seen = (counts > 0) & used
-    c, b = counts[seen], base[seen]
+    return likeliest(np.where(used, counts, 0).sum(1), counts[seen], base[seen])
+
+
+def likeliest(totals: np.ndarray, counts: np.ndarray, base: np.ndarray) -> float:
+    """`concentration` of sparse counts: totals (G,) of the groups; counts and base (m,) of the outcomes seen."""
+    once = counts == 1  # most of a large sparse table; G(1 + sb) / G(sb) is sb
+    ones, fixed = int(once.sum()), float(np.log(base[once]).sum())
+    counts, base = counts[~once], base[~once]
 
     def likelihood(place: int) -> float:
         s = CONCENTRATIONS[place]
-        return len(totals) * gammaln(s) - gammaln(totals + s).sum() + (gammaln(c + s * b) - gammaln(s * b)).sum()
+        seen = (gammaln(counts + s * base) - gammaln(s * base)).sum() + ones * np.log(s) + fixed
+        return len(totals) * gammaln(s) - gammaln(totals + s).sum() + seen
 
     # it has one peak: every fourth step first, then the steps about the best of them
     best = max(range(0, len(CONCENTRATIONS), 4), key=likelihood)
