@@ -1,7 +1,7 @@
 """Small tables whose wrong labels are known: what scikit-learn ships and makes, and docstrings of installed packages.
 
 Every table is labelled wrong in seven ways and predicted, out of sample, by five kinds of models that saw the wrong
-labels. Everything follows from the seeds. Made once (some minutes), then kept in the folder that LABELAUDIT_SUITE names.
+labels. Everything follows from the seeds. Made once (some minutes), then kept in the folder LABELAUDIT_SUITE.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class NoisySet:
 def tables() -> dict[str, Callable[[], Table]]:
     from sklearn import datasets
 
-    def made(**given) -> Callable[[], Table]:
+    def generated(**given) -> Callable[[], Table]:
         return lambda: datasets.make_classification(shuffle=True, random_state=0, **given)
 
     return {
@@ -55,12 +55,12 @@ def tables() -> dict[str, Callable[[], Table]]:
         "diabetes, thirds": lambda: _relabelled(
             datasets.load_diabetes(return_X_y=True), lambda y: np.digitize(y, np.quantile(y, [1 / 3, 2 / 3]))
         ),
-        "made (2)": made(n_samples=1500, n_features=15, n_informative=6, n_classes=2),
-        "made (4)": made(n_samples=1500, n_features=20, n_informative=8, n_classes=4, class_sep=1.5),
-        "made (20)": made(
+        "made (2)": generated(n_samples=1500, n_features=15, n_informative=6, n_classes=2),
+        "made (4)": generated(n_samples=1500, n_features=20, n_informative=8, n_classes=4, class_sep=1.5),
+        "made (20)": generated(
             n_samples=2000, n_features=24, n_informative=14, n_classes=20, n_clusters_per_class=1, class_sep=2.0
         ),
-        "made, rare classes": made(
+        "made, rare classes": generated(
             n_samples=1500, n_features=15, n_informative=8, n_classes=4, weights=[0.7, 0.2, 0.06, 0.04], class_sep=1.5
         ),
         "moons (2)": lambda: datasets.make_moons(800, noise=0.25, random_state=0),
@@ -155,32 +155,32 @@ def _model(name: str):
     }[name]()
 
 
-def _make(table: str, noise: str, models: tuple[str, ...] = MODELS) -> list[NoisySet]:
+def made(table: str, noise: str, models: tuple[str, ...] = MODELS) -> list[NoisySet]:
+    """The sets of one table and one kind of noise, made anew."""
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
     features, truth = tables()[table]()
     seed = 1 + NOISES.index(noise)
     features, labels, wrong = noisy(np.asarray(features, float), np.asarray(truth, np.int64), noise, seed)
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
-    made = []
+    found = []
     for model in models:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             pred_probs = cross_val_predict(_model(model), features, labels, cv=folds, method="predict_proba")
-        made.append(NoisySet(table, noise, model, labels, pred_probs.astype(np.float32), wrong))
-    return made
+        found.append(NoisySet(table, noise, model, labels, pred_probs.astype(np.float32), wrong))
+    return found
 
 
 def _kept(table: str, noise: str) -> list[NoisySet]:
     path = FOLDER / f"{table}__{noise}.npz"
     if not path.exists():
-        made = _make(table, noise)
+        fresh = made(table, noise)
         FOLDER.mkdir(parents=True, exist_ok=True)
-        arrays = {"labels": made[0].labels, "wrong": made[0].wrong} | {one.model: one.pred_probs for one in made}
+        arrays = {"labels": fresh[0].labels, "wrong": fresh[0].wrong} | {one.model: one.pred_probs for one in fresh}
         part = path.with_suffix(f".{os.getpid()}.npz")
         np.savez(part, **arrays)
         part.replace(path)
-        return made
     with np.load(path) as arrays:
         return [NoisySet(table, noise, model, arrays["labels"], arrays[model], arrays["wrong"]) for model in MODELS]
 
@@ -188,5 +188,5 @@ def _kept(table: str, noise: str) -> list[NoisySet]:
 def suite() -> Iterator[NoisySet]:
     """All sets, in a fixed order; a set without a wrong label (noise "none") tells only how many flags are false."""
     cells = [(table, noise) for table in tables() for noise in NOISES]
-    for made in Parallel(n_jobs=os.cpu_count(), return_as="generator")(delayed(_kept)(*cell) for cell in cells):
-        yield from made
+    for found in Parallel(n_jobs=os.cpu_count(), return_as="generator")(delayed(_kept)(*cell) for cell in cells):
+        yield from found

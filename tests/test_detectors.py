@@ -89,6 +89,31 @@ def test_consensus_floor_on_public_labels(name: str, floor: float):
     assert (made.label == data.truth.loc[made.items].to_numpy()).mean() >= floor
 
 
+def test_evidence_of_several_models_and_of_neighbours_adds_up(digits):
+    """A weak linear model, a useless one, the pixels' neighbours: better than the weak one, the useless one unheard."""
+    labels, good, truth = digits
+    images = load_digits().data / 16
+    wrong = labels != truth
+    weak = cross_val_predict(LogisticRegression(C=0.002), images, labels, cv=5, method="predict_proba")
+    useless = np.random.default_rng(1).dirichlet(np.ones(10), len(labels))
+
+    def ranking(found) -> float:
+        return average_precision_score(wrong, -found.label_quality)
+
+    alone = labelaudit.find_label_errors(labels, weak)
+    both = labelaudit.find_label_errors(labels, [weak, good, useless])
+    near = labelaudit.find_label_errors(labels, weak, features=images)
+    assert alone.weights == (1.0,)
+    assert sum(both.weights) == pytest.approx(1)
+    assert both.weights[2] < 0.02
+    assert ranking(both) > ranking(alone) + 0.05
+    assert ranking(near) > ranking(alone) + 0.05
+    with pytest.raises(InvalidInput, match=r"features must be \(n, d\) with n = 1797"):
+        labelaudit.find_label_errors(labels, weak, features=images[:5])
+    with pytest.raises(InvalidInput, match=r"features\[3\]"):
+        labelaudit.find_label_errors(labels, weak, features=np.where(np.arange(1797)[:, None] == 3, np.nan, images))
+
+
 probabilities = arrays.arrays(np.float64, (7, 3), elements=st.floats(0, 1)).map(
     lambda raw: (raw + 1e-6) / (raw + 1e-6).sum(1, keepdims=True)
 )
@@ -118,6 +143,9 @@ def test_any_distribution_gives_qualities_within_zero_and_one(pred_probs, labels
         ([0], [[0.5, 0.6]], "distribution"),
         ([0], [[-0.5, 1.5]], "distribution"),
         ([0, 0], [[0.5, 0.5], [np.nan, 0.5]], r"pred_probs\[1\]"),
+        ([0], [[[0.5, 0.5]], [[0.2, 0.3, 0.5]]], r"model 1: pred_probs is \(1, 3\), that of model 0 \(1, 2\)"),
+        ([0, 1], [[[0.5, 0.5], [0.5, 0.5]], [[0.5, 0.5], [0.5, 0.9]]], r"model 1: pred_probs\[1\] is no distribution"),
+        ([], [], "K >= 2"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_its_place(labels, pred_probs, said):

@@ -89,5 +89,5 @@ def flags(labels: np.ndarray, best: np.ndarray, score: np.ndarray, noise: Noise)
 
 def bar(noise: Noise) -> float:
     """The score above which a disagreement is flagged: higher for a weak or over-confident model, and many classes."""
-    disagreement, classes = max(noise.disagreement, 0.01), min(len(noise.joint), 100)
+    disagreement, classes = max(noise.disagreement, 0.1), min(len(noise.joint), 100)
     return float(0.15 + 0.6 * np.log(disagreement / 0.1) + 9 * np.clip(noise.gap, 0, 0.3) + 0.55 * np.log(classes / 2))

@@ -1,0 +1,62 @@
+"""Accuracy floors on tables that scikit-learn ships or makes: the score against P_y alone, cleanlab's default ranking.
+
+benchmarks/label_errors.py measures many more, beside cleanlab itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+
+import labelaudit
+from benchmarks.noisy_tables import NOISES, NoisySet, made
+
+NOISY = [noise for noise in NOISES if noise != "none"]
+
+
+@pytest.fixture(scope="module")
+def sets() -> list[NoisySet]:
+    tables, models = ("wine", "made (2)", "made (4)"), ("logistic", "naive Bayes", "neighbours")
+    return [one for table in tables for noise in NOISY for one in made(table, noise, models)]
+
+
+def gains(sets: list[NoisySet]) -> np.ndarray:
+    """AUROC and AUPRC of the score less those of P_y, (sets, 2)."""
+    found = []
+    for one in sets:
+        alone = one.pred_probs[np.arange(len(one.labels)), one.labels]
+        quality = labelaudit.find_label_errors(one.labels, one.pred_probs).label_quality
+        found.append(
+            [
+                measure(one.wrong, -quality) - measure(one.wrong, -alone)
+                for measure in (roc_auc_score, average_precision_score)
+            ]
+        )
+    return np.array(found)
+
+
+@pytest.mark.parametrize("by", ["noise", "model", "table"])
+def test_the_score_ranks_better_than_self_confidence_in_every_family(sets, by: str):
+    """Means over a kind of noise, a kind of model (naive Bayes included), a table."""
+    for name in {getattr(one, by) for one in sets}:
+        auroc, auprc = gains([one for one in sets if getattr(one, by) == name]).mean(0)
+        assert auroc > (-0.001 if name == "open-set" else 0), f"{by} {name}"
+        assert auprc > (-0.005 if name == "open-set" else 0), f"{by} {name}"
+
+
+def test_one_way_confusions_are_used(sets):
+    """Labels of two classes too: where one is often called the other, and hardly ever the other way round."""
+    auroc, auprc = gains([one for one in sets if one.noise in ("sparse", "one-sided")]).mean(0)
+    assert auroc > 0.008
+    assert auprc > 0.05
+
+
+def test_flags_have_a_floor(sets):
+    scores = [f1_score(one.wrong, labelaudit.find_label_errors(one.labels, one.pred_probs).is_issue) for one in sets]
+    assert np.mean(scores) > 0.60
+
+
+def test_few_labels_of_a_clean_table_are_flagged():
+    for one in made("wine", "none", ("logistic", "neighbours")):
+        assert labelaudit.find_label_errors(one.labels, one.pred_probs).is_issue.mean() < 0.035
