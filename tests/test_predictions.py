@@ -97,3 +97,15 @@ def test_only_what_is_wanted_is_predicted(make_contract):
     assert not np.isnan(found[wanted]).any()
     assert np.isnan(found[~wanted]).all()
     assert [done for done, _ in seen] == list(range(predictions.FOLDS))
+
+
+def test_neighbours_are_heard_and_few_rows_are_enough(make_contract):
+    """Two spirals that no linear model tells apart: their neighbours do. And seven rows are no error."""
+    rng = np.random.default_rng(2)
+    angle, labels = rng.uniform(2, 12, 400), np.arange(400) % 2
+    arms = np.stack([angle * np.cos(angle + np.pi * labels), angle * np.sin(angle + np.pi * labels)], 1)
+    contract = contract_for(make_contract, "embedding", 2, width=2)
+    made = predictions.predict(contract, arms, labels, everything(labels))
+    assert (made.argmax(1) == labels).mean() > 0.9
+    few = predictions.predict(contract, arms[:7], labels[:7], everything(labels[:7]))
+    assert np.allclose(few.sum(1), 1)

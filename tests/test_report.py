@@ -34,17 +34,18 @@ def opened(browser, content: bytes, tmp_path):
     return page, [url for url in requests if not url.startswith(("file:", "data:"))], errors
 
 
+CLASSES = {"classes": ["<b>cat</b>", "=dog()", "+cow"], "annotators": "plain"}
+
+
 def hostile_delivery() -> str:
     rows = io.StringIO()
     writer = csv.writer(rows)
     writer.writerow(["item", "annotator", "label"])
     for number, item in enumerate((HOSTILE, IMAGE, FORMULA, "@SUM(1)", "a'; drop table labels; --", "{{ 7 * 7 }}")):
-        for who in (f"ann {HOSTILE}", f"bob {IMAGE}", "cyd"):
-            writer.writerow([item, who, "<b>cat</b>" if (number + len(who)) % 4 else "=dog()"])
+        for place, who in enumerate((f"ann {HOSTILE}", f"bob {IMAGE}", "cyd")):
+            # of every second item all three say something else: what is published is likely wrong
+            writer.writerow([item, who, CLASSES["classes"][place if number % 2 else 0]])
     return rows.getvalue()
-
-
-CLASSES = {"classes": ["<b>cat</b>", "=dog()"], "annotators": "plain"}
 
 
 def test_hostile_texts_are_shown_and_take_no_effect(browser, folder_store: Store, make_contract, put, tmp_path):

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ import pyarrow as pa
 
 from labelaudit import layout, table_schemas, tables
 from labelaudit.contract import Contract
+from labelaudit.dataset_findings import Dataset, look_at_dataset
 from labelaudit.detectors import classification
 from labelaudit.errors import AuditImpossible
 from labelaudit.history import probabilities, read_history
@@ -27,6 +29,13 @@ from labelaudit.values import Audit, CheckedDelivery, Found
 
 Progress = Callable[[int, int], None]
 LABELS_FIELDS = [one for one in table_schemas.LABELS_SCHEMA if one.name != "release"]
+INTERNAL_FIELDS = [
+    ("_removed", pa.bool_()),
+    ("_second_opinion", pa.float64()),
+    ("_copy_of", pa.string()),
+    ("_is_outlier", pa.bool_()),
+]
+"""Of a run's own file of labels, not of the table: removed items, and what goes into the lists beside the report."""
 
 
 @dataclass
@@ -41,6 +50,7 @@ class Work:
     scope: np.ndarray
     current: np.ndarray
     pred_probs: np.ndarray | None
+    dataset: Dataset
     predictions_note: str
     not_checked: list[str]
     new_items: int
@@ -127,9 +137,11 @@ def _work(
             f"the history of {contract.id} holds labels {lost[:5]} that are no class of the contract any more."
             " Add the class again, or publish to a new dataset."
         )
-    pred_probs, note, not_checked = _predictions(contract, rows, items, codes, labels, in_scope, progress)
+    features = _features(contract, rows, codes, len(items)) if contract.feature_columns else None
+    pred_probs, note, not_checked = _predictions(contract, rows, items, codes, labels, in_scope, features, progress)
     people = rows[unique[1]].to_numpy(object).astype(str)
     detection = classification.detect(items[codes], people, labels, pred_probs, len(classes), in_scope, contract.seed)
+    dataset = look_at_dataset(contract, items, features, detection, pred_probs, in_scope, labels, codes, people)
     return Work(
         contract=contract,
         rows=rows,
@@ -138,6 +150,7 @@ def _work(
         scope=in_scope,
         current=rows["delivery"].isin([one.delivery.name for one in accepted]).to_numpy(),
         pred_probs=pred_probs,
+        dataset=dataset,
         predictions_note=note,
         not_checked=not_checked,
         new_items=new_items,
@@ -165,6 +178,7 @@ def _predictions(
     codes: np.ndarray,
     labels: np.ndarray,
     in_scope: np.ndarray,
+    features: Any,
     progress: Progress | None,
 ) -> tuple[np.ndarray | None, str, list[str]]:
     """Probabilities by item (n, K) or None, how they came about, and what was not checked."""
@@ -193,7 +207,6 @@ def _predictions(
         from labelaudit.predictions import FOLDS, predict
 
         wanted |= in_scope
-        features = _features(contract, rows, codes, len(items))
         out[wanted] = predict(contract, features, votes.argmax(1), wanted, progress)[wanted]
         columns = ", ".join(contract.feature_columns)
         note = f"predictions from {source} ({columns}), {FOLDS}-fold cross-validated, on {len(items)} items"
@@ -234,8 +247,11 @@ def _labels_table(work: Work) -> pa.Table:
         "vendors": joined["vendor"][here],
         "deliveries": joined["delivery"][here],
         "_removed": np.zeros(int(here.sum()), bool),
+        "_second_opinion": detection.second_opinion[here],
+        "_copy_of": [str(detection.items[first]) if first >= 0 else None for first in work.dataset.copy_of[here]],
+        "_is_outlier": work.dataset.is_outlier[here],
     }
-    schema = pa.schema([*LABELS_FIELDS, ("_removed", pa.bool_())])
+    schema = pa.schema([*LABELS_FIELDS, *INTERNAL_FIELDS])
     kept = pa.Table.from_pydict(columns, schema=schema)
     gone = [{"item": item, "_removed": True} for item in work.removed]
     return pa.concat_tables([kept, pa.Table.from_pylist(gone, schema=schema)]).combine_chunks()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -64,6 +64,64 @@ class WorstItem(Value):
     features: dict[str, Any] | None = None
 
 
+class CopiesFinding(Value):
+    """Items that are copies of each other (the first few of `size`), and the label that each was given."""
+
+    items: tuple[str, ...]
+    labels: tuple[str, ...]
+    size: int
+    kind: Literal["exact", "near"]
+    conflict: bool = Field(description="their labels differ")
+
+
+class OverlapFinding(Value):
+    """Two classes that are given for each other, in x of n labels of either, with a 95 % interval; and where annotators
+    (or vendors) read the guideline differently: `source` says `says` to source_x of source_n, not to the expected."""
+
+    one: str
+    other: str
+    x: int
+    n: int
+    low: float
+    high: float
+    direction: str = Field(description='"both", or which is labelled as the other: "a as b", "b as a"')
+    read_differently: bool
+    source: str = Field(description="plain: internal where it is an annotator")
+    source_kind: Literal["annotator", "vendor"]
+    says: str
+    source_x: int
+    source_n: int
+    expected: float
+
+
+class SliceFinding(Value):
+    """Where the model is weak: its error rate there, measured on items not used to find the slice, and on the rest."""
+
+    rule: str = Field(description="empty: items like the examples")
+    items: int
+    items_share: float
+    errors_share: float = Field(description="of all of the model's errors")
+    rate: float
+    low: float
+    high: float
+    rest_rate: float
+    examples: tuple[str, ...]
+
+
+class DatasetFindings(Value):
+    """Copies, outliers, overlapping classes and weak slices. Counts are of the items judged in this release."""
+
+    looked_for_copies: bool = Field(description="False: no columns to compare items by, or too few items")
+    copies: tuple[CopiesFinding, ...]
+    copied_items: int
+    conflicting_items: int
+    outliers: tuple[str, ...]
+    outlier_items: int
+    overlaps: tuple[OverlapFinding, ...]
+    slices: tuple[SliceFinding, ...]
+    second_opinions: int = Field(description="items whose label one more opinion could turn")
+
+
 class Findings(Value):
     method: str
     predictions_note: str
@@ -78,6 +136,9 @@ class Findings(Value):
     replaced_annotations: int = Field(description="annotations that a later one of the same annotator replaces")
     context_items: int = Field(description="items of earlier releases that were trained on")
     not_checked: tuple[str, ...]
+    canary_recall: float | None = Field(description="expected share of the wrong labels that were found")
+    canary_precision: float | None = Field(description="expected share of the flags that are right")
+    dataset: DatasetFindings
 
 
 def read_findings(store: Store, audit: Audit) -> Findings:

@@ -1,7 +1,8 @@
 """Out-of-sample predicted probabilities by scikit-learn, from what the contract names.
 
 Cross-validated: no item is predicted by a model that saw it. Copies of one item (equal features) stay in one fold, or a
-wrong label would vouch for itself. Seeds come from the contract; the same rows give the same probabilities.
+wrong label would vouch for itself. For embeddings and columns of numbers, the votes of the nearest neighbours are mixed
+in as far as they predict the labels. Seeds come from the contract; the same rows give the same probabilities.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ def predict(
     features: one per item (texts, or a float matrix (n, d)); labels (n,) int codes to train on. A class that a training
     part lacks gets a small probability, not none. With fewer than two classes, or two groups, all get the class shares.
     """
+    from labelaudit.detectors.evidence import pooled
+
     classes = len(contract.classes)
     shares = (np.bincount(labels, minlength=classes) + 1) / (len(labels) + classes)
     out = np.full((len(labels), classes), np.nan, np.float32)
@@ -41,6 +44,7 @@ def predict(
         out[wanted] = shares
         return out
     matrix = _vectorised(contract, features)
+    made = [out.copy() for _ in _models(contract, 1)]
     for fold in range(folds.max() + 1):
         if progress:
             progress(fold, int(folds.max()) + 1)
@@ -48,17 +52,16 @@ def predict(
         rest = folds != fold
         if not here.any():
             continue
-        seen = np.unique(labels[rest])
-        if len(seen) < 2:
-            out[here] = shares
-            continue
-        model = _model(contract)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # convergence: the probabilities are judged by the benchmark
-            model.fit(matrix[rest], labels[rest])
-        given = np.tile(shares * 1e-2, (int(here.sum()), 1))
-        given[:, model.classes_] += model.predict_proba(matrix[here])
-        out[here] = given / given.sum(1, keepdims=True)
+        one_class = len(np.unique(labels[rest])) < 2
+        for part, model in zip(made, _models(contract, int(rest.sum())), strict=True):
+            given = np.tile(shares * 1e-2, (int(here.sum()), 1))
+            if not one_class:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # convergence: the probabilities are judged by the benchmark
+                    model.fit(matrix[rest], labels[rest])
+                given[:, model.classes_] += model.predict_proba(matrix[here])
+            part[here] = given / given.sum(1, keepdims=True)
+    out[wanted] = pooled(labels[wanted], [part[wanted] for part in made])[0] if len(made) > 1 else made[0][wanted]
     return out
 
 
@@ -101,6 +104,25 @@ def _vectorised(contract: Contract, features: Sequence[Any] | np.ndarray) -> Any
         except ValueError:  # no words at all: the other part may have something
             continue
     return sp.hstack(made, "csr") if made else np.zeros((len(texts), 1), np.float32)
+
+
+def _models(contract: Contract, rows: int) -> list[Any]:
+    """To be trained on `rows`: the source's own model, and the neighbours' votes where they add to it.
+
+    To the pixels' model they add nothing (it is a kernel machine itself), and among texts there is no good distance.
+    """
+    from sklearn.impute import SimpleImputer
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from labelaudit.detectors.evidence import NEIGHBOURS
+
+    source = contract.predictions.source
+    if source not in ("embedding", "tabular"):
+        return [_model(contract)]
+    votes = KNeighborsClassifier(min(NEIGHBOURS, rows))
+    return [_model(contract), make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), votes)]
 
 
 def _model(contract: Contract) -> Any:

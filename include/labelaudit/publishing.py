@@ -20,7 +20,7 @@ from labelaudit.findings import read_findings
 from labelaudit.judging import read_counts
 from labelaudit.parquet_files import read_table
 from labelaudit.report.content import ReportContent, report_content
-from labelaudit.report.release import issues_csv, report_html
+from labelaudit.report.release import issues_csv, item_lists, report_html
 from labelaudit.store import Store
 from labelaudit.tables import Logged
 from labelaudit.values import Audit, Release, Verdict
@@ -67,13 +67,15 @@ def _publish_new(
     )
     tables.replace_release_rows(destination, layout.QUALITY, _quality(audit), audit.release)
     kept = labels.filter(pc.invert(labels["_removed"])).drop_columns("_removed")
+    lists = item_lists(kept)
+    internal = [name for name in kept.column_names if name.startswith("_")]
+    labels, kept = labels.drop_columns(internal), kept.drop_columns(internal)
     findings, before = read_findings(store, audit), read_counts(destination)
     content = report_content(contract, audit, verdict, findings, before, rename)
-    manifest = _write_files(contract, content, kept, audit, destination)
-    internal = report_content(contract, audit, verdict, findings, before, rename=None)
-    store.write(
-        layout.internal_report(contract.customer, contract.dataset, audit.release), report_html(contract, internal)
-    )
+    manifest = _write_files(contract, content, kept, lists, audit, destination)
+    plain = report_content(contract, audit, verdict, findings, before, rename=None)
+    key = layout.internal_report(contract.customer, contract.dataset, audit.release)
+    store.write(key, report_html(contract, plain))
     with store.local(audit.annotations) as path:
         store.upload(path, f"{layout.history(contract.customer, contract.dataset)}{audit.release}.parquet")
     logged = Logged(
@@ -121,9 +123,16 @@ def _quality(audit: Audit) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=table_schemas.QUALITY_SCHEMA)
 
 
-def _write_files(contract: Contract, content: ReportContent, labels: pa.Table, audit: Audit, destination: Store) -> str:
+def _write_files(
+    contract: Contract,
+    content: ReportContent,
+    labels: pa.Table,
+    lists: dict[str, bytes],
+    audit: Audit,
+    destination: Store,
+) -> str:
     """The files beside the tables; gives the sha256 of their manifest."""
-    files = {
+    files = lists | {
         "issues.csv": issues_csv(labels),
         "report.html": report_html(contract, content),
         "report.json": content.model_dump_json(indent=2).encode(),

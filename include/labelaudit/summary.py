@@ -94,7 +94,14 @@ def findings_of(work: Work) -> Findings:
         replaced_annotations=work.replaced,
         context_items=int((~scope).sum()),
         not_checked=tuple(work.not_checked),
+        canary_recall=_known(detection.canaries.recall),
+        canary_precision=_known(detection.canaries.precision),
+        dataset=work.dataset.findings,
     )
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def _vendors(work: Work) -> tuple[VendorFinding, ...]:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from labelaudit.detectors.canaries import Canaries, try_detector
-from labelaudit.detectors.consensus import aggregate_labels, interval
+from labelaudit.detectors.consensus import Consensus, aggregate_labels, interval
 from labelaudit.detectors.label_errors import find_label_errors, issue_rate_range, validated
+from labelaudit.detectors.second_opinions import order_second_opinions
 from labelaudit.errors import AuditImpossible
 from labelaudit.kernels import confident, scoring
 from labelaudit.kernels.agreement import krippendorff_alpha
-from labelaudit.kernels.calibration import error_probability
+from labelaudit.kernels.calibration import posterior
 
 NAME = "classification-3"
 """Name and version of the method: releases say by which one they were judged."""
@@ -26,6 +27,7 @@ class Detection:
     """By item (n,), sorted: items, given (most frequent label), label (published), label_quality (of the published
     label, in (0, 1)), is_issue, suggested; by row (m,): annotation_quality, annotation_is_issue; by annotator (A,):
     annotators, annotator_quality, annotator_low, annotator_high, annotator_labels. Labels are codes of the classes.
+    second_opinion (n,) in [0, 1): what one more label of the item is worth (detectors/second_opinions.py).
     canaries: how many wrong labels planted in a copy of these data the same method finds.
     """
 
@@ -46,6 +48,7 @@ class Detection:
     issue_rate_range: tuple[float, float, float] | None
     alpha: float | None
     method: str
+    second_opinion: np.ndarray
     canaries: Canaries
 
 
@@ -118,6 +121,7 @@ def _by_consensus(names, codes, counts, annotators, labels, pred_probs, classes,
         issue_rate_range=(min(flagged, expected), flagged, max(flagged, expected)),
         alpha=krippendorff_alpha(_vote_counts(codes, labels, len(names), classes)),
         method="consensus of annotators" + (" and predictions" if pred_probs is not None else ""),
+        second_opinion=order_second_opinions(made.posterior, _pool(made)).value,
         canaries=try_detector(labels, judged, by_row, classes, judge, 1 - right[wrong & judged], careless, seed),
     )
 
@@ -142,7 +146,8 @@ def _by_predictions(names, codes, counts, annotators, labels, pred_probs, classe
         score = scoring.scores(*arrays, noise)
         return scoring.flags(copy, seen.best, score, noise), score - scoring.bar(noise), seen.best
 
-    doubts = error_probability(labels, found.suggested_label, found.is_issue, by_row)
+    belief, transition = posterior(labels, found.suggested_label, found.is_issue, by_row)
+    doubts = 1 - belief[found.is_issue, labels[found.is_issue]]
     quality = (x + strength * mean) / (n + strength)
     low, high = interval(quality, n + strength)
     return Detection(
@@ -163,8 +168,15 @@ def _by_predictions(names, codes, counts, annotators, labels, pred_probs, classe
         issue_rate_range=issue_rate_range(labels[here], pred_probs[codes[here]], found.is_issue[here]),
         alpha=krippendorff_alpha(votes),
         method="predictions",
+        second_opinion=order_second_opinions(belief[row_of], transition).value,
         canaries=try_detector(labels, np.ones(len(labels), bool), by_row, classes, judge, doubts, seed=seed),
     )
+
+
+def _pool(made: Consensus) -> np.ndarray:
+    """How the annotators together label each true class, (K, K) rows sum to 1."""
+    pool = np.tensordot(made.annotator_labels / made.annotator_labels.sum(), made.confusion, 1)
+    return pool / pool.sum(1, keepdims=True)
 
 
 def _vote_counts(codes, labels, items: int, classes: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ from scipy.special import betaincinv
 
 from labelaudit.errors import InvalidInput
 from labelaudit.kernels import consensus
+from labelaudit.kernels.annotator_quality import annotator_quality
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,8 @@ class Consensus:
     """items (n,) sorted unique; label (n,) the likeliest class; quality (n,) in (0, 1), that it is right;
     annotators (A,) sorted unique; annotator_quality (A,) in (0, 1), that a label of theirs is right, with the 95 %
     interval annotator_low, annotator_high; annotator_labels (A,) labels given; posterior (n, K) and classes (K,);
-    majority (n,) the most frequent label; confusion (A, K, K) as [annotator, true, given].
+    majority (n,) the most frequent label; confusion (A, K, K) as [annotator, true, given]; gold_right of gold_labels
+    (A,): how many of an annotator's labels of items of known truth are right (0 of 0 without gold).
     """
 
     items: np.ndarray
@@ -32,14 +34,20 @@ class Consensus:
     posterior: np.ndarray
     majority: np.ndarray
     confusion: np.ndarray
+    gold_right: np.ndarray
+    gold_labels: np.ndarray
 
 
-def aggregate_labels(items, annotators, labels, pred_probs=None, classes: Sequence | None = None) -> Consensus:
+def aggregate_labels(
+    items, annotators, labels, pred_probs=None, classes: Sequence | None = None, gold: Mapping | Sequence | None = None
+) -> Consensus:
     """Find each item's label from the labels of several annotators.
 
     items, annotators, labels: arrays of equal length m, one row a label. pred_probs: float (n_items, K), out of sample,
     rows in the order of the sorted unique items, K in the order of `classes` (default: the sorted labels).
-    Raises InvalidInput where shapes, classes or probabilities do not fit.
+    gold: the true labels of some items, by item (a dict), or (n_items,) in the order of the sorted unique items with
+    None where the truth is not known: fixed, and what annotators are measured by first.
+    Raises InvalidInput where shapes, classes, probabilities or gold do not fit.
 
     >>> made = aggregate_labels(["a", "a", "a", "b", "b", "b"], list("xyzxyz"), ["cat", "cat", "dog"] + ["dog"] * 3)
     >>> made.label.tolist(), made.annotators.tolist()
@@ -50,35 +58,43 @@ def aggregate_labels(items, annotators, labels, pred_probs=None, classes: Sequen
         raise InvalidInput(
             f"items, annotators and labels must be (m,), m >= 1: {items.shape}, {annotators.shape}, {labels.shape}"
         )
-    known = np.unique(labels) if classes is None else np.asarray(list(classes))
-    item_names, item_codes = np.unique(items, return_inverse=True)
-    annotator_names, annotator_codes = np.unique(annotators, return_inverse=True)
-    codes = _codes(labels, known)
+    item_names, item_codes = codes_of(items)
+    annotator_names, annotator_codes = codes_of(annotators)
+    known = codes_of(labels)[0] if classes is None else np.asarray(list(classes))
+    codes = label_codes(labels, known, "labels")
     if pred_probs is not None:
-        pred_probs = np.asarray(pred_probs, dtype=np.float64)
+        pred_probs = np.asarray(pred_probs)
+        if pred_probs.dtype != np.float32:
+            pred_probs = pred_probs.astype(np.float64)
         if pred_probs.shape != (len(item_names), len(known)):
             raise InvalidInput(f"pred_probs must be {(len(item_names), len(known))}, not {pred_probs.shape}")
         if not (np.abs(pred_probs.sum(1) - 1) <= 0.05).all() or not (pred_probs >= 0).all():
             raise InvalidInput("every row of pred_probs must be a distribution")
+    truth = None if gold is None else _gold(gold, item_names, known)
     cast = consensus.votes(item_codes, annotator_codes, codes, len(item_names), len(known))
-    fitted = consensus.fit(cast, pred_probs)
+    counts = consensus.vote_counts(cast)
+    most = consensus.majority(counts, pred_probs)
+    fitted = consensus.fit(cast, pred_probs, truth, counts)
     best = fitted.posterior.argmax(1)
-    quality, given, strength = consensus.annotator_quality(cast, fitted)
-    # the pool's spread is itself known from these annotators only: it can't vouch for one of them without bound
-    low, high = interval(quality, given + np.minimum(strength, 10 * len(annotator_names)))
+    people = annotator_quality(cast, fitted)
+    consensus.soften(cast, fitted, truth)
+    low, high = interval(people.rate, people.weight)
+    gold_right, gold_labels = _against_gold(truth, item_codes, annotator_codes, codes, len(annotator_names))
     return Consensus(
         items=item_names,
         label=known[best],
         quality=_open(fitted.posterior.max(1)),
         annotators=annotator_names,
-        annotator_quality=_open(quality),
+        annotator_quality=_open(people.rate),
         annotator_low=low,
         annotator_high=high,
-        annotator_labels=given,
+        annotator_labels=people.labels,
         classes=known,
         posterior=fitted.posterior,
-        majority=known[consensus.majority(cast, pred_probs)],
+        majority=known[most],
         confusion=fitted.confusion,
+        gold_right=gold_right,
+        gold_labels=gold_labels,
     )
 
 
@@ -88,13 +104,60 @@ def interval(rate: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return betaincinv(a, b, 0.025), betaincinv(a, b, 0.975)
 
 
-def _codes(labels: np.ndarray, known: np.ndarray) -> np.ndarray:
+def codes_of(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """np.unique(values, return_inverse=True), several times faster for short texts.
+
+    Texts whose differing characters fit eight bytes are compared as whole numbers, which keep their order.
+    """
+    if values.dtype.kind == "U" and values.dtype.itemsize and values.dtype.isnative and len(values) > 1_000:
+        letters = np.ascontiguousarray(values).view(np.uint32).reshape(len(values), -1)
+        places = [at for at in range(letters.shape[1]) if (letters[:, at] != letters[0, at]).any()]
+        if len(places) <= 8 and all(letters[:, at].max() < 256 for at in places):
+            packed = np.zeros(len(values), np.uint64)
+            for at in places:
+                packed = (packed << np.uint64(8)) | letters[:, at]
+            first, codes = np.unique(packed, return_index=True, return_inverse=True)[1:]
+            return values[first], codes
+    names, codes = np.unique(values, return_inverse=True)
+    return names, codes
+
+
+def _gold(gold: Mapping | Sequence, items: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """(n,) code of the item's true class, or -1."""
+    if isinstance(gold, Mapping):
+        names = np.asarray(list(gold))
+        places = np.searchsorted(items, names).clip(0, len(items) - 1) if len(names) else np.zeros(0, int)
+        strange = items[places] != names
+        if strange.any():
+            raise InvalidInput(f"gold names item {names[strange].tolist()[0]!r}, which has no labels")
+        truths = np.asarray(list(gold.values()))
+    else:
+        given = np.asarray(gold, dtype=object)
+        if given.shape != items.shape:
+            raise InvalidInput(f"gold must be a dict, or {items.shape}, one value an item, not {given.shape}")
+        places = np.flatnonzero([value is not None and value == value for value in given])
+        truths = np.asarray(given[places].tolist())
+    out = np.full(len(items), -1)
+    if len(places):
+        out[places] = label_codes(truths, known, "gold")
+    return out
+
+
+def _against_gold(truth, items, annotators, labels, people: int) -> tuple[np.ndarray, np.ndarray]:
+    if truth is None:
+        return np.zeros(people, np.int64), np.zeros(people, np.int64)
+    rows = np.flatnonzero(truth[items] >= 0)
+    right = rows[truth[items[rows]] == labels[rows]]
+    return np.bincount(annotators[right], minlength=people), np.bincount(annotators[rows], minlength=people)
+
+
+def label_codes(labels: np.ndarray, known: np.ndarray, what: str) -> np.ndarray:
     order = np.argsort(known, kind="stable")
     places = np.searchsorted(known, labels, sorter=order).clip(0, len(known) - 1)
     codes = order[places]
     unknown = known[codes] != labels
     if unknown.any():
-        raise InvalidInput(f"labels holds {labels[unknown][0]!r}, which is not one of the classes")
+        raise InvalidInput(f"{what} holds {labels[unknown].tolist()[0]!r}, which is not one of the classes")
     return codes
 
 

@@ -31,14 +31,14 @@ def power(log_probs: np.ndarray, labels: np.ndarray) -> float:
     return float(np.exp(minimize_scalar(surprise, bounds=np.log([0.05, 20.0]), method="bounded").x))
 
 
-def error_probability(
+def posterior(
     labels: np.ndarray, suggested: np.ndarray, flagged: np.ndarray, pred_probs: np.ndarray
-) -> np.ndarray:
-    """Probability that each flagged label is wrong, in the order of the flagged rows.
+) -> tuple[np.ndarray, np.ndarray]:
+    """What each row's true class is, given its label too: ((n, K) rows sum to 1, the transition T (K, K) behind it).
 
     labels, suggested (n,) int codes; flagged (n,) bool; pred_probs (n, K). With Q the predictions, scaled to suit the
-    labels as corrected, and T the rates of wrong labels as flagged: 1 - Q_y T_yy / sum_k Q_k T_ky. It rests on the
-    model's own word: where the model errs with confidence, it says too much.
+    labels as corrected, and T the rates of wrong labels as flagged, [true, given]: proportional to Q_k T_ky. It rests
+    on the model's own word: where the model errs with confidence, it doubts the label too much.
     """
     classes = pred_probs.shape[1]
     corrected = np.where(flagged, suggested, labels)
@@ -47,9 +47,11 @@ def error_probability(
     np.fill_diagonal(rates, 0)
     rates /= np.maximum(np.bincount(corrected, minlength=classes), 1)[:, None]
     rates *= np.minimum(1, 0.6 / np.maximum(rates.sum(1, keepdims=True), 1e-9))
-    given = (rates + np.diag(1 - rates.sum(1))).T
-    step = max(1, len(labels) // ROWS)
-    log_probs = np.log(np.maximum(pred_probs[::step], 1e-9, dtype=np.float64))
-    scaled = power(log_probs, corrected[::step]) * np.log(np.maximum(pred_probs[flagged], 1e-9, dtype=np.float64))
-    joint = np.exp(scaled - scaled.max(1, keepdims=True)) * given[labels[flagged]]
-    return 1 - joint[np.arange(len(joint)), labels[flagged]] / joint.sum(1)
+    transition = rates + np.diag(1 - rates.sum(1))
+    log_probs = np.log(np.maximum(pred_probs, 1e-9, dtype=np.float64))
+    log_probs *= power(log_probs, corrected)
+    log_probs -= log_probs.max(1, keepdims=True)
+    joint = np.exp(log_probs, out=log_probs)
+    joint *= transition.T[labels]
+    joint /= joint.sum(1, keepdims=True)
+    return joint, transition

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from labelaudit.contract import Contract
-from labelaudit.findings import ClassFinding, Findings, PairFinding, VendorFinding, WorstItem
+from labelaudit.findings import ClassFinding, DatasetFindings, Findings, PairFinding, VendorFinding, WorstItem
 from labelaudit.judging import Counts
 from labelaudit.rates import wilson
 from labelaudit.values import Audit, CheckedDelivery, CheckOutcome, Count, RejectCount, Value, Verdict
@@ -76,7 +76,10 @@ class ReportContent(Value):
     superseded: tuple[str, ...]
     issue_rate_range: tuple[float, float, float] | None
     agreement: float | None
-    canaries: tuple[int, int] | None
+    canary_recall: float | None
+    canary_precision: float | None
+    canaries_planted: int
+    dataset_findings: DatasetFindings
     classes: tuple[ClassFinding, ...]
     pairs: tuple[PairFinding, ...]
     vendors: tuple[VendorFinding, ...]
@@ -128,7 +131,10 @@ def report_content(
         superseded=audit.superseded,
         issue_rate_range=audit.issue_rate_range,
         agreement=audit.alpha,
-        canaries=next(((int(one.x), int(one.n)) for one in audit.counts if one.metric == "canary" and one.n), None),
+        canary_recall=findings.canary_recall,
+        canary_precision=findings.canary_precision,
+        canaries_planted=next((int(one.n) for one in audit.counts if one.metric == "canary"), 0),
+        dataset_findings=_dataset(findings.dataset, names) if rename else findings.dataset,
         classes=findings.classes,
         pairs=findings.pairs,
         vendors=findings.vendors,
@@ -141,7 +147,7 @@ def report_content(
         before=trend[-2] if len(trend) > 1 else None,
         trend=trend,
         vendor_trends={one.vendor: _trend(counts, one.vendor) for one in findings.vendors},
-        not_checked=(*findings.not_checked, *_never_checked(contract)),
+        not_checked=(*findings.not_checked, *_never_checked(contract, findings.dataset)),
     )
 
 
@@ -194,10 +200,23 @@ def _seen(verdict: Verdict, names: dict[str, str | None]) -> Verdict:
     return verdict.model_copy(update={"breaches": breaches, "reason": reason})
 
 
-def _never_checked(contract: Contract) -> tuple[str, ...]:
+def _dataset(dataset: DatasetFindings, names: dict[str, str | None]) -> DatasetFindings:
+    """Without annotators' plain names."""
+    overlaps = tuple(
+        one.model_copy(update={"source": names.get(one.source) or "one annotator"})
+        if one.source and one.source_kind == "annotator"
+        else one
+        for one in dataset.overlaps
+    )
+    return dataset.model_copy(update={"overlaps": overlaps})
+
+
+def _never_checked(contract: Contract, dataset: DatasetFindings) -> tuple[str, ...]:
     """What this method can't see, said in every report."""
     said = ["No second person looked at these labels: the rates are a model-based range, no measured defect rate."]
     if contract.predictions.source == "none":
         said.append("Errors that all annotators of an item make alike can't be seen from agreement alone.")
-    said.append("Whether the items themselves are the right ones to label (sampling, duplicates) was not checked.")
+    if not dataset.looked_for_copies:
+        said.append("Copies, outliers and weak slices were not looked for: there is nothing to compare items by.")
+    said.append("Whether the items themselves are the right ones to label (sampling) was not checked.")
     return tuple(said)

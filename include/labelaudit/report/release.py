@@ -23,6 +23,31 @@ def report_html(contract: Contract, content: ReportContent) -> bytes:
     return render("report.html", report=content, contract=contract, pictures=pictures, charts=charts).encode()
 
 
+def item_lists(labels: pa.Table) -> dict[str, bytes]:
+    """Spreadsheets of what else is worth a look; `labels` with the run's own columns `_copy_of`, `_is_outlier` and
+    `_second_opinion`. A list that would be empty is left out."""
+    asked = labels.filter(pc.greater(labels["_second_opinion"], 1e-9))
+    asked = asked.take(pc.sort_indices(asked, [("_second_opinion", "descending"), ("item", "ascending")]))
+    copies = labels.filter(pc.is_valid(labels["_copy_of"]))
+    copies = copies.take(pc.sort_indices(copies, [("_copy_of", "ascending"), ("item", "ascending")]))
+    outliers = labels.filter(labels["_is_outlier"])
+    found = {
+        "second_opinions.csv": (asked, {"_second_opinion": "expected_gain"}),
+        "copies.csv": (copies, {"_copy_of": "copy_of"}),
+        "outliers.csv": (outliers, {}),
+    }
+    return {
+        name: _list(rows, {"item": "item"} | extra | {one: one for one in ("given_label", "label", "vendors")})
+        for name, (rows, extra) in found.items()
+        if rows.num_rows
+    }
+
+
+def _list(rows: pa.Table, names: dict[str, str]) -> bytes:
+    chosen = rows.select(list(names)).to_pylist()
+    return safe_csv(list(names.values()), ([row[name] for name in names] for row in chosen))
+
+
 def issues_csv(labels: pa.Table) -> bytes:
     """The likely wrong items of a release, the likeliest first."""
     found = labels.filter(labels["is_issue"]).select(ISSUE_COLUMNS)
