@@ -21,6 +21,7 @@ from labelaudit.contract import Contract
 from labelaudit.dataset_findings import Dataset, look_at_dataset
 from labelaudit.detectors import classification
 from labelaudit.errors import AuditImpossible
+from labelaudit.gold import read_gold
 from labelaudit.history import probabilities, read_history
 from labelaudit.parquet_files import read_table, write_table
 from labelaudit.store import Store
@@ -72,7 +73,7 @@ def audit(
     """
     accepted = [one for one in checked if one.accepted]
     superseded = _superseded(accepted, tables.published_deliveries(destination))
-    work = _work(contract, accepted, superseded, store, destination, progress)
+    work = _work(contract, found, accepted, superseded, store, destination, progress)
     prefix = layout.run(contract.customer, contract.dataset, found.run)
     keys = {name: f"{prefix}{name}" for name in ("labels.parquet", "annotations.parquet", "findings.json")}
     labels, annotations = _labels_table(work), _annotations_table(work)
@@ -96,7 +97,7 @@ def audit(
         annotations_rows=int(work.current.sum()),
         issues=int(pa.compute.sum(labels["is_issue"]).as_py() or 0),
         counts=counts_of(work, checked),
-        alpha=work.detection.alpha,
+        alpha=work.detection.agreement.alpha.value if work.detection.agreement else None,
         issue_rate_range=work.detection.issue_rate_range,
         detector=classification.NAME,
         predictions_note=work.predictions_note,
@@ -112,6 +113,7 @@ def _superseded(accepted: Sequence[CheckedDelivery], published: dict[str, str]) 
 
 def _work(
     contract: Contract,
+    found: Found,
     accepted: Sequence[CheckedDelivery],
     superseded: Sequence[str],
     store: Store,
@@ -119,6 +121,9 @@ def _work(
     progress: Progress | None,
 ) -> Work:
     new = pd.concat([_accepted_rows(contract, one, store) for one in accepted], ignore_index=True)
+    # when a label came, for drift: the release it was first judged in, and the delivery's place in that
+    place = {one.delivery.name: found.sequence + number / len(accepted) for number, one in enumerate(accepted)}
+    new["sequence"] = new["delivery"].map(place)
     names = [one.release for one in tables.log(destination)]
     limit = contract.history.max_items
     old, touched = read_history(contract, store, names, new["item"].unique(), superseded, limit)
@@ -140,7 +145,11 @@ def _work(
     features = _features(contract, rows, codes, len(items)) if contract.feature_columns else None
     pred_probs, note, not_checked = _predictions(contract, rows, items, codes, labels, in_scope, features, progress)
     people = rows[unique[1]].to_numpy(object).astype(str)
-    detection = classification.detect(items[codes], people, labels, pred_probs, len(classes), in_scope, contract.seed)
+    truths = read_gold(contract, store)
+    gold = classes.get_indexer([truths.get(item) for item in items.tolist()]) if truths else None
+    detection = classification.detect(
+        items[codes], people, labels, pred_probs, len(classes), in_scope, contract.seed, gold
+    )
     dataset = look_at_dataset(contract, items, features, detection, pred_probs, in_scope, labels, codes, people)
     return Work(
         contract=contract,

@@ -149,6 +149,22 @@ def deliver(
 
 
 @app.command()
+def gold(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV: item, label")],
+    to: Annotated[str, typer.Option("--to", metavar="CUSTOMER/DATASET")],
+    store: StoreOption = HERE,
+    contracts: ContractsOption = CONTRACTS,
+    as_json: JsonOption = False,
+) -> None:
+    """Put the labels that are known into the store, under the name that the contract gives in `gold`."""
+    from labelaudit.gold import put_gold
+
+    opened = open_store(store)
+    key, items = put_gold(_contract(contracts, to), opened, file)
+    _tell({"gold": opened.uri_of(key), "items": items}, as_json, f"{items} gold items are at {opened.uri_of(key)}")
+
+
+@app.command()
 def run(
     name: Annotated[str, typer.Argument(metavar="CUSTOMER/DATASET")],
     delivery: Annotated[list[str] | None, typer.Option(help="only this delivery (id, or vendor/id)")] = None,

@@ -198,6 +198,9 @@ class Contract(Model):
     columns: dict[ColumnName, Column]
     vendors: dict[Name, Vendor] = Field(min_length=1)
     predictions: Predictions
+    gold: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] | None = Field(
+        None, description="file of known labels (CSV: item, label), put into the store by `labelaudit gold`"
+    )
     checks: tuple[Check, ...] = ()
     tolerance: Tolerance = Tolerance()
     limits: Limits = Limits()

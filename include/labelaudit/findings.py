@@ -27,7 +27,8 @@ class PairFinding(Value):
 
 
 class VendorFinding(Value):
-    """One vendor in this release: annotations, likely wrong ones with a 95 % interval of their rate."""
+    """One vendor in this release: annotations, likely wrong ones with a 95 % interval of their rate; where several
+    vendors can be compared, the share that would be right if every vendor had the items of all, with its interval."""
 
     vendor: str
     items: int
@@ -35,6 +36,14 @@ class VendorFinding(Value):
     annotation_errors: int
     low: float
     high: float
+    fair_quality: float | None = None
+    fair_low: float | None = None
+    fair_high: float | None = None
+    differs: Literal["", "better", "worse"] = Field(
+        "", description="than the middling vendor, beyond chance and after allowing for how hard its items are"
+    )
+    gold_right: int = 0
+    gold_labels: int = 0
 
 
 class AnnotatorFinding(Value):
@@ -47,6 +56,23 @@ class AnnotatorFinding(Value):
     quality: float
     low: float
     high: float
+    gold_right: int = 0
+    gold_labels: int = 0
+    changed: bool = Field(False, description="the quality changed once, beyond chance")
+    before: float | None = None
+    after: float | None = None
+    labels_before: int | None = None
+
+
+class AgreementFinding(Value):
+    """Coefficients of the annotators' agreement, each (value, low, high) with its 95 % interval over items."""
+
+    alpha: tuple[float, float, float]
+    fleiss: tuple[float, float, float]
+    raw: tuple[float, float, float]
+    items: int
+    most_frequent: str
+    prevalence: float = Field(description="share of the most frequent class: agreement by chance grows with it")
 
 
 class WorstItem(Value):
@@ -139,6 +165,7 @@ class Findings(Value):
     canary_recall: float | None = Field(description="expected share of the wrong labels that were found")
     canary_precision: float | None = Field(description="expected share of the flags that are right")
     dataset: DatasetFindings
+    agreement: AgreementFinding | None = None
 
 
 def read_findings(store: Store, audit: Audit) -> Findings:

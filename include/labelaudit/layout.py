@@ -3,6 +3,7 @@
 `<store>/inbox`   what vendors deliver; never changed, never deleted by us
 `<store>/runs`    a run's own work: staged tables, rejects, check results; expires
 `<store>/history` accepted annotations with their features, internal; a row counts only if its release is published
+`<store>/gold`    items whose true label the customer knows
 `<store>/reports` the internal view of every release's report
 `<store>/rejections` one record and report for each rejected delivery, by its digest
 `<destination>`   the customer's: tables `labels`, `annotations`, `quality`, and `releases/<release>/`
@@ -66,6 +67,11 @@ def rejections(customer: str, dataset: str) -> str:
 
 def rejection(customer: str, dataset: str, vendor: str, delivery_id: str, digest: str) -> str:
     return f"{rejections(customer, dataset)}{vendor}/{delivery_id}-{digest[:12]}/"
+
+
+def gold(customer: str, dataset: str, name: str) -> str:
+    """The customer's known labels: no vendor may read them."""
+    return f"gold/{customer}/{dataset}/{name}"
 
 
 def annotator_key(customer: str) -> str:

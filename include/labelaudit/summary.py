@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from labelaudit.findings import (
-    AnnotatorFinding,
     ClassFinding,
     Findings,
     PairFinding,
-    VendorFinding,
     WorstItem,
 )
-from labelaudit.rates import wilson
+from labelaudit.people_findings import agreement_finding, annotator_findings, gold_counts, vendor_findings
 from labelaudit.values import CheckedDelivery, Count
 
 if TYPE_CHECKING:
@@ -29,7 +27,8 @@ TEXT_CHARACTERS = 600
 def counts_of(work: Work, checked: Sequence[CheckedDelivery]) -> tuple[Count, ...]:
     """issue (items), annotation_error (annotations), reject (rows), each over all, by vendor, and issues by class.
 
-    canary, canary_anywhere, canary_flagged: what Canaries counts.
+    canary, canary_anywhere, canary_flagged: what Canaries counts. gold: right labels of gold items, over all and by
+    vendor, where there are any.
     """
     detection, contract = work.detection, work.contract
     here = np.zeros(len(detection.items), bool)
@@ -51,6 +50,10 @@ def counts_of(work: Work, checked: Sequence[CheckedDelivery]) -> tuple[Count, ..
     counts.append(Count(metric="canary", x=tried.found, n=tried.planted))
     counts.append(Count(metric="canary_anywhere", x=tried.found_anywhere, n=tried.planted_anywhere))
     counts.append(Count(metric="canary_flagged", x=tried.flagged, n=tried.judged))
+    for vendor in ("", *sorted(set(vendors[work.current]))):
+        right, labels = gold_counts(work, work.current & ((vendors == vendor) | (vendor == "")))
+        if labels:
+            counts.append(Count(metric="gold", vendor=vendor, x=right, n=labels))
     delivered, rejected = Counter(), Counter()
     for one in checked:
         delivered[one.delivery.vendor] += one.delivered_rows
@@ -85,8 +88,8 @@ def findings_of(work: Work) -> Findings:
             PairFinding(given=names[one], suggested=names[other], items=items)
             for (one, other), items in sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))[:25]
         ),
-        vendors=_vendors(work),
-        annotators=_annotators(work),
+        vendors=vendor_findings(work),
+        annotators=annotator_findings(work),
         worst=_worst(work),
         new_items=work.new_items,
         judged_again=int(scope.sum()) - work.new_items,
@@ -97,55 +100,12 @@ def findings_of(work: Work) -> Findings:
         canary_recall=_known(detection.canaries.recall),
         canary_precision=_known(detection.canaries.precision),
         dataset=work.dataset.findings,
+        agreement=agreement_finding(work),
     )
 
 
 def _known(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
-
-
-def _vendors(work: Work) -> tuple[VendorFinding, ...]:
-    made = []
-    vendors = work.rows["vendor"].to_numpy()
-    for vendor in sorted(set(vendors[work.current])):
-        own = work.current & (vendors == vendor)
-        errors = int(work.detection.annotation_is_issue[own].sum())
-        low, high = wilson(errors, int(own.sum()))
-        made.append(
-            VendorFinding(
-                vendor=vendor,
-                items=len(np.unique(work.codes[own])),
-                annotations=int(own.sum()),
-                annotation_errors=errors,
-                low=low,
-                high=high,
-            )
-        )
-    return tuple(made)
-
-
-def _annotators(work: Work) -> tuple[AnnotatorFinding, ...]:
-    """Those of this release, the worst first."""
-    if "annotator" not in work.rows:
-        return ()
-    current = work.rows[work.current].groupby("annotator")
-    given = current.size()
-    vendors = current["vendor"].agg(lambda values: ",".join(sorted(set(values))))
-    detection = work.detection
-    made = [
-        AnnotatorFinding(
-            name=str(name),
-            vendors=vendors[name],
-            annotations=int(given[name]),
-            judged=int(detection.annotator_labels[place]),
-            quality=float(detection.annotator_quality[place]),
-            low=float(detection.annotator_low[place]),
-            high=float(detection.annotator_high[place]),
-        )
-        for place, name in enumerate(detection.annotators)
-        if name in given.index
-    ]
-    return tuple(sorted(made, key=lambda one: (one.quality, one.name)))
 
 
 def _worst(work: Work) -> tuple[WorstItem, ...]:

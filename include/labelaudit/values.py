@@ -125,7 +125,7 @@ class CheckedDelivery(Value):
 class Count(Value):
     """x of n: every rate is kept as its counts."""
 
-    metric: str = Field(description="issue | annotation_error | reject | canary | …")
+    metric: str = Field(description="issue | annotation_error | reject | canary | gold | …")
     vendor: str = Field("", description="empty: all")
     label: str = Field("", description="class; empty: all")
     x: float

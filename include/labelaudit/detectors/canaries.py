@@ -77,6 +77,8 @@ def try_detector(
     error_probability of the rows that the detector takes for wrong, as far as it knows; careless (m,): the expected
     error rate of each row's annotator, where it is known."""
     rng = np.random.default_rng(seed)
+    if not judged.any():
+        return Canaries(0, 0.0, float("nan"), 0, 0, 0, 0)
     taken, strength, suggested = judge(labels)
     taken = taken & judged
     rows = rng.permutation(np.flatnonzero(judged))

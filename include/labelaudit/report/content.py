@@ -6,7 +6,16 @@ from collections.abc import Callable
 from typing import Literal
 
 from labelaudit.contract import Contract
-from labelaudit.findings import ClassFinding, DatasetFindings, Findings, PairFinding, VendorFinding, WorstItem
+from labelaudit.findings import (
+    AgreementFinding,
+    AnnotatorFinding,
+    ClassFinding,
+    DatasetFindings,
+    Findings,
+    PairFinding,
+    VendorFinding,
+    WorstItem,
+)
 from labelaudit.judging import Counts
 from labelaudit.rates import wilson
 from labelaudit.values import Audit, CheckedDelivery, CheckOutcome, Count, RejectCount, Value, Verdict
@@ -27,16 +36,6 @@ class DeliveryLine(Value):
     rejects: tuple[RejectCount, ...]
     checks: tuple[CheckOutcome, ...]
     guideline: str | None
-
-
-class AnnotatorLine(Value):
-    name: str
-    vendors: str
-    annotations: int
-    judged: int
-    quality: float
-    low: float
-    high: float
 
 
 class Point(Value):
@@ -75,7 +74,7 @@ class ReportContent(Value):
     replaced_annotations: int
     superseded: tuple[str, ...]
     issue_rate_range: tuple[float, float, float] | None
-    agreement: float | None
+    agreement: AgreementFinding | None
     canary_recall: float | None
     canary_precision: float | None
     canaries_planted: int
@@ -83,7 +82,7 @@ class ReportContent(Value):
     classes: tuple[ClassFinding, ...]
     pairs: tuple[PairFinding, ...]
     vendors: tuple[VendorFinding, ...]
-    annotators: tuple[AnnotatorLine, ...]
+    annotators: tuple[AnnotatorFinding, ...]
     worst: tuple[WorstItem, ...]
     before: Point | None
     trend: tuple[Point, ...]
@@ -130,7 +129,7 @@ def report_content(
         replaced_annotations=findings.replaced_annotations,
         superseded=audit.superseded,
         issue_rate_range=audit.issue_rate_range,
-        agreement=audit.alpha,
+        agreement=findings.agreement,
         canary_recall=findings.canary_recall,
         canary_precision=findings.canary_precision,
         canaries_planted=next((int(one.n) for one in audit.counts if one.metric == "canary"), 0),
@@ -139,7 +138,7 @@ def report_content(
         pairs=findings.pairs,
         vendors=findings.vendors,
         annotators=tuple(
-            AnnotatorLine(**one.model_dump(exclude={"name"}), name=names[one.name])
+            one.model_copy(update={"name": names[one.name]})
             for one in findings.annotators
             if names[one.name] is not None
         ),
