@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -104,6 +105,9 @@ def test_evidence_of_several_models_and_of_neighbours_adds_up(digits):
     both = labelaudit.find_label_errors(labels, [weak, good, useless])
     near = labelaudit.find_label_errors(labels, weak, features=images)
     assert alone.weights == (1.0,)
+    assert labelaudit.find_label_errors(labels, np.stack([weak, good, useless])).weights == both.weights
+    frame = labelaudit.find_label_errors(pd.Series(labels), pd.DataFrame(weak))
+    assert np.array_equal(frame.label_quality, alone.label_quality)
     assert sum(both.weights) == pytest.approx(1)
     assert both.weights[2] < 0.02
     assert ranking(both) > ranking(alone) + 0.05

@@ -237,3 +237,29 @@ def test_a_guideline_read_in_two_ways_names_the_source_by_its_hash_only(folder_s
     report = destination.read(layout.release(outcome.release.release) + "report.html")
     assert b"differently" in report
     assert b"dan-the-other" not in report
+
+
+def test_where_the_model_is_weak_is_said_in_the_columns_words(folder_store, make_contract, put):
+    """Beyond age 60 the labels follow nothing that the columns show; a few ages are missing."""
+    rng = np.random.default_rng(5)
+    rows = []
+    for number in range(800):
+        age, size = rng.uniform(20, 80), rng.normal()
+        label = "cat" if (size > 0 if age < 60 else rng.random() < 0.5) else "dog"
+        rows.append((f"i{number:03d}", label, "" if number % 50 == 0 else round(age, 2), round(size, 3)))
+    number = {"type": "number", "nullable": True}
+    contract = make_contract(
+        columns={"item": {}, "label": {}, "age": number, "size": number},
+        predictions={"source": "tabular", "columns": ["age", "size"]},
+    )
+    put(folder_store, contract, as_csv(rows, ("item", "label", "age", "size")))
+    outcome = audit(contract, folder_store)
+    found = read_findings(folder_store, outcome.audit).dataset
+    assert found.slices
+    weakest = found.slices[0]
+    assert "age" in weakest.rule
+    assert weakest.low > weakest.rest_rate
+    assert weakest.errors_share > 2 * weakest.items_share
+    destination = steps.open_destination(contract, folder_store)
+    report = destination.read(layout.release(outcome.release.release) + "report.html").decode()
+    assert "Where the model is weak" in report

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from labelaudit.detectors.outliers import Outliers, find_outliers
     from labelaudit.detectors.overlap import Overlap, find_overlapping_classes
     from labelaudit.detectors.second_opinions import SecondOpinions, order_second_opinions
-    from labelaudit.detectors.shards import ShardedLabelErrors, find_label_errors_in_shards
+    from labelaudit.detectors.shards import ShardedLabelErrors, ShardLabels, find_label_errors_in_shards
     from labelaudit.detectors.slices import Slice, find_weak_slices
     from labelaudit.detectors.vendors import VendorQuality, item_difficulty, vendor_quality
 
@@ -33,6 +33,7 @@ _WHERE = {
     "Outliers": "outliers",
     "Overlap": "overlap",
     "SecondOpinions": "second_opinions",
+    "ShardLabels": "shards",
     "ShardedLabelErrors": "shards",
     "Slice": "slices",
     "VendorQuality": "vendors",
@@ -60,6 +61,7 @@ __all__ = [
     "Outliers",
     "Overlap",
     "SecondOpinions",
+    "ShardLabels",
     "ShardedLabelErrors",
     "Slice",
     "VendorQuality",

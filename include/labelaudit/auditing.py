@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +21,8 @@ from labelaudit.dataset_findings import Dataset, look_at_dataset
 from labelaudit.detectors import classification
 from labelaudit.errors import AuditImpossible
 from labelaudit.gold import read_gold
-from labelaudit.history import probabilities, read_history
+from labelaudit.history import read_history
+from labelaudit.item_predictions import features_of, predictions_of
 from labelaudit.parquet_files import read_table, write_table
 from labelaudit.store import Store
 from labelaudit.summary import counts_of, findings_of
@@ -142,8 +142,8 @@ def _work(
             f"the history of {contract.id} holds labels {lost[:5]} that are no class of the contract any more."
             " Add the class again, or publish to a new dataset."
         )
-    features = _features(contract, rows, codes, len(items)) if contract.feature_columns else None
-    pred_probs, note, not_checked = _predictions(contract, rows, items, codes, labels, in_scope, features, progress)
+    features = features_of(contract, rows, codes, len(items)) if contract.feature_columns else None
+    pred_probs, note, not_checked = predictions_of(contract, rows, items, codes, labels, in_scope, features, progress)
     people = rows[unique[1]].to_numpy(object).astype(str)
     truths = read_gold(contract, store)
     gold = classes.get_indexer([truths.get(item) for item in items.tolist()]) if truths else None
@@ -178,63 +178,6 @@ def _accepted_rows(contract: Contract, checked: CheckedDelivery, store: Store) -
         apart = read_table(store, checked.predictions, ["item", "pred_probs"]).to_pandas()
         rows["pred_probs"] = rows["item"].map(apart.set_index("item")["pred_probs"])
     return rows.assign(vendor=checked.delivery.vendor, delivery=checked.delivery.name)
-
-
-def _predictions(
-    contract: Contract,
-    rows: pd.DataFrame,
-    items: np.ndarray,
-    codes: np.ndarray,
-    labels: np.ndarray,
-    in_scope: np.ndarray,
-    features: Any,
-    progress: Progress | None,
-) -> tuple[np.ndarray | None, str, list[str]]:
-    """Probabilities by item (n, K) or None, how they came about, and what was not checked."""
-    source, classes = contract.predictions.source, len(contract.classes)
-    if source == "none":
-        return None, "no predictions: labels are judged by the annotators' agreement", []
-    votes = np.zeros((len(items), classes))
-    np.add.at(votes, (codes, labels), 1)
-    by_row = probabilities(rows, classes)
-    have = ~np.isnan(by_row[:, 0])
-    sums, counts = np.zeros((len(items), classes)), np.bincount(codes[have], minlength=len(items))
-    np.add.at(sums, codes[have], by_row[have])
-    out = sums / np.maximum(counts, 1)[:, None]
-    wanted = counts == 0
-    shares = (votes.sum(0) + 1) / (votes.sum() + classes)
-    not_checked: list[str] = []
-    if source == "delivered":
-        note = f"predictions as delivered, for {int((~wanted).sum())} of {len(items)} items"
-        out[wanted] = shares
-        if missing := items[wanted & in_scope].tolist():
-            shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
-            not_checked.append(
-                f"{len(missing)} items without predictions were judged by their annotators only: {shown}"
-            )
-    else:
-        from labelaudit.predictions import FOLDS, predict
-
-        wanted |= in_scope
-        out[wanted] = predict(contract, features, votes.argmax(1), wanted, progress)[wanted]
-        columns = ", ".join(contract.feature_columns)
-        note = f"predictions from {source} ({columns}), {FOLDS}-fold cross-validated, on {len(items)} items"
-    return out / out.sum(1, keepdims=True), note, not_checked
-
-
-def _features(contract: Contract, rows: pd.DataFrame, codes: np.ndarray, items: int):
-    """One feature value an item: that of its last row."""
-    last = np.zeros(items, np.int64)
-    last[codes] = np.arange(len(rows))
-    chosen = rows.iloc[last]
-    if contract.predictions.source == "text":
-        return chosen[contract.predictions.column].tolist()
-    if contract.predictions.source == "tabular":
-        return chosen[list(contract.predictions.columns)].to_numpy(np.float64)
-    length = contract.columns[contract.predictions.column].length
-    empty = np.zeros(length, np.float32)
-    cells = chosen[contract.predictions.column]
-    return np.stack([np.asarray(cell, np.float32) if cell is not None else empty for cell in cells])
 
 
 def _labels_table(work: Work) -> pa.Table:

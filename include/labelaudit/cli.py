@@ -5,23 +5,19 @@ from __future__ import annotations
 import json
 import secrets
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
 from labelaudit import contracts as contract_files
 from labelaudit import layout, steps
+from labelaudit.cli_output import err, show, tell, watched
 from labelaudit.contract import Contract
 from labelaudit.errors import ContractError, InvalidInput, LabelauditError
-from labelaudit.store import Store, open_store
-from labelaudit.values import Outcome
+from labelaudit.store import open_store
 
 ACCEPTED, FAILED, HELD, REJECTED = 0, 1, 2, 3
 EXIT_OF = {"published": ACCEPTED, "nothing": ACCEPTED, "held": HELD, "rejected": REJECTED}
@@ -33,7 +29,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-out, err = Console(), Console(stderr=True)
 
 StoreOption = Annotated[str, typer.Option("--store", envvar="LABELAUDIT_STORE", help="file:///folder or s3://bucket")]
 ContractsOption = Annotated[
@@ -75,7 +70,7 @@ def new(
         raise InvalidInput(f"{path} is there already; delete it first, or choose another name")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
-    _tell({"contract": str(path)}, as_json, f"Wrote {path}. Read it, correct it, then: labelaudit contracts")
+    tell({"contract": str(path)}, as_json, f"Wrote {path}. Read it, correct it, then: labelaudit contracts")
 
 
 @app.command("contracts")
@@ -104,7 +99,7 @@ def check_contracts(
         )
     for error in broken:
         table.add_row(escape(error.where), "", "", "", "", "[red]broken[/red]")
-    _tell({"contracts": [contract.id for contract in good], "problems": problems}, as_json, table)
+    tell({"contracts": [contract.id for contract in good], "problems": problems}, as_json, table)
     for where, lines in problems.items():
         for line in lines:
             err.print(f"{escape(where)}: {escape(line)}", highlight=False, soft_wrap=True)
@@ -132,7 +127,7 @@ def deliver(
     contract = _contract(contracts, to)
     if vendor not in contract.vendors:
         raise InvalidInput(f"{contract.id} has no vendor {vendor!r}; it has {', '.join(contract.vendors)}")
-    with _watched("deliver", as_json) as progress:
+    with watched("deliver", as_json) as progress:
         folder = manifests.deliver(
             open_store(store),
             contract.customer,
@@ -145,7 +140,7 @@ def deliver(
             progress=progress,
         )
     told = f"Delivered {len(files)} file(s). To audit: labelaudit run {contract.id} --store {store}"
-    _tell({"delivery": f"{vendor}/{delivery}", "folder": folder}, as_json, told)
+    tell({"delivery": f"{vendor}/{delivery}", "folder": folder}, as_json, told)
 
 
 @app.command()
@@ -161,7 +156,7 @@ def gold(
 
     opened = open_store(store)
     key, items = put_gold(_contract(contracts, to), opened, file)
-    _tell({"gold": opened.uri_of(key), "items": items}, as_json, f"{items} gold items are at {opened.uri_of(key)}")
+    tell({"gold": opened.uri_of(key), "items": items}, as_json, f"{items} gold items are at {opened.uri_of(key)}")
 
 
 @app.command()
@@ -192,11 +187,11 @@ def run(
         again=again,
         hold=hold,
         publish_held=publish_held,
-        watch=lambda step: _watched(step, as_json),
+        watch=lambda step: watched(step, as_json),
     )
-    _tell(outcome.model_dump(mode="json"), as_json, None)
+    tell(outcome.model_dump(mode="json"), as_json, None)
     if not as_json:
-        _show(contract, outcome, opened)
+        show(contract, outcome, opened)
     raise typer.Exit(EXIT_OF[outcome.status])
 
 
@@ -231,7 +226,7 @@ def releases(
         }
         shown = [str(rows[-1][key]) for key in ("items", "issues", "rejected_rows")]
         table.add_row(one.release, ", ".join(one.deliveries), *shown, report)
-    _tell(rows, as_json, table)
+    tell(rows, as_json, table)
 
 
 @app.command()
@@ -249,11 +244,11 @@ def verify(
         destination = open_store(name)
     else:
         destination = steps.open_destination(_contract(contracts, name), open_store(store))
-    with _watched("verify", as_json) as progress:
+    with watched("verify", as_json) as progress:
         found = verifying.verify(destination, release, progress)
     rows = f"{found.rows} rows" if found.rows_checked else "its rows have expired and were not checked"
     told = f"[green]{found.release} is whole[/green]: {found.files} files, {rows}, digest {found.digest}"
-    _tell(found.model_dump(), as_json, told)
+    tell(found.model_dump(), as_json, told)
 
 
 @app.command()
@@ -272,7 +267,7 @@ def expire(
     opened = open_store(store)
     found = expiry.expire(contract, opened, steps.open_destination(contract, opened), time.time())
     told = f"Removed {found.run_files} files of old runs and {found.table_files} of old table versions."
-    _tell(found.model_dump(), as_json, told)
+    tell(found.model_dump(), as_json, told)
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -289,45 +284,3 @@ def _contract(folder: Path, name: str) -> Contract:
         there = ", ".join(f"{one.parent.name}/{one.stem}" for one in contract_files.contract_paths(folder)) or "none"
         raise ContractError(f"{name}.yaml", [f"is not below {folder.resolve()}; there are: {there}"])
     return contract_files.read_contract(path)
-
-
-def _tell(value: Any, as_json: bool, text: Any) -> None:
-    if as_json:
-        print(json.dumps(value, indent=2, ensure_ascii=False))
-    elif text is not None:
-        out.print(text, highlight=False)
-
-
-@contextmanager
-def _watched(step: str, as_json: bool) -> Iterator[steps.Progress | None]:
-    """A progress bar on stderr, where a person looks on."""
-    if as_json or not err.is_terminal:
-        yield None
-        return
-    columns = (TextColumn("{task.description:32}"), BarColumn(), TextColumn("{task.completed}"), TimeElapsedColumn())
-    with Progress(*columns, console=err) as bars:
-        task = bars.add_task(step, total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total or None)
-        bars.update(task, total=1, completed=1)
-
-
-def _show(contract: Contract, outcome: Outcome, store: Store) -> None:
-    if outcome.status == "nothing":
-        out.print(f"Nothing waits for {contract.id}.")
-    for one in outcome.rejected:
-        out.print(f"[red]rejected[/red] {one.delivery.name}: {escape(one.refusal.message)}", highlight=False)
-        out.print(f"  for the vendor: {store.uri_of(one.report)}", highlight=False, soft_wrap=True)
-    if outcome.verdict:
-        for breach in outcome.verdict.breaches:
-            out.print(f"[yellow]breach[/yellow] {escape(breach.message)}", highlight=False)
-    if outcome.status == "held":
-        out.print("[yellow]held[/yellow]: nothing is published. Publish with --publish-held 'why'.")
-    if outcome.release:
-        one = outcome.release
-        state = "was published before" if one.already else "is published"
-        out.print(
-            f"[green]{one.release}[/green] {state}: {one.items} items, {one.issues} likely wrong;"
-            f" {one.accepted_rows} rows accepted, {one.rejected_rows} rejected",
-            highlight=False,
-        )
-        out.print(f"  report: {one.report}", highlight=False, soft_wrap=True)

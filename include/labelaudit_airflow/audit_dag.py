@@ -34,6 +34,10 @@ In: `inbox/<vendor>/{id}/<delivery>/` of the store, from {vendors}. Out: the Del
 * **`find`, `publish`: StorageUnavailable**: the store does not answer; retried three times, then clear the task.
 * **`publish`: ReleaseConflict**: another run published first. Clear the run from `find`.
 * **`detect`: AuditImpossible**: no predictions and no item with two annotators. Mend the contract.
+* **`detect`: ContractError about `gold`**: the file of known labels is missing in the store, or a line of it is wrong.
+  `labelaudit gold FILE --to {id}`, then clear the task.
+* **A breach that says "audit invalid"**: the detector finds no more of the wrong labels planted for it than of any
+  labels. Look at the predictions (or the overlap of annotators) before anything else.
 * **`alert` fails**: the release is out; only the message is missing. Mend the Connection, clear the task.
 
 Every task is safe to clear at any time: nothing is published twice, or half.

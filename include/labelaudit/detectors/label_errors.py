@@ -41,7 +41,8 @@ def find_label_errors(labels, pred_probs, features=None) -> LabelErrors:
     >>> found.is_issue.tolist(), found.suggested_label.tolist()
     ([False, False, True, False], [0, 1, 0, 1])
     """
-    several = len(pred_probs) and np.ndim(pred_probs[0]) == 2
+    listed = isinstance(pred_probs, list | tuple) and len(pred_probs) > 0
+    several = np.ndim(pred_probs[0]) == 2 if listed else getattr(pred_probs, "ndim", 0) == 3
     labels, models = _models(labels, pred_probs if several else [pred_probs])
     if features is not None:
         models.append(neighbour_probs(labels, features, models[0].shape[1]))

@@ -26,6 +26,9 @@ T = TypeVar("T")
 PART_ROWS = 4096
 """Rows below which a second thread costs more than it gains."""
 
+FEW_CLASSES = 128
+"""Classes up to which every part of the rows counts into a table of its own."""
+
 UNIFORM = 0.1
 """Share of the wrong labels that is spread evenly over the classes: no confusion is impossible."""
 
@@ -61,11 +64,12 @@ class Noise:
 
 @dataclass(frozen=True)
 class Look:
-    """One shard, seen with the thresholds: best (n,) argmax of P, true (n,) confident class or -1; confidence, the
-    fixed-point sum of max P; agreed (2, K), that of P_y by class where best is y, and how many rows that are."""
+    """One shard, seen with the thresholds: best (n,) argmax of P; joint (K, K) counts [confident class, label];
+    confidence, the fixed-point sum of max P; agreed (2, K), that of P_y by class where best is y, and how many rows
+    that are."""
 
     best: np.ndarray
-    true: np.ndarray
+    joint: np.ndarray
     confidence: int
     agreed: np.ndarray
 
@@ -102,9 +106,9 @@ class Tally:
         """t (K,). A class without rows has no threshold of its own: only certainty is confident."""
         return _means(self.sums, self.counts)
 
-    def add(self, labels: np.ndarray, seen: Look) -> None:
+    def add(self, seen: Look) -> None:
         """Second pass: the confident joint, and how sure and how right the model is."""
-        compiled.count_pairs(seen.true, labels, self.joint)
+        self.joint += seen.joint
         self.agreed += seen.agreed
         self.confidence += seen.confidence
 
@@ -130,19 +134,27 @@ def _means(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 def look(labels: np.ndarray, pred_probs: np.ndarray, thresholds: np.ndarray) -> Look:
     """See every row once. Raises InvalidInput at a row that is no distribution (sum within .05 of 1, none negative)."""
-    rows, inverse = len(labels), (1 / thresholds).astype(np.float32)
+    rows, classes, inverse = len(labels), len(thresholds), (1 / thresholds).astype(np.float32)
     best, true = np.empty(rows, np.int64), np.empty(rows, np.int32)
+    joint, few = np.zeros((classes, classes), np.int64), classes <= FEW_CLASSES
 
-    def one(part: slice) -> tuple[int, int, np.ndarray]:
-        agreed = np.zeros((2, len(thresholds)), np.int64)
+    def one(part: slice) -> tuple[int, int, np.ndarray, np.ndarray | int]:
+        agreed, pairs = np.zeros((2, classes), np.int64), 0
         bad, confidence = compiled.survey(labels[part], pred_probs[part], inverse, best[part], true[part], *agreed)
-        return (-1 if bad < 0 else bad + part.start), confidence, agreed
+        if bad < 0 and few:
+            pairs = np.zeros_like(joint)
+            compiled.count_pairs(true[part], labels[part], pairs)
+        return (-1 if bad < 0 else bad + part.start), confidence, agreed, pairs
 
     found = in_parts(one, rows)
     if wrong := [bad for bad, *_ in found if bad >= 0]:
         row = pred_probs[wrong[0]]
         raise InvalidInput(f"pred_probs[{wrong[0]}] is no distribution: {row[:10]} (sum {row.sum():.4f})")
-    return Look(best, true, sum(one[1] for one in found), sum(one[2] for one in found))
+    if few:
+        joint += sum(pairs for *_, pairs in found)
+    else:
+        compiled.count_pairs(true, labels, joint)
+    return Look(best, joint, sum(one[1] for one in found), sum(one[2] for one in found))
 
 
 def survey(labels: np.ndarray, pred_probs: np.ndarray) -> tuple[Noise, Look]:
@@ -150,7 +162,7 @@ def survey(labels: np.ndarray, pred_probs: np.ndarray) -> tuple[Noise, Look]:
     tally = Tally(pred_probs.shape[1])
     tally.add_own(labels, pred_probs)
     seen = look(labels, pred_probs, tally.thresholds())
-    tally.add(labels, seen)
+    tally.add(seen)
     return tally.noise(), seen
 
 

@@ -16,6 +16,7 @@ LEAST = 1e-30
 """A probability of zero is taken for this much: no logarithm of nothing, and next to no ties."""
 
 # Order within a row is the compiler's (the same for every row), but NaN stays NaN: _total is what finds it.
+# Functions take the matrix and a row's number: numba counts references to views of rows, which takes its time.
 _exact = njit(nogil=True, cache=True, fastmath={"reassoc", "nsz", "contract"})
 _quick = njit(nogil=True, cache=True, fastmath=True)
 _strict = njit(nogil=True, cache=True)
@@ -33,31 +34,31 @@ def _value(bits):
 
 
 @_exact
-def _total(p):
+def _total(pred_probs, i):
     total = np.float32(0)
-    for k in range(len(p)):
-        total += p[k]
+    for k in range(pred_probs.shape[1]):
+        total += pred_probs[i, k]
     return total
 
 
 @_quick
-def _extremes(p, inverse):
+def _extremes(pred_probs, i, inverse):
     """The least and the greatest probability, and the greatest ratio to the thresholds, as bits."""
-    least = most = ratio = _bits(p[0])
-    for k in range(len(p)):
-        bits = _bits(p[k])
+    least = most = ratio = _bits(pred_probs[i, 0])
+    for k in range(pred_probs.shape[1]):
+        bits = _bits(pred_probs[i, k])
         least = min(least, bits)
         most = max(most, bits)
-        ratio = max(ratio, _bits(p[k] * inverse[k]))
+        ratio = max(ratio, _bits(pred_probs[i, k] * inverse[k]))
     return least, most, ratio
 
 
 @_quick
-def _rivals(p, weights):
+def _rivals(pred_probs, i, weights, y):
     """Sum and maximum (as bits) of the weighted probabilities."""
     total, most = np.float32(0), np.int32(0)
-    for k in range(len(p)):
-        evidence = p[k] * weights[k]
+    for k in range(pred_probs.shape[1]):
+        evidence = pred_probs[i, k] * weights[y, k]
         total += evidence
         most = max(most, _bits(evidence))
     return total, most
@@ -83,42 +84,68 @@ def survey(labels, pred_probs, inverse, best, true, agreed, agreements):
     """
     confidence = np.int64(0)
     for i in range(len(labels)):
-        p = pred_probs[i]
         y = labels[i]
-        total = _total(p)
-        least, most, ratio = _extremes(p, inverse)
-        if not (abs(total - 1) <= 0.05) or (least < 0 and p.min() < 0):  # -0.0 is no negative probability
+        total = _total(pred_probs, i)
+        least, most, ratio = _extremes(pred_probs, i, inverse)
+        if not (abs(total - 1) <= 0.05) or (
+            least < 0 and _any_negative(pred_probs, i)
+        ):  # -0.0 is no negative probability
             return i, confidence
         most, ratio = _value(most), _value(ratio)
         fixed = np.int64(np.float64(most) * FIXED)
         confidence += fixed
-        if p[y] >= most:
+        if pred_probs[i, y] >= most:
             best[i] = y
             agreed[y] += fixed
             agreements[y] += 1
         else:
-            best[i] = _first(p, most)
+            best[i] = _first(pred_probs, i, most)
         if ratio < 1:
             true[i] = -1
         else:
-            true[i] = y if p[y] * inverse[y] >= ratio else _first_scaled(p, inverse, ratio)
+            true[i] = y if pred_probs[i, y] * inverse[y] >= ratio else _first_scaled(pred_probs, i, inverse, ratio)
     return -1, confidence
 
 
+@_quick
+def _most(pred_probs, i):
+    most = _bits(pred_probs[i, 0])
+    for k in range(pred_probs.shape[1]):
+        most = max(most, _bits(pred_probs[i, k]))
+    return most
+
+
 @_strict
-def _first(p, value):
-    for k in range(len(p)):
-        if p[k] >= value:
+def likeliest(labels, pred_probs, best):
+    """Fills best (n,) as survey() does, of rows that survey() has passed."""
+    for i in range(len(labels)):
+        most = _value(_most(pred_probs, i))
+        best[i] = labels[i] if pred_probs[i, labels[i]] >= most else _first(pred_probs, i, most)
+
+
+@_strict
+def _any_negative(pred_probs, i):
+    """-0.0, whose bits are those of the least integer, is no negative probability."""
+    found = False
+    for k in range(pred_probs.shape[1]):
+        found |= pred_probs[i, k] < 0
+    return found
+
+
+@_strict
+def _first(pred_probs, i, value):
+    for k in range(pred_probs.shape[1]):
+        if pred_probs[i, k] >= value:
             return k
     return 0
 
 
 @_strict
-def _first_scaled(p, inverse, value):
+def _first_scaled(pred_probs, i, inverse, value):
     """Where the greatest ratio is; the compiler may have rounded it otherwise than here, so by maximum."""
-    where, most = 0, p[0] * inverse[0]
-    for k in range(1, len(p)):
-        ratio = p[k] * inverse[k]
+    where, most = 0, pred_probs[i, 0] * inverse[0]
+    for k in range(1, pred_probs.shape[1]):
+        ratio = pred_probs[i, k] * inverse[k]
         if ratio > most:
             where, most = k, ratio
     return where
@@ -131,10 +158,9 @@ def score(labels, pred_probs, weights, own, margin, out):
     weights W (K, K) float32, as [given, true] with 0 on the diagonal; own (K,).
     """
     for i in range(len(labels)):
-        p = pred_probs[i]
         y = labels[i]
-        total, most = _rivals(p, weights[y])
-        mine = max(np.float64(p[y]), LEAST) * own[y]
+        total, most = _rivals(pred_probs, i, weights, y)
+        mine = max(np.float64(pred_probs[i, y]), LEAST) * own[y]
         odds = max(np.float64(total), LEAST) / mine
         if margin > 0:
             out[i] = np.log(odds) + margin * np.log(max(np.float64(_value(most)), LEAST) / mine)

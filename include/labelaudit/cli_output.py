@@ -1,0 +1,61 @@
+"""What the command line says: sentences for people, JSON for programs, progress where a person looks on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from labelaudit import steps
+from labelaudit.contract import Contract
+from labelaudit.store import Store
+from labelaudit.values import Outcome
+
+out, err = Console(), Console(stderr=True)
+
+
+def tell(value: Any, as_json: bool, text: Any) -> None:
+    if as_json:
+        print(json.dumps(value, indent=2, ensure_ascii=False))
+    elif text is not None:
+        out.print(text, highlight=False)
+
+
+@contextmanager
+def watched(step: str, as_json: bool) -> Iterator[steps.Progress | None]:
+    """A progress bar on stderr, where a person looks on."""
+    if as_json or not err.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description:32}"), BarColumn(), TextColumn("{task.completed}"), TimeElapsedColumn())
+    with Progress(*columns, console=err) as bars:
+        task = bars.add_task(step, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total or None)
+        bars.update(task, total=1, completed=1)
+
+
+def show(contract: Contract, outcome: Outcome, store: Store) -> None:
+    if outcome.status == "nothing":
+        out.print(f"Nothing waits for {contract.id}.")
+    for one in outcome.rejected:
+        out.print(f"[red]rejected[/red] {one.delivery.name}: {escape(one.refusal.message)}", highlight=False)
+        out.print(f"  for the vendor: {store.uri_of(one.report)}", highlight=False, soft_wrap=True)
+    if outcome.verdict:
+        for breach in outcome.verdict.breaches:
+            out.print(f"[yellow]breach[/yellow] {escape(breach.message)}", highlight=False)
+    if outcome.status == "held":
+        out.print("[yellow]held[/yellow]: nothing is published. Publish with --publish-held 'why'.")
+    if outcome.release:
+        one = outcome.release
+        state = "was published before" if one.already else "is published"
+        out.print(
+            f"[green]{one.release}[/green] {state}: {one.items} items, {one.issues} likely wrong;"
+            f" {one.accepted_rows} rows accepted, {one.rejected_rows} rejected",
+            highlight=False,
+        )
+        out.print(f"  report: {one.report}", highlight=False, soft_wrap=True)
