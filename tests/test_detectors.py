@@ -23,8 +23,8 @@ from labelaudit.kernels.agreement import krippendorff_alpha
 
 PUBLIC = {
     "cifar10n_agg__resnet18": (0.979, 0.80),
-    "cifar10s__resnet18": (0.998, 0.94),
-    "cifar10s__swin": (0.9995, 0.98),
+    "cifar10s__resnet18": (0.998, 0.96),
+    "cifar10s__swin": (0.9995, 0.99),
     "cifar10n_agg__twins": (0.991, 0.88),
 }
 """AUROC of the score and F1 of the flags that are never to be lost again."""
@@ -69,12 +69,12 @@ def test_accuracy_floor_on_public_labels(name: str):
 @needs_public_data
 @pytest.mark.parametrize("name", PUBLIC)
 def test_canaries_tell_the_recall_of_public_labels(name: str):
-    """Within 3 points of the truth; the expected precision, which rests on the model's own word, within 7."""
+    """Within 5 points of the truth; the expected precision, which rests on the model's own word, within 6."""
     labels, pred_probs, wrong = public_data.label_noise()[name]
     found = classification.detect(np.char.zfill(np.arange(len(labels)).astype(str), 6), None, labels, pred_probs, 10)
     right = (found.is_issue & wrong).sum()
-    assert found.canaries.recall == pytest.approx(right / wrong.sum(), abs=0.03)
-    assert found.canaries.precision == pytest.approx(right / found.is_issue.sum(), abs=0.07)
+    assert found.canaries.recall == pytest.approx(right / wrong.sum(), abs=0.05)
+    assert found.canaries.precision == pytest.approx(right / found.is_issue.sum(), abs=0.06)
 
 
 @needs_public_data

@@ -40,7 +40,7 @@ class Noise:
     thresholds t (K,), mean P_k over the rows labelled k; agreed (K,), the same over those of them that the model also
     takes for k; joint (K, K) counts [true, given]; disagreement, the share of rows whose argmax is not y; gap, by how
     much the model's mean confidence exceeds its agreement with the labels; skill, the mean P_y on a scale from chance
-    (0) to certainty (1).
+    (0) to certainty (1); margin, the mean log(max P / P_y) of the rows in disagreement, how far apart the two are.
     """
 
     rows: int
@@ -50,6 +50,7 @@ class Noise:
     disagreement: float
     gap: float
     skill: float
+    margin: float
 
     @property
     def off_rate(self) -> float:
@@ -65,12 +66,13 @@ class Noise:
 @dataclass(frozen=True)
 class Look:
     """One shard, seen with the thresholds: best (n,) argmax of P; joint (K, K) counts [confident class, label];
-    confidence, the fixed-point sum of max P; agreed (2, K), that of P_y by class where best is y, and how many rows
-    that are."""
+    confidence, the fixed-point sum of max P; margin, that of Noise.margin; agreed (2, K), that of P_y by class where
+    best is y, and how many rows that are."""
 
     best: np.ndarray
     joint: np.ndarray
     confidence: int
+    margin: int
     agreed: np.ndarray
 
 
@@ -84,6 +86,7 @@ class Tally:
     agreed: np.ndarray = field(init=False)
     joint: np.ndarray = field(init=False)
     confidence: int = 0
+    margin: int = 0
 
     def __post_init__(self) -> None:
         self.sums, self.counts = np.zeros((2, self.classes), np.int64)
@@ -111,10 +114,12 @@ class Tally:
         self.joint += seen.joint
         self.agreed += seen.agreed
         self.confidence += seen.confidence
+        self.margin += seen.margin
 
     def noise(self) -> Noise:
         rows = int(self.counts.sum())
-        agreement = int(self.agreed[1].sum()) / rows
+        agreeing = int(self.agreed[1].sum())
+        agreement = agreeing / rows
         own, chance = int(self.sums.sum()) / compiled.FIXED / rows, 1 / self.classes
         return Noise(
             rows=rows,
@@ -124,6 +129,7 @@ class Tally:
             disagreement=1 - agreement,
             gap=self.confidence / compiled.FIXED / rows - agreement,
             skill=(own - chance) / (1 - chance),
+            margin=self.margin / compiled.FINE / max(1, rows - agreeing),
         )
 
 
@@ -138,13 +144,15 @@ def look(labels: np.ndarray, pred_probs: np.ndarray, thresholds: np.ndarray) -> 
     best, true = np.empty(rows, np.int64), np.empty(rows, np.int32)
     joint, few = np.zeros((classes, classes), np.int64), classes <= FEW_CLASSES
 
-    def one(part: slice) -> tuple[int, int, np.ndarray, np.ndarray | int]:
+    def one(part: slice) -> tuple[int, int, int, np.ndarray, np.ndarray | int]:
         agreed, pairs = np.zeros((2, classes), np.int64), 0
-        bad, confidence = compiled.survey(labels[part], pred_probs[part], inverse, best[part], true[part], *agreed)
+        bad, confidence, margin = compiled.survey(
+            labels[part], pred_probs[part], inverse, best[part], true[part], *agreed
+        )
         if bad < 0 and few:
             pairs = np.zeros_like(joint)
             compiled.count_pairs(true[part], labels[part], pairs)
-        return (-1 if bad < 0 else bad + part.start), confidence, agreed, pairs
+        return (-1 if bad < 0 else bad + part.start), confidence, margin, agreed, pairs
 
     found = in_parts(one, rows)
     if wrong := [bad for bad, *_ in found if bad >= 0]:
@@ -154,7 +162,8 @@ def look(labels: np.ndarray, pred_probs: np.ndarray, thresholds: np.ndarray) -> 
         joint += sum(pairs for *_, pairs in found)
     else:
         compiled.count_pairs(true, labels, joint)
-    return Look(best, joint, sum(one[1] for one in found), sum(one[2] for one in found))
+    confidence, margin, agreed = (sum(one[place] for one in found) for place in (1, 2, 3))
+    return Look(best, joint, confidence, margin, agreed)
 
 
 def survey(labels: np.ndarray, pred_probs: np.ndarray) -> tuple[Noise, Look]:

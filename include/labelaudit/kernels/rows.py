@@ -12,6 +12,8 @@ from numba import njit
 FIXED = 2**32
 """Fixed-point unit of sums of probabilities: exact to 2e-10, and 2^31 rows fit."""
 
+FARTHEST, FINE = 8.0, 2**24
+
 LEAST = 1e-30
 """A probability of zero is taken for this much: no logarithm of nothing, and next to no ties."""
 
@@ -77,12 +79,13 @@ def own_sums(labels, pred_probs, sums, counts):
 
 @_strict
 def survey(labels, pred_probs, inverse, best, true, agreed, agreements):
-    """One look at every row. Returns the first row that is no distribution (or -1), and the sum of the rows' maxima.
+    """One look at every row. Returns the first row that is no distribution (or -1), the sum of the rows' maxima, and
+    over the rows whose best is not y that of log(P_best / P_y), at most FARTHEST each, in units of 1 / FINE.
 
     Fills best (n,), the likeliest class, the label's own where it ties, and true (n,), the confident one (or -1); adds
-    P_y of the rows whose best is y to agreed (K,), and 1 to agreements (K,). Sums are in units of 1 / FIXED.
+    P_y of the rows whose best is y to agreed (K,), and 1 to agreements (K,). Other sums are in units of 1 / FIXED.
     """
-    confidence = np.int64(0)
+    confidence = margin = np.int64(0)
     for i in range(len(labels)):
         y = labels[i]
         total = _total(pred_probs, i)
@@ -90,7 +93,7 @@ def survey(labels, pred_probs, inverse, best, true, agreed, agreements):
         if not (abs(total - 1) <= 0.05) or (
             least < 0 and _any_negative(pred_probs, i)
         ):  # -0.0 is no negative probability
-            return i, confidence
+            return i, confidence, margin
         most, ratio = _value(most), _value(ratio)
         fixed = np.int64(np.float64(most) * FIXED)
         confidence += fixed
@@ -100,11 +103,12 @@ def survey(labels, pred_probs, inverse, best, true, agreed, agreements):
             agreements[y] += 1
         else:
             best[i] = _first(pred_probs, i, most)
+            margin += np.int64(min(np.log(most / max(np.float64(pred_probs[i, y]), LEAST)), FARTHEST) * FINE)
         if ratio < 1:
             true[i] = -1
         else:
             true[i] = y if pred_probs[i, y] * inverse[y] >= ratio else _first_scaled(pred_probs, i, inverse, ratio)
-    return -1, confidence
+    return -1, confidence, margin
 
 
 @_quick

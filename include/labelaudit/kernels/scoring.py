@@ -108,7 +108,6 @@ def flags(labels: np.ndarray, best: np.ndarray, score: np.ndarray, noise: Noise)
 
 
 def bar(noise: Noise) -> float:
-    """The score above which a disagreement is flagged: higher where few disagreements are confident (the model is weak,
-    or items are ambiguous), for an over-confident model, and for many classes."""
-    confident, classes = min(noise.confident_share, 1.0), min(len(noise.joint), 100)
-    return float(1.2 - 2 * confident + np.clip(noise.gap, 0, 0.3) + 0.5 * np.log(classes / 2))
+    """The score above which a disagreement is flagged, 2 + .75 margin - 3 kappa - 2 skill: scores grow with the margin;
+    and the fewer disagreements are confident, or the less the model knows, the more of them are its own errors."""
+    return 2 + 0.75 * noise.margin - 3 * min(noise.confident_share, 1.0) - 2 * noise.skill
