@@ -17,7 +17,7 @@ from labelaudit.detectors.duplicates import Duplicates, find_duplicates
 from labelaudit.detectors.outliers import Outliers, find_outliers
 from labelaudit.detectors.overlap import find_overlapping_classes
 from labelaudit.detectors.slices import find_weak_slices
-from labelaudit.findings import CopiesFinding, DatasetFindings, OverlapFinding, SliceFinding
+from labelaudit.findings import WORTHWHILE, CopiesFinding, DatasetFindings, OverlapFinding, SliceFinding
 
 LEAST_ITEMS = 50
 """With fewer items nothing is usual, and so nothing unusual."""
@@ -75,7 +75,7 @@ def look_at_dataset(
         outlier_items=int(is_outlier[scope].sum()),
         overlaps=overlaps,
         slices=slices,
-        second_opinions=int((detection.second_opinion[scope] > 0).sum()),
+        second_opinions=int((detection.second_opinion[scope] >= WORTHWHILE).sum()),
         looked_for_copies=copies is not None,
     )
     return Dataset(copy_of, is_outlier, findings)

@@ -10,6 +10,10 @@ from labelaudit.store import Store
 from labelaudit.values import Audit, Value
 
 
+WORTHWHILE = 0.01
+"""Items are listed for a second opinion from this expected gain on, in the probability that their label is right."""
+
+
 class ClassFinding(Value):
     """One class: items that were given it, and how many of those labels are likely wrong."""
 

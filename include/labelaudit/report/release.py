@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labelaudit.contract import Contract, FromPixels
+from labelaudit.findings import WORTHWHILE
 from labelaudit.report import charts
 from labelaudit.report.content import ReportContent
 from labelaudit.report.pages import render
@@ -26,7 +27,7 @@ def report_html(contract: Contract, content: ReportContent) -> bytes:
 def item_lists(labels: pa.Table) -> dict[str, bytes]:
     """Spreadsheets of what else is worth a look; `labels` with the run's own columns `_copy_of`, `_is_outlier` and
     `_second_opinion`. A list that would be empty is left out."""
-    asked = labels.filter(pc.greater(labels["_second_opinion"], 1e-9))
+    asked = labels.filter(pc.greater_equal(labels["_second_opinion"], WORTHWHILE))
     asked = asked.take(pc.sort_indices(asked, [("_second_opinion", "descending"), ("item", "ascending")]))
     copies = labels.filter(pc.is_valid(labels["_copy_of"]))
     copies = copies.take(pc.sort_indices(copies, [("_copy_of", "ascending"), ("item", "ascending")]))
