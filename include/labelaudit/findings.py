@@ -9,7 +9,6 @@ from pydantic import Field
 from labelaudit.store import Store
 from labelaudit.values import Audit, Value
 
-
 WORTHWHILE = 0.01
 """Items are listed for a second opinion from this expected gain on, in the probability that their label is right."""
 
