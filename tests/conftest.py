@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from playwright.sync_api import sync_playwright
 
+from benchmarks import public_data
 from benchmarks.s3_server import s3_server
 from labelaudit import manifests, steps
 from labelaudit.contract import Contract
@@ -118,3 +120,31 @@ def browser() -> Iterator[Any]:
         found = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         yield found
         found.close()
+
+
+PUBLIC = {
+    "cifar10n_agg__resnet18": (0.979, 0.80),
+    "cifar10s__resnet18": (0.998, 0.96),
+    "cifar10s__swin": (0.9995, 0.99),
+    "cifar10n_agg__twins": (0.991, 0.88),
+}
+"""AUROC of the score and F1 of the flags that are never to be lost again."""
+
+needs_public_data = pytest.mark.skipif(not public_data.present(), reason="the public data are not on this machine")
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """Digits with 8 % wrong labels, of lookalikes; (labels, pred_probs out of sample, truth)."""
+    from sklearn.datasets import load_digits
+    from sklearn.kernel_approximation import Nystroem
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import cross_val_predict
+    from sklearn.pipeline import make_pipeline
+
+    images, truth = load_digits(return_X_y=True)
+    rng = np.random.default_rng(3)
+    lookalike = np.array([6, 7, 3, 8, 9, 6, 5, 1, 3, 4])
+    labels = np.where(rng.random(len(truth)) < 0.08, lookalike[truth], truth)
+    model = make_pipeline(Nystroem(n_components=300, gamma=0.3, random_state=0), LogisticRegression(C=3, max_iter=300))
+    return labels, cross_val_predict(model, images / 16, labels, cv=5, method="predict_proba"), truth

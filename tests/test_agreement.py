@@ -26,6 +26,15 @@ FLEISS_1971 = np.array(
 """Fourteen raters, ten items, five classes: the example that Fleiss' kappa of .210 is known by."""
 
 
+def textbook_alpha(counts: np.ndarray) -> float:
+    """Krippendorff's alpha for nominal labels from counts (n, K) by item and class, as the textbook writes it."""
+    counts = counts[counts.sum(1) >= 2]
+    sizes = counts.sum(1)
+    n, totals = sizes.sum(), counts.sum(0)
+    observed = ((sizes**2 - (counts**2).sum(1)) / (sizes - 1)).sum() / n
+    return 1 - observed / ((n**2 - (totals**2).sum()) / (n * (n - 1)))
+
+
 def labelled(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Long rows that have these counts by item and class; annotators are numbered within the item."""
     items, labels = (np.repeat(part, counts.ravel()) for part in np.indices(counts.shape).reshape(2, -1))
@@ -54,7 +63,7 @@ def test_alpha_is_the_same_by_both_ways():
     rng = np.random.default_rng(0)
     counts = rng.integers(0, 4, (200, 3))
     found = agreement(*labelled(counts))
-    assert found.alpha.value == pytest.approx(kernel.krippendorff_alpha(counts.astype(float)), abs=1e-12)
+    assert found.alpha.value == pytest.approx(textbook_alpha(counts.astype(float)), abs=1e-12)
 
 
 def test_items_of_one_label_say_nothing_of_agreement():

@@ -263,3 +263,32 @@ def test_where_the_model_is_weak_is_said_in_the_columns_words(folder_store, make
     destination = steps.open_destination(contract, folder_store)
     report = destination.read(layout.release(outcome.release.release) + "report.html").decode()
     assert "Where the model is weak" in report
+
+
+def test_hostile_texts_of_copies_and_slices_take_no_effect(folder_store, make_contract, put):
+    """Item names that are HTML or formulas, in the report's section on the dataset and in the lists beside it."""
+    rng = np.random.default_rng(9)
+    words = ["<script>alert(1)</script>", "apple", "river", "stone", "cloud", "music", "engine", "copper", "window"]
+    rows = []
+    for number in range(80):
+        text = " ".join(words[int(one)] for one in rng.integers(0, len(words), 12)) + f" number {number % 76}"
+        name = f"=cmd|{number}" if number % 2 else f"<img src=x onerror=alert({number})>"
+        rows.append([name, "ann", CLASSES[number % 2], text])
+    for copy, first in ((76, 0), (77, 1), (78, 2), (79, 3)):
+        rows[copy][3], rows[copy][2] = rows[first][3], CLASSES[(first + 1) % 2]
+    contract = make_contract(
+        classes=CLASSES,
+        columns={"item": {}, "annotator": {}, "label": {}, "text": {}},
+        predictions={"source": "text", "column": "text"},
+    )
+    put(folder_store, contract, as_csv(rows, ("item", "annotator", "label", "text")))
+    outcome = audit(contract, folder_store)
+    destination = steps.open_destination(contract, folder_store)
+    folder = layout.release(outcome.release.release)
+    report = destination.read(folder + "report.html").decode()
+    assert "Copies</h3>" in report
+    assert "<img src=x" not in report
+    assert "<script>alert" not in report
+    copies = table_of(destination.read(folder + "copies.csv"))
+    assert len(copies) >= 8
+    assert not any(cell.startswith("=") for row in copies for cell in row.values())

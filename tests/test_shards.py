@@ -177,3 +177,38 @@ def test_minus_zero_is_a_probability_and_less_is_none():
     assert labelaudit.find_label_errors(labels, [[1.0, -0.0], [0.1, 0.9]]).is_issue.tolist() == [False, False]
     with pytest.raises(InvalidInput, match=r"pred_probs\[0\] is no distribution"):
         labelaudit.find_label_errors(labels, [[1.01, -0.01], [0.1, 0.9]])
+
+
+@pytest.mark.parametrize("confidence", [1.0, 3.0])
+@pytest.mark.parametrize("cuts", [(1,), (4096, 4097, 9000), (100, 8192, 19_999)])
+def test_shards_give_the_same_bits_however_the_rows_are_cut(cuts, confidence, monkeypatch):
+    """Also for an over-confident model, whose flags have a cut of their own; and on one thread."""
+    rng = np.random.default_rng(11)
+    truth = rng.integers(0, 6, 20_000)
+    logits = rng.normal(size=(20_000, 6))
+    logits[np.arange(20_000), truth] += 2.0
+    labels = np.where(rng.random(20_000) < 0.1, rng.integers(0, 6, 20_000), truth)
+    pred_probs = np.exp(confidence * logits)
+    pred_probs = (pred_probs / pred_probs.sum(1, keepdims=True)).astype(np.float32)
+    whole = labelaudit.find_label_errors(labels, pred_probs)
+    pieces = list(zip(np.split(labels, cuts), np.split(pred_probs, cuts), strict=True))
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    made = labelaudit.find_label_errors_in_shards(lambda: pieces, 6)
+    parts = list(made.parts())
+    for name in ("label_quality", "is_issue", "suggested_label"):
+        assert np.concatenate([getattr(part, name) for part in parts]).tobytes() == getattr(whole, name).tobytes()
+    assert made.issue_rate_range == whole.issue_rate_range
+    assert made.flagged == whole.is_issue.sum() > 0
+
+
+def test_a_bad_row_of_a_shard_is_named_with_its_shard_and_empty_shards_are_nothing():
+    good, bad = np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([[0.9, 0.1], [0.2, np.nan]])
+    empty = (np.zeros(0, int), np.zeros((0, 2)))
+    y = np.array([0, 1])
+    assert labelaudit.find_label_errors_in_shards(lambda: [empty, (y, good), empty], 2).rows == 2
+    with pytest.raises(InvalidInput, match=r"shard 2: pred_probs\[1\] is no distribution"):
+        labelaudit.find_label_errors_in_shards(lambda: [(y, good), empty, (y, bad)], 2)
+    with pytest.raises(InvalidInput, match="shard 1: labels go from 0 to 2"):
+        labelaudit.find_label_errors_in_shards(lambda: [(y, good), (y * 2, good)], 2)
+    with pytest.raises(InvalidInput, match="no rows"):
+        labelaudit.find_label_errors_in_shards(lambda: [empty], 2)

@@ -29,9 +29,6 @@ PART_ROWS = 4096
 FEW_CLASSES = 128
 """Classes up to which every part of the rows counts into a table of its own."""
 
-UNIFORM = 0.1
-"""Share of the wrong labels that is spread evenly over the classes: no confusion is impossible."""
-
 
 @dataclass(frozen=True)
 class Noise:
@@ -195,14 +192,6 @@ def error_rates(joint: np.ndarray) -> np.ndarray:
     out *= (rate / (errors + c))[:, None]
     np.fill_diagonal(out, 0)
     return out
-
-
-def transition(joint: np.ndarray) -> np.ndarray:
-    """P(given | true), (K, K) rows sum to 1: the error rates, and what they leave on the diagonal."""
-    rates = error_rates(joint)
-    rate, classes = rates.sum(1), len(joint)
-    spread = (1 - np.eye(classes)) / (classes - 1)
-    return (1 - UNIFORM) * rates + UNIFORM * rate[:, None] * spread + np.diag(1 - rate)
 
 
 def in_parts(function: Callable[[slice], T], rows: int) -> list[T]:

@@ -21,7 +21,10 @@ from __future__ import annotations
 import numpy as np
 
 from labelaudit.kernels import rows as compiled
-from labelaudit.kernels.confident import UNIFORM, Noise, error_rates, in_parts
+from labelaudit.kernels.confident import Noise, error_rates, in_parts
+
+UNIFORM = 0.1
+"""Share of the wrong labels that is spread evenly over the classes: no confusion is impossible."""
 
 SYMMETRIC = 0.8
 """Share of the symmetric part of the error rates that is taken for the model's own confusion."""
