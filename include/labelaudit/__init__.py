@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from labelaudit.detectors.agreement import Agreement, agreement
     from labelaudit.detectors.annotators import Drift, annotator_drift
     from labelaudit.detectors.consensus import Consensus, aggregate_labels
+    from labelaudit.detectors.consensus_shards import ShardedConsensus, ShardItems, aggregate_labels_in_shards
     from labelaudit.detectors.duplicates import Duplicates, find_duplicates
     from labelaudit.detectors.label_errors import LabelErrors, find_label_errors
     from labelaudit.detectors.next_labels import NextLabels, label_next
@@ -33,11 +34,14 @@ _WHERE = {
     "Outliers": "outliers",
     "Overlap": "overlap",
     "SecondOpinions": "second_opinions",
+    "ShardItems": "consensus_shards",
     "ShardLabels": "shards",
+    "ShardedConsensus": "consensus_shards",
     "ShardedLabelErrors": "shards",
     "Slice": "slices",
     "VendorQuality": "vendors",
     "aggregate_labels": "consensus",
+    "aggregate_labels_in_shards": "consensus_shards",
     "agreement": "agreement",
     "annotator_drift": "annotators",
     "find_duplicates": "duplicates",
@@ -61,11 +65,14 @@ __all__ = [
     "Outliers",
     "Overlap",
     "SecondOpinions",
+    "ShardItems",
     "ShardLabels",
+    "ShardedConsensus",
     "ShardedLabelErrors",
     "Slice",
     "VendorQuality",
     "aggregate_labels",
+    "aggregate_labels_in_shards",
     "agreement",
     "annotator_drift",
     "find_duplicates",

@@ -83,7 +83,7 @@ def find_label_errors_in_shards(shards: Callable[[], Iterable[Shard]], classes: 
         raise InvalidInput("there are no rows in any shard")
     thresholds = tally.thresholds()
     for number, (labels, pred_probs) in enumerate(checked()):
-        with _in_shard(number):
+        with in_shard(number):
             tally.add(confident.look(labels, pred_probs, thresholds))
     return ShardedLabelErrors(rows, checked, tally.noise())
 
@@ -107,13 +107,13 @@ def _checked(shards: Callable[[], Iterable[Shard]], classes: int) -> Iterator[Sh
             continue
         if np.ndim(pred_probs) != 2 or np.shape(pred_probs)[1] != classes:
             raise InvalidInput(f"shard {number}: pred_probs must be (n, {classes}), not {np.shape(pred_probs)}")
-        with _in_shard(number):
+        with in_shard(number):
             checked = validated(labels, pred_probs)
         yield checked
 
 
 @contextmanager
-def _in_shard(number: int) -> Iterator[None]:
+def in_shard(number: int) -> Iterator[None]:
     """Rows in a message are counted within their shard: say which."""
     try:
         yield

@@ -36,10 +36,15 @@ def annotator_quality(cast: Votes, state: Fit) -> Quality:
     """
     right, doubt, given = np.zeros((3, cast.annotators))
     compiled.right_counts(cast.start, cast.people, cast.given, state.posterior, right, doubt, given)
+    return from_counts(right, doubt, given)
+
+
+def from_counts(right: np.ndarray, doubt: np.ndarray, given: np.ndarray) -> Quality:
+    """The same from sums by annotator (A,): of r, of r (1 - r), and of labels."""
     mean = float(right.sum() / given.sum())
     strength = concentration(np.stack([right, given - right], 1), np.array([mean, 1 - mean]).clip(1e-9))
     rate = (right + strength * mean) / (given + strength)
     known = np.maximum(1 - doubt / np.maximum(given * rate * (1 - rate), 1e-9), LEAST_KNOWN)
     # the spread is known from these annotators only, and from rates that EM has drawn together
-    prior = min(strength, 10 * cast.annotators) / 2
+    prior = min(strength, 10 * len(given)) / 2
     return Quality(rate, given.astype(np.int64), given * known**2 + prior)

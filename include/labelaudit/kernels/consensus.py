@@ -143,8 +143,7 @@ def fit(
         copying=copied,
     )
     _start(cast, known, state)
-    enough = max(SAMPLE_LABELS, SAMPLE_LABELS_EACH * cast.annotators)
-    chosen = _sample(cast, enough)
+    chosen = sample(cast.items, len(cast.given), enough(cast.annotators))
     for _ in range(1 if pred_probs is None else ROUNDS):
         if pred_probs is not None:
             _weigh(cast, log_p, state)
@@ -165,10 +164,16 @@ def soften(cast: Votes, state: Fit, gold: np.ndarray | None = None) -> None:
         compiled.soften(cast.start, known, state.posterior, SHARED_UNTOLD)
 
 
-def _sample(cast: Votes, labels: int) -> np.ndarray:
-    """Items that have about so many labels; one of every so many, at no fixed distance: who labels may be periodic."""
-    step = max(1, len(cast.given) // labels)
-    block = np.arange(cast.items // step, dtype=np.int64)
+def enough(annotators: int) -> int:
+    """Labels that tell what the annotators are like."""
+    return max(SAMPLE_LABELS, SAMPLE_LABELS_EACH * annotators)
+
+
+def sample(items: int, labels: int, wanted: int) -> np.ndarray:
+    """Items that have about so many of all labels; one of every so many, at no fixed distance: who labels may be
+    periodic."""
+    step = max(1, labels // wanted)
+    block = np.arange(items // step, dtype=np.int64)
     return (block * step + block * 40_503 % step).astype(np.int32)
 
 
@@ -181,7 +186,7 @@ def _start(cast: Votes, gold: np.ndarray, state: Fit) -> None:
         compiled.add_counts(cast.start, cast.people, cast.given, state.posterior, gold, 1, sure)
         counts *= min(1.0, REST_BESIDE_GOLD * sure.sum() / max(counts.sum(), 1e-9))
         counts += sure
-    _maximise(counts, state, state.posterior, True)
+    maximise(counts, state, state.posterior.sum(0), cast.items, True)
 
 
 def _converge(
@@ -205,13 +210,14 @@ def _converge(
             counts,
         )
         mass = state.posterior if len(chosen) == cast.items else state.posterior[chosen]
-        _maximise(counts, state, mass, iteration % 5 == 0)
+        maximise(counts, state, mass.sum(0), len(mass), iteration % 5 == 0)
         if change < TOLERANCE:
             break
 
 
-def _maximise(counts: np.ndarray, state: Fit, posterior: np.ndarray, strength: bool) -> None:
-    """The M step: prior, pool, and every annotator's confusion matrix, from counts [annotator, given, true]."""
+def maximise(counts: np.ndarray, state: Fit, mass: np.ndarray, items: int, strength: bool) -> None:
+    """The M step: prior, pool, and every annotator's confusion matrix, from counts [annotator, given, true] and the
+    posteriors' sum over the items, mass (K,); the shrinkage's strength anew where it is asked for."""
     classes = counts.shape[1]
     state.pool = pool_of(counts)
     expected_confusion(counts, state.pool, state.effects, state.table)
@@ -222,7 +228,7 @@ def _maximise(counts: np.ndarray, state: Fit, posterior: np.ndarray, strength: b
     state.table += counts
     state.table /= counts.sum(1, keepdims=True) + state.strength
     np.log(state.table, out=state.table)
-    state.prior = (posterior.sum(0) + 1) / (len(posterior) + classes)
+    state.prior = (mass + 1) / (items + classes)
 
 
 def _weigh(cast: Votes, log_p: np.ndarray, state: Fit) -> None:
@@ -230,7 +236,7 @@ def _weigh(cast: Votes, log_p: np.ndarray, state: Fit) -> None:
 
     The likelihood has one peak: from where they are, lam and h climb in turn.
     """
-    chosen = _sample(cast, GRID_LABELS)
+    chosen = sample(cast.items, len(cast.given), GRID_LABELS)
     log_prior, confusion = np.log(state.prior), np.exp(state.table)
     seen: dict[tuple[int, int], float] = {}
 

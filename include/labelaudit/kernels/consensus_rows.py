@@ -9,6 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+FIXED = 2**32
+"""Fixed-point unit of sums over shards: exact to 2e-10, and 2^31 labels fit."""
+
 NOTHING = -20.0
 """Logarithm of what counts as no probability beside the greatest: exponentials are most of the time."""
 
@@ -173,6 +176,28 @@ def right_counts(start, people, given, posterior, right, doubt, labels):
             r = posterior[i, given[j]]
             right[people[j]] += r
             doubt[people[j]] += r * (1 - r)
+            labels[people[j]] += 1
+
+
+@_loop
+def fixed_counts(start, people, given, posterior, counts, mass):
+    """Adds to counts (A, K, K) int64 [annotator, given, true] and mass (K,) the posteriors, in units of 1 / FIXED."""
+    for i in range(len(start) - 1):
+        for k in range(posterior.shape[1]):
+            fixed = np.int64(posterior[i, k] * FIXED)
+            mass[k] += fixed
+            for j in range(start[i], start[i + 1]):
+                counts[people[j], given[j], k] += fixed
+
+
+@_loop
+def fixed_right_counts(start, people, given, posterior, right, doubt, labels):
+    """right_counts in integers (A,), right and doubt in units of 1 / FIXED: the same however the items are cut."""
+    for i in range(len(start) - 1):
+        for j in range(start[i], start[i + 1]):
+            r = posterior[i, given[j]]
+            right[people[j]] += np.int64(r * FIXED)
+            doubt[people[j]] += np.int64(r * (1 - r) * FIXED)
             labels[people[j]] += 1
 
 
