@@ -125,7 +125,7 @@ def browser() -> Iterator[Any]:
 PUBLIC = {
     "cifar10n_agg__resnet18": (0.979, 0.80),
     "cifar10s__resnet18": (0.998, 0.96),
-    "cifar10s__swin": (0.9995, 0.99),
+    "cifar10s__swin": (0.9995, 0.985),
     "cifar10n_agg__twins": (0.991, 0.88),
 }
 """AUROC of the score and F1 of the flags that are never to be lost again."""

@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 import labelaudit
+from benchmarks.label_errors import simulated
 from benchmarks.noisy_tables import NOISES, NoisySet, made
 
 NOISY = [noise for noise in NOISES if noise != "none"]
@@ -60,3 +61,15 @@ def test_flags_have_a_floor(sets):
 def test_few_labels_of_a_clean_table_are_flagged():
     for one in made("wine", "none", ("logistic", "neighbours")):
         assert labelaudit.find_label_errors(one.labels, one.pred_probs).is_issue.mean() < 0.035
+
+
+@pytest.mark.parametrize("classes", [3, 10, 100])
+@pytest.mark.parametrize("rate", [0.1, 0.3])
+def test_what_is_far_apart_is_flagged_however_modest_the_model(classes: int, rate: float):
+    """A model that is right where the label is wrong, but sure of little: its disagreements are wrong labels."""
+    _, pred_probs = simulated(20_000, classes)
+    truth = pred_probs.argmax(1)
+    rng = np.random.default_rng(1)
+    labels = np.where(rng.random(len(truth)) < rate, rng.integers(0, classes, len(truth)), truth)
+    found = labelaudit.find_label_errors(labels, pred_probs)
+    assert f1_score(labels != truth, found.is_issue) > 0.92

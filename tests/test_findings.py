@@ -167,7 +167,7 @@ def digits_rows(people: dict[str, float]) -> tuple[list[tuple], np.ndarray]:
 
 def test_copies_outliers_and_second_opinions_are_listed(folder_store, make_contract, put):
     """Two copies with other labels than their originals, and a picture that is no digit."""
-    rows, _ = digits_rows({"ann": 0.95})
+    rows, _ = digits_rows({"ann": 0.9, "bob": 0.8})
     rows = [(i, who, "7" if i in ("d290", "d291") else label, pixels) for i, who, label, pixels in rows]
     rows.append(("noise", "ann", "1", json.dumps([16, 0] * 32)))
     contract = make_contract(

@@ -111,6 +111,9 @@ def flags(labels: np.ndarray, best: np.ndarray, score: np.ndarray, noise: Noise)
 
 
 def bar(noise: Noise) -> float:
-    """The score above which a disagreement is flagged, 2 + .75 margin - 3 kappa - 2 skill: scores grow with the margin;
-    and the fewer disagreements are confident, or the less the model knows, the more of them are its own errors."""
-    return 2 + 0.75 * noise.margin - 3 * min(noise.confident_share, 1.0) - 2 * noise.skill
+    """The score above which a disagreement is flagged, 2 + .75 min(margin, 3) - 3 kappa - 2 skill.
+
+    Scores grow with the margin, but what is far apart is wrong whatever the others are; and the fewer disagreements are
+    confident, or the less the model knows, the more of them are its own errors.
+    """
+    return 2 + 0.75 * min(noise.margin, 3.0) - 3 * min(noise.confident_share, 1.0) - 2 * noise.skill
