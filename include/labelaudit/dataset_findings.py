@@ -49,7 +49,7 @@ def look_at_dataset(
     codes: np.ndarray,
     sources: np.ndarray,
 ) -> Dataset:
-    """items (n,) names; features by item as `predictions.features` gives them, or None; pred_probs (n, K) or None;
+    """items (n,) names; features by item as `features_of` gives them, or None; pred_probs (n, K) or None;
     scope (n,) bool: the items judged now; labels (m,) codes, codes (m,) place of the item and sources (m,) annotator or
     vendor, by annotation. Copies and outliers are looked for among all items, and told where one in scope is concerned.
     """

@@ -194,25 +194,39 @@ def _converge(
 ) -> None:
     counts = np.empty_like(state.table)
     for iteration in range(most):
-        change = compiled.expect(
-            cast.start,
-            cast.people,
-            cast.given,
-            state.weights,
-            state.table,
-            (1 - state.lam) * np.log(state.prior),
-            log_p,
-            state.lam,
-            state.shared,
-            gold,
-            chosen,
-            state.posterior,
-            counts,
-        )
+        change = expect(cast, state, state.weights, log_p, gold, chosen, state.posterior, counts)
         mass = state.posterior if len(chosen) == cast.items else state.posterior[chosen]
         maximise(counts, state, mass.sum(0), len(mass), iteration % 5 == 0)
         if change < TOLERANCE:
             break
+
+
+def expect(
+    cast: Votes,
+    state: Fit,
+    weights: np.ndarray,
+    log_p: np.ndarray,
+    gold: np.ndarray,
+    chosen: np.ndarray,
+    posterior: np.ndarray,
+    counts: np.ndarray,
+) -> float:
+    """The E step of the chosen items by state's annotators, prior, lam and h: see consensus_rows.expect."""
+    return compiled.expect(
+        cast.start,
+        cast.people,
+        cast.given,
+        weights,
+        state.table,
+        (1 - state.lam) * np.log(state.prior),
+        log_p,
+        state.lam,
+        state.shared,
+        gold,
+        chosen,
+        posterior,
+        counts,
+    )
 
 
 def maximise(counts: np.ndarray, state: Fit, mass: np.ndarray, items: int, strength: bool) -> None:

@@ -51,19 +51,6 @@ def posterior_of(cast: Votes, pred_probs: np.ndarray | None, gold: np.ndarray, s
     weights = np.zeros(len(cast.given) if len(state.copying) else 0, np.float32)
     if len(state.copying):
         consensus_rows.label_weights(cast.start, cast.people, state.copying, weights)
-    consensus_rows.expect(
-        cast.start,
-        cast.people,
-        cast.given,
-        weights,
-        state.table,
-        (1 - state.lam) * np.log(state.prior),
-        log_p,
-        state.lam,
-        state.shared,
-        gold,
-        np.arange(cast.items, dtype=np.int32),
-        posterior,
-        np.zeros_like(state.table),
-    )
+    everyone = np.arange(cast.items, dtype=np.int32)
+    consensus.expect(cast, state, weights, log_p, gold, everyone, posterior, np.zeros_like(state.table))
     return posterior
