@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from benchmarks.s3_server import free_port
 from labelaudit_airflow import standalone
 
 FINAL = ("success", "failed")
+TRIES = 5
 
 
 @dataclass
@@ -55,11 +57,17 @@ class Airflow:
         ]
 
     def trigger(self, dag_id: str, **conf: Any) -> str:
-        """Trigger a run; gives its id."""
-        status, answer = self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})
-        if status != 200:
-            raise RuntimeError(f"{dag_id} could not be triggered: {answer}")
-        return answer["dag_run_id"]
+        """Trigger a run; gives its id. On a busy machine SQLite may be locked (seen, as status 500): asked again."""
+        run_id = f"manual__{uuid.uuid4()}"
+        for attempt in range(TRIES):
+            body = {"logical_date": None, "dag_run_id": run_id, "conf": conf}
+            status, answer = self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)
+            if status == 200 or (status == 409 and attempt):  # 409: the one before went through after all
+                return run_id
+            if status != 500:
+                break
+            time.sleep(2)
+        raise RuntimeError(f"{dag_id} could not be triggered: {answer}")
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         return self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")[1]["state"]
