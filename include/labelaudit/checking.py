@@ -18,7 +18,7 @@ from labelaudit import expectations, layout
 from labelaudit.contract import Contract
 from labelaudit.expectations import DERIVED, Planned, Runner
 from labelaudit.parquet_files import TableWriter, read_table, row_count, row_groups
-from labelaudit.readers.records import REJECT_SCHEMA, TEXT_CHARACTERS
+from labelaudit.readers.records import REJECT_SCHEMA, TEXT_CHARACTERS, Reject, rejects_table
 from labelaudit.report import rejection
 from labelaudit.store import Store
 from labelaudit.values import CheckedDelivery, CheckOutcome, Refusal, RejectCount, StagedDelivery
@@ -74,6 +74,9 @@ def check(
             RejectCount(code=code, column=column, rows=rows)
             for (code, column), rows in sorted(counts.items(), key=lambda one: (-one[1], str(one[0])))
         ),
+        records=staged.records,
+        undeclared=staged.undeclared,
+        cleanups=staged.cleanups,
         outcomes=tuple(outcomes),
         refusal=refusal,
         report=prefix + "rejection.html" if refusal else None,
@@ -146,21 +149,13 @@ def _rejects(store: Store, staged: StagedDelivery, reasons: dict[int, int], runn
         found = []
         for row, values in zip(here, rows.take(here - start).to_pylist(), strict=True):
             one = runner.planned[reasons[int(row)]]
-            file, line = values.pop("file"), values.pop("line")
+            file, line, place = (values.pop(name) for name in ("file", "line", "place"))
             said = {name: values.get(name) for name in one.columns if name in values}
             reason = f"{said} fails {one.check.type}({expectations.arguments(one.check)})"
             text = ", ".join(f"{name}={value!r}" for name, value in values.items())
-            found.append(
-                {
-                    "file": file,
-                    "line": line,
-                    "column": one.column,
-                    "code": one.check.type,
-                    "reason": reason[:500],
-                    "text": text[:TEXT_CHARACTERS],
-                }
-            )
-        parts.append(pa.Table.from_pylist(found, schema=REJECT_SCHEMA))
+            code, text = one.check.type, text[:TEXT_CHARACTERS]
+            found.append(Reject(file, line, one.column, code, reason[:500], text, place or ""))
+        parts.append(rejects_table(found))
         start += rows.num_rows
     return pa.concat_tables(parts)
 

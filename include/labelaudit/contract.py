@@ -9,60 +9,15 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
-NAME = r"[a-z0-9][a-z0-9_-]{0,62}"
-"""A customer, dataset or vendor: it becomes a part of paths, DAG ids and table names."""
+from labelaudit.delivery_terms import Column, ColumnName, Label, Model, Name, Vendor
 
-Name = Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
-ColumnName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
-Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Rate = Annotated[float, Field(ge=0, le=1)]
 Severity = Literal["critical", "warning", "info"]
 
-RESERVED = ("delivery", "vendor", "file", "line", "row", "release")
+RESERVED = ("delivery", "vendor", "file", "line", "place", "row", "release")
 """Columns that Labelaudit writes itself; a contract can't declare them."""
-
-
-class Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=False)
-
-
-class Column(Model):
-    """One column of the canonical long table (one row a label)."""
-
-    type: Literal["string", "integer", "number", "boolean", "timestamp", "vector"] = Field(
-        "string", description="vector: a list of numbers (a JSON array in text formats)"
-    )
-    required: bool = Field(True, description="whether the vendor's file must have the column")
-    nullable: bool = Field(False, description="whether a row may leave it empty")
-    length: int | None = Field(None, ge=1, description="vector: how many numbers")
-
-    @model_validator(mode="after")
-    def _length_is_of_vectors(self):
-        if (self.length is not None) != (self.type == "vector"):
-            raise ValueError("`length` belongs to columns of type vector, and those need it")
-        return self
-
-
-class Vendor(Model):
-    """How one vendor delivers: its file format, and what it calls the canonical columns."""
-
-    format: Literal["csv", "tsv", "jsonl", "parquet"]
-    compression: Literal["none", "gzip"] = "none"
-    encoding: Literal["utf-8", "utf-8-sig", "latin-1", "utf-16"] = "utf-8"
-    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = Field(
-        None, description="csv only; the default is a comma"
-    )
-    columns: dict[ColumnName, str] = Field(
-        default_factory=dict, description="canonical name: the vendor's name, where they differ"
-    )
-
-    @model_validator(mode="after")
-    def _delimiter_is_of_csv(self):
-        if self.delimiter is not None and self.format != "csv":
-            raise ValueError("`delimiter` belongs to format csv")
-        return self
 
 
 class Check(Model):
@@ -197,6 +152,13 @@ class Contract(Model):
     classes: tuple[Label, ...] = Field(min_length=2, max_length=10_000)
     columns: dict[ColumnName, Column]
     vendors: dict[Name, Vendor] = Field(min_length=1)
+    guidelines: tuple[Annotated[str, StringConstraints(min_length=1, max_length=200)], ...] = Field(
+        (), description="versions of the labelling guideline that are taken; empty: any"
+    )
+    label_map: dict[str, dict[str, Label]] = Field(
+        default_factory=dict,
+        description="guideline version: {label as delivered: class it is now called}; for labels of an older version",
+    )
     predictions: Predictions
     gold: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] | None = Field(
         None, description="file of known labels (CSV: item, label), put into the store by `labelaudit gold`"
@@ -238,6 +200,11 @@ class Contract(Model):
                     name in self.columns or name in self.probability_columns,
                     f"vendor `{vendor}` maps `{name}`, which `columns` does not declare",
                 )
+        for version, renamed in self.label_map.items():
+            known = not self.guidelines or version in self.guidelines
+            _require(known, f"`label_map` names guideline {version!r}, which `guidelines` does not list")
+            for new in renamed.values():
+                _require(new in self.classes, f"`label_map.{version}` leads to {new!r}, which is not a class")
         self._check_predictions()
         return self
 

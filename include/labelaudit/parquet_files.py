@@ -113,10 +113,14 @@ def write_table(store: Store, key: str, table: pa.Table) -> None:
 
 
 class TableWriter:
-    """Collects rows and writes them in row groups of ROW_GROUP_ROWS; the object appears when the context ends well."""
+    """Collects rows and writes them in row groups of ROW_GROUP_ROWS; the object appears when the context ends well.
 
-    def __init__(self, store: Store, key: str, schema: pa.Schema):
+    `distinct` are columns whose values hardly repeat: no dictionary is tried for them.
+    """
+
+    def __init__(self, store: Store, key: str, schema: pa.Schema, distinct: Sequence[str] = ()):
         self._store, self._key, self.schema = store, key, schema
+        self._repeating = [name for name in schema.names if name not in distinct]
         self._waiting: list[pa.Table] = []
         self._waiting_rows = 0
         self.rows = 0
@@ -124,7 +128,9 @@ class TableWriter:
     def __enter__(self) -> TableWriter:
         self._scratch = scratch()
         self._path = self._scratch.__enter__() / "table.parquet"
-        self._file = pq.ParquetWriter(self._path, self.schema, compression="zstd", version="2.6")
+        self._file = pq.ParquetWriter(
+            self._path, self.schema, compression="zstd", version="2.6", use_dictionary=self._repeating
+        )
         return self
 
     def write(self, rows: pa.Table | pa.RecordBatch) -> None:

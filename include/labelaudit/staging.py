@@ -8,16 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
 from pathlib import Path
-
-import pyarrow as pa
 
 from labelaudit import layout, readers
 from labelaudit.contract import Contract, Delivered
+from labelaudit.delivery_terms import EXPORTS
 from labelaudit.errors import DeliveryRejected
 from labelaudit.parquet_files import TableWriter
-from labelaudit.readers.records import REJECT_SCHEMA, Field, Reject, Terms, schema_of
+from labelaudit.readers.records import REJECT_SCHEMA, Field, Reject, Terms, rejects_table, schema_of
 from labelaudit.store import Store, sha256_of
 from labelaudit.values import DeliveredFile, Delivery, Refusal, RejectCount, StagedDelivery
 
@@ -53,6 +51,8 @@ def stage(
             RejectCount(code=code, column=column, rows=rows)
             for (code, column), rows in sorted(work.counts.items(), key=lambda one: (-one[1], str(one[0])))
         ),
+        records=work.records,
+        undeclared=tuple(sorted(work.undeclared)),
         refusal=refusal,
     )
 
@@ -60,7 +60,7 @@ def stage(
 def terms_for(contract: Contract, vendor: str, path: str) -> Terms:
     """How the contract says that this vendor's file `path` is to be read."""
     agreed = contract.vendors[vendor]
-    names = agreed.columns
+    names, dialect = agreed.columns, agreed.dialect
     probabilities = tuple(names.get(name, name) for name in contract.probability_columns)
     second = predictions_file(contract)
     declared = contract.columns.items()
@@ -77,13 +77,26 @@ def terms_for(contract: Contract, vendor: str, path: str) -> Terms:
         probabilities=probabilities,
         compression=agreed.compression,
         encoding=agreed.encoding,
+        container=agreed.records_in or EXPORTS.get(agreed.format, ("",))[0],
+        question=agreed.question,
+        sheet=agreed.sheet,
         delimiter="\t" if agreed.format == "tsv" else agreed.delimiter or ",",
+        quote=dialect.quote,
+        escape=dialect.escape,
+        skip_lines=dialect.skip_lines,
+        header=dialect.header or (),
+        decimal=dialect.decimal,
     )
 
 
 def predictions_file(contract: Contract) -> str | None:
     """Name of the file that holds the delivered predictions, where they have one of their own."""
     return contract.predictions.file if isinstance(contract.predictions, Delivered) else None
+
+
+DISTINCT = ("item", "line")
+
+readers.prepare()  # the first file's process starts while the rest is imported
 
 
 class _Work:
@@ -93,6 +106,8 @@ class _Work:
         self.contract, self.delivery, self.store, self.prefix = contract, delivery, store, prefix
         self.progress = progress
         self.staged_rows = self.rejected_rows = self.predictions_rows = 0
+        self.records = 0
+        self.undeclared: set[str] = set()
         self.counts: Counter[tuple[str, str | None]] = Counter()
 
     def read_all(self) -> None:
@@ -105,33 +120,39 @@ class _Work:
             raise DeliveryRejected("empty_delivery", "the delivery has no file with labels")
         terms = [terms_for(self.contract, self.delivery.vendor, file.path) for file in tables]
         with ExitStack() as stack:
+            key = self.prefix + "staged.parquet"
+            worker = stack.enter_context(readers.Worker())  # starts while the digests are computed
             paths = [stack.enter_context(self._verified(file)) for file in [*tables, *others]]
             for file, path in zip(others, paths[len(tables) :], strict=True):
                 self._read_predictions(file, path)
-            with TableWriter(self.store, self.prefix + "staged.parquet", schema_of(terms[0])) as staged:
-                self._read_rows(list(zip(tables, paths, terms, strict=False)), staged)
+            with TableWriter(self.store, key, schema_of(terms[0]), DISTINCT) as staged:
+                self._read_rows(list(zip(tables, paths, terms, strict=False)), staged, worker)
         if not self.staged_rows and not self.rejected_rows:
             raise DeliveryRejected("empty_delivery", "the delivery's files hold no rows. Deliver them again.")
 
-    def _read_rows(self, files: list[tuple[DeliveredFile, Path, Terms]], staged: TableWriter) -> None:
+    def _read_rows(
+        self, files: list[tuple[DeliveredFile, Path, Terms]], staged: TableWriter, worker: readers.Worker
+    ) -> None:
         rejects: list[Reject] = []
         expected = sum(file.records or 0 for file, _, _ in files)
         try:
             for file, path, terms in files:
-                before = self.staged_rows + self.rejected_rows
-                for batch in readers.read(path, terms):
+                before = self.records
+                for batch in worker.read(path, terms) if file is files[0][0] else readers.read(path, terms):
                     staged.write(batch.rows)
                     rejects += batch.rejects
                     self.staged_rows += batch.rows.num_rows
                     self.rejected_rows += len(batch.rejects)
+                    self.records += batch.records
+                    self.undeclared |= batch.undeclared
                     self.counts.update((reject.code, reject.column) for reject in batch.rejects)
                     if self.progress:
                         self.progress(self.staged_rows + self.rejected_rows, expected)
-                _require_count(file, self.staged_rows + self.rejected_rows - before)
+                _require_count(file, self.records - before)
         finally:
             if rejects:
                 with TableWriter(self.store, self.prefix + "unreadable.parquet", REJECT_SCHEMA) as writer:
-                    writer.write(pa.Table.from_pylist([asdict(reject) for reject in rejects], schema=REJECT_SCHEMA))
+                    writer.write(rejects_table(rejects))
 
     def _read_predictions(self, file: DeliveredFile, path: Path) -> None:
         terms = terms_for(self.contract, self.delivery.vendor, file.path)

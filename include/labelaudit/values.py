@@ -70,6 +70,14 @@ class RejectCount(Value):
     rows: int = Field(ge=0)
 
 
+class Cleanup(Value):
+    """Values that a declared clean-up changed: what the vendor wrote is not what was taken."""
+
+    column: str
+    kind: Literal["trim", "case", "synonyms", "label_map"]
+    rows: int = Field(ge=0)
+
+
 class StagedDelivery(Value):
     """A delivery read into canonical Parquet (fixed row groups) and a table of rejects.
 
@@ -84,6 +92,9 @@ class StagedDelivery(Value):
     predictions: str | None = Field(None, description="key of the staged predictions file (item, pred_probs)")
     rejects: str | None = Field(None, description="key of the rejects' Parquet file")
     reject_counts: tuple[RejectCount, ...] = ()
+    records: int = Field(0, ge=0, description="records of the files; one of a tool's export may hold several rows")
+    undeclared: tuple[str, ...] = Field((), description="columns that the files have and the contract does not name")
+    cleanups: tuple[Cleanup, ...] = ()
     refusal: Refusal | None = None
 
 
@@ -117,6 +128,9 @@ class CheckedDelivery(Value):
     predictions: str | None = None
     rejects: str | None = None
     reject_counts: tuple[RejectCount, ...] = ()
+    records: int = Field(0, ge=0)
+    undeclared: tuple[str, ...] = ()
+    cleanups: tuple[Cleanup, ...] = ()
     outcomes: tuple[CheckOutcome, ...] = ()
     refusal: Refusal | None = Field(None, description="why the delivery is rejected")
     report: str | None = Field(None, description="key of the rejection report in the store")

@@ -10,11 +10,13 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from labelaudit.readers.records import (
     ARROW_TYPES,
@@ -52,12 +54,14 @@ def to_batch(
     line_numbers: Sequence[int],
     text_of: Callable[[int], str],
     typed: bool = False,
+    places: Sequence[str] | None = None,
 ) -> Batch:
     """Rows from cells by source column (None: the file has no such column); `text_of(i)` is row i's raw text."""
     rows = len(line_numbers)
     bad: dict[int, tuple[str, str, str]] = {}
     arrays: list[pa.Array] = []
-    for one in terms.fields:
+    for declared in terms.fields:
+        one = replace(declared, decimal=terms.decimal) if terms.decimal != "." else declared
         cells = columns[one.source]
         if cells is None:
             arrays.append(pa.nulls(rows, ARROW_TYPES[one.type]))
@@ -69,20 +73,30 @@ def to_batch(
     if terms.probabilities:
         matrix = np.zeros((rows, len(terms.probabilities)), np.float32)
         for position, source in enumerate(terms.probabilities):
-            one = Field(PROBABILITIES, source, "number")
-            array, failures = _column(one, columns[source] or (), typed)
+            one = Field(PROBABILITIES, source, "number", decimal=terms.decimal)
+            cells = columns[source]
+            array, failures = _column(one, () if cells is None else cells, typed)
             matrix[:, position] = array.fill_null(0).to_numpy()
             for row, (code, reason) in failures.items():
                 bad.setdefault(row, (source, code, reason))
         arrays.append(vectors(matrix))
-    arrays += [pa.array([terms.name] * rows, pa.string()), pa.array(line_numbers, pa.int64())]
+    arrays += [pa.repeat(terms.name, rows), pa.array(line_numbers, pa.int64())]
+    arrays.append(pa.nulls(rows, pa.string()) if places is None else pa.array(places, pa.string()))
     table = pa.Table.from_arrays(arrays, schema=schema_of(terms))
     if not bad:
         return Batch(table)
     keep = np.ones(rows, bool)
     keep[list(bad)] = False
     rejects = [
-        Reject(terms.name, int(line_numbers[row]), column, code, reason, text_of(row)[:TEXT_CHARACTERS])
+        Reject(
+            terms.name,
+            int(line_numbers[row]),
+            column,
+            code,
+            reason,
+            text_of(row)[:TEXT_CHARACTERS],
+            places[row] if places else "",
+        )
         for row, (column, code, reason) in sorted(bad.items())
     ]
     return Batch(table.filter(pa.array(keep)), rejects)
@@ -96,6 +110,8 @@ def vectors(matrix: np.ndarray) -> pa.Array:
 
 def _column(one: Field, cells: Cells, typed: bool) -> tuple[pa.Array, dict[int, tuple[str, str]]]:
     """A column, and code and reason of the rows that can't be taken (null there)."""
+    if isinstance(cells, pa.Array):
+        return _text_column(one, cells)
     if not typed and (quick := _at_once(one, cells)) is not None:
         return quick, {}
     parse = (_TYPED if typed else _PARSED)[one.type]
@@ -115,20 +131,44 @@ def _column(one: Field, cells: Cells, typed: bool) -> tuple[pa.Array, dict[int, 
     return pa.array(values, ARROW_TYPES[one.type]), failures
 
 
-def _at_once(one: Field, cells: Cells) -> pa.Array | None:
-    """The whole column by Arrow's own strict parser; None where any cell wants a closer look."""
-    if one.type not in ("string", "integer", "number") or "" in cells:
-        return None
-    texts = pa.array(cells, pa.string())
+def _text_column(one: Field, cells: pa.Array) -> tuple[pa.Array, dict[int, tuple[str, str]]]:
+    """As `_column`, of Arrow text: by Arrow's own strict parser, or each different text once."""
+    blank = pc.equal(pc.binary_length(cells), 0)
+    if not pc.any(blank).as_py():
+        if (quick := _cast(one, cells)) is not None:
+            return quick, {}
+    elif one.nullable and (quick := _cast(one, pc.if_else(blank, None, cells))) is not None:
+        return quick, {}
+    encoded = cells.dictionary_encode()
+    values, failures = _column(one, encoded.dictionary.to_pylist(), typed=False)
+    failed = pc.is_in(encoded.indices, pa.array(list(failures), pa.int32()))
+    rows = np.flatnonzero(failed.to_numpy(zero_copy_only=False))
+    indices = encoded.indices.to_numpy()
+    return values.take(encoded.indices), {int(row): failures[int(indices[row])] for row in rows}
+
+
+def _cast(one: Field, texts: pa.Array) -> pa.Array | None:
+    """The column by Arrow's parser, where that is exactly as strict; None where any cell wants a closer look."""
     if one.type == "string":
         return texts
+    if one.type not in ("integer", "number") or one.decimal != ".":
+        return None
+    if one.type == "integer" and pc.any(pc.match_substring(texts, "x", ignore_case=True)).as_py():
+        return None  # Arrow reads 0x1F
     try:
         numbers = texts.cast(ARROW_TYPES[one.type])
     except pa.ArrowInvalid:
         return None
-    if one.type == "number" and not np.isfinite(numbers.to_numpy()).all():
+    if one.type == "number" and not pc.all(pc.is_finite(numbers)).as_py() and numbers.null_count < len(numbers):
         return None
     return numbers
+
+
+def _at_once(one: Field, cells: Cells) -> pa.Array | None:
+    """The whole column by Arrow's own strict parser; None where any cell wants a closer look."""
+    if one.type not in ("string", "integer", "number") or "" in cells:
+        return None
+    return _cast(one, pa.array(cells, pa.string()))
 
 
 def _wrong(cell: Any, one: Field, wanted: str) -> BadCell:
@@ -160,9 +200,15 @@ def _integer(cell: Any, one: Field) -> int:
 
 
 def _parsed_number(cell: str, one: Field) -> float:
-    if not NUMBER.fullmatch(cell):
-        raise _wrong(cell, one, "a number")
-    return _number(float(cell), one)
+    plain = cell if one.decimal == "." else _with_point(cell)
+    if not NUMBER.fullmatch(plain):
+        raise _wrong(cell, one, "a number" if one.decimal == "." else "a number with a decimal comma")
+    return _number(float(plain), one)
+
+
+def _with_point(cell: str) -> str:
+    """A number with a decimal comma; one that has a point (of thousands?) stays no number."""
+    return cell.replace(".", " ").replace(",", ".")
 
 
 def _number(cell: Any, one: Field) -> float:

@@ -1,19 +1,49 @@
-"""A delivered text file as decoded physical lines; what is wrong with the bytes is said in the vendor's words."""
+"""A delivered file as plain bytes: decompressed, and refused in the vendor's words where it is something else.
+
+gzip and zstd are streamed; `unpacked` writes to a scratch folder what has to be a file: the members of a zip, and
+compressed formats that are read from their end.
+"""
 
 from __future__ import annotations
 
 import gzip
 import io
+import shutil
+import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
+
+import pyarrow as pa
 
 from labelaudit.errors import DeliveryRejected
-from labelaudit.readers.records import Terms
+from labelaudit.readers.records import MAX_RECORD_BYTES, Terms
 
-MAX_LINE_CHARACTERS = 16 << 20
+SEEKING = ("parquet", "arrow", "excel")
+"""Formats, or containers of formats, that can't be streamed."""
+
+FREE_BYTES = 64 << 20
+MAX_RATIO = 200
+"""What is unpacked to more than FREE_BYTES may be no more than MAX_RATIO times as large: labels do not pack better."""
+
+DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, NotImplementedError, pa.ArrowException)
+
+_SIGNS = {
+    b"version https://git-lfs": ("git-lfs", "it is a Git LFS pointer, not the file. Deliver the file itself"),
+    b"\x1f\x8b": ("gzip", ""),
+    b"\x28\xb5\x2f\xfd": ("zstd", ""),
+    b"PK\x03\x04": ("zip", ""),
+    b"PK\x05\x06": ("zip", ""),
+    b"PAR1": ("parquet", "it is a Parquet file"),
+    b"ARROW1": ("arrow", "it is an Arrow file"),
+    b"\xd0\xcf\x11\xe0": ("ole", "it is an old or an encrypted Office file. Save it as .xlsx without a password"),
+    b"%PDF": ("pdf", "it is a PDF. Export the table itself"),
+    b"<!DOCTYPE html": ("html", "it is a web page, perhaps of a login. Download the file itself"),
+    b"<html": ("html", "it is a web page, perhaps of a login. Download the file itself"),
+}
 
 
 @contextmanager
@@ -22,11 +52,32 @@ def opened(path: Path, terms: Terms) -> Iterator[BinaryIO]:
     with path.open("rb") as file:
         _sniff(file.read(64), terms)
         file.seek(0)
-        stream = gzip.GzipFile(fileobj=file) if terms.compression == "gzip" else file
+        stream: IO[bytes] = file
+        if terms.compression == "gzip":
+            stream = io.BufferedReader(_Unpacking(gzip.GzipFile(fileobj=file), path, terms), 1 << 20)
+        elif terms.compression == "zstd":
+            stream = io.BufferedReader(_Unpacking(pa.CompressedInputStream(file, "zstd"), path, terms), 1 << 20)
         try:
             yield stream
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise _unreadable(terms, f"the gzip data is damaged or cut off ({error}). Compress it again") from error
+        except (*DAMAGED, OSError) as error:
+            if terms.compression == "none" or getattr(error, "errno", None):  # not the file's fault but the disk's
+                raise
+            raise unreadable(
+                terms, f"the {terms.compression} data is damaged or cut off ({error}). Compress it again"
+            ) from error
+
+
+def unpacked(path: Path, terms: Terms, folder: Path) -> Iterator[tuple[Path, Terms]]:
+    """The file, or the files in it, as readers want them: streams of text as they are, all else plain in `folder`."""
+    if terms.compression == "zip":
+        yield from _members(path, terms, folder)
+    elif terms.compression != "none" and (terms.format in SEEKING or terms.container in SEEKING):
+        plain = folder / "plain"
+        with opened(path, terms) as stream, plain.open("wb") as target:
+            shutil.copyfileobj(stream, target, 1 << 20)
+        yield plain, replace(terms, compression="none")
+    else:
+        yield path, terms
 
 
 def lines(path: Path, terms: Terms) -> Iterator[str]:
@@ -37,14 +88,16 @@ def lines(path: Path, terms: Terms) -> Iterator[str]:
             stream, terms.encoding, errors="surrogateescape" if escaped else "strict", newline="", write_through=False
         )
         try:
-            first = True
-            while line := text.readline(MAX_LINE_CHARACTERS):
-                if len(line) == MAX_LINE_CHARACTERS:
-                    raise _unreadable(terms, f"a line is longer than {MAX_LINE_CHARACTERS} characters")
-                yield line.removeprefix("\ufeff") if first else line
-                first = False
+            number = 0
+            while line := text.readline(MAX_RECORD_BYTES):
+                number += 1
+                if len(line) == MAX_RECORD_BYTES:
+                    raise unreadable(terms, f"line {number} is longer than {MAX_RECORD_BYTES} characters. Shorten it")
+                yield line.removeprefix("\ufeff") if number == 1 else line
         except UnicodeError as error:
-            raise _unreadable(terms, f"it is not {terms.encoding}: {error}. Export it as {terms.encoding}") from error
+            raise unreadable(
+                terms, f"after line {number} it is not {terms.encoding}: {error}. Export it as {terms.encoding}"
+            ) from error
 
 
 def is_text(line: str) -> bool:
@@ -63,21 +116,87 @@ def shown(line: str) -> str:
     return line.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").rstrip("\r\n")
 
 
+def unreadable(terms: Terms, what: str, code: str = "unreadable_file") -> DeliveryRejected:
+    """The refusal of a whole file. `what` says what was found, where, and what to do."""
+    return DeliveryRejected(code, f"{terms.name}: {what}, and deliver again under a new id.")
+
+
+class _Unpacking(io.RawIOBase):
+    """A decompressing stream that stops where it gives absurdly more than it was given."""
+
+    def __init__(self, stream: IO[bytes], path: Path, terms: Terms):
+        self._stream, self._terms, self._bytes = stream, terms, 0
+        self._limit = max(FREE_BYTES, MAX_RATIO * path.stat().st_size)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        found = self._stream.read(len(buffer))
+        buffer[: len(found)] = found
+        self._bytes += len(found)
+        if self._bytes > self._limit:
+            raise _bomb(self._terms, self._limit)
+        return len(found)
+
+
+def _members(path: Path, terms: Terms, folder: Path) -> Iterator[tuple[Path, Terms]]:
+    with opened(path, terms) as file:
+        try:
+            archive = zipfile.ZipFile(file)
+        except (*DAMAGED, ValueError, UnicodeError) as error:
+            raise unreadable(terms, f"the zip archive is damaged or cut off ({error}). Make it again") from error
+        left = limit = max(FREE_BYTES, MAX_RATIO * path.stat().st_size)
+        members = [one for one in archive.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX/")]
+        if not members:
+            raise unreadable(terms, "the zip archive holds no file. Make it again")
+        for number, member in enumerate(sorted(members, key=lambda one: one.filename)):
+            inner = replace(terms, name=f"{terms.name}/{_named(member.filename)}", compression="none")
+            if member.flag_bits & 1:
+                raise unreadable(inner, "it is encrypted. Make the archive without a password")
+            plain = folder / f"member-{number}"
+            try:
+                with archive.open(member) as stream, plain.open("wb") as target:
+                    while block := stream.read(1 << 20):
+                        left -= len(block)
+                        if left < 0:
+                            raise _bomb(terms, limit)
+                        target.write(block)
+            except (*DAMAGED, RuntimeError, OSError) as error:
+                raise unreadable(inner, f"the zip archive is damaged there ({error}). Make it again") from error
+            yield plain, inner
+            plain.unlink()
+
+
+def _named(member: str) -> str:
+    return shown(member.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape"))[:200]
+
+
+def _bomb(terms: Terms, limit: int) -> DeliveryRejected:
+    return unreadable(
+        terms,
+        f"it unpacks to more than {limit >> 20} MiB, {MAX_RATIO} times its size or more: no labels pack so well."
+        " Deliver it unpacked",
+        "too_large",
+    )
+
+
 def _sniff(head: bytes, terms: Terms) -> None:
-    zipped = head.startswith(b"\x1f\x8b")
-    if head.startswith(b"version https://git-lfs"):
-        raise _unreadable(terms, "it is a Git LFS pointer, not the file. Deliver the file itself")
+    """Refuse what is plainly something else than the contract says."""
     if not head:
-        raise _unreadable(terms, "it is empty. Deliver it again")
-    if zipped and terms.compression == "none":
-        raise _unreadable(
-            terms, "it is gzip, the contract says compression `none`. Decompress it, or change the contract"
-        )
-    if not zipped and terms.compression == "gzip":
-        raise _unreadable(terms, "it is not gzip, the contract says so. Compress it, or change the contract")
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")) and terms.encoding != "utf-16" and terms.format != "parquet":
-        raise _unreadable(terms, f"it looks like UTF-16, the contract says {terms.encoding}. Export it again")
-
-
-def _unreadable(terms: Terms, what: str) -> DeliveryRejected:
-    return DeliveryRejected("unreadable_file", f"{terms.name}: {what}, and deliver again under a new id.")
+        raise unreadable(terms, "it is empty. Export it again")
+    kind, what = next((found for sign, found in _SIGNS.items() if head.startswith(sign)), ("", ""))
+    inside = terms.format if terms.format in SEEKING else terms.container
+    if kind in ("gzip", "zstd", "zip") and (kind == "zip" and inside == "excel" and terms.compression == "none"):
+        return
+    if kind in ("gzip", "zstd", "zip") and terms.compression != kind:
+        said = f"the contract says compression `{terms.compression}`"
+        raise unreadable(terms, f"it is {kind}, {said}. Pack it as the contract says, or have the contract changed")
+    if terms.compression not in ("none", kind):
+        raise unreadable(terms, f"it is not {terms.compression}, the contract says so. Pack it, or change the contract")
+    if kind in ("git-lfs", "pdf", "html") or (kind == "ole" and inside != "excel"):
+        raise unreadable(terms, what)
+    if kind in ("parquet", "arrow") and inside != kind:
+        raise unreadable(terms, f"{what}, the contract says {terms.format}. Export it as the contract says")
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) and terms.encoding != "utf-16" and inside not in SEEKING:
+        raise unreadable(terms, f"it looks like UTF-16, the contract says {terms.encoding}. Export it again")

@@ -95,6 +95,7 @@ def _batch(rows: pa.RecordBatch, terms: Terms, where: dict[str, int | None], sta
                 bad.setdefault(row, (source, code, reason))
         arrays.append(vectors(matrix))
     arrays += [pa.array([terms.name] * count, pa.string()), pa.array(np.arange(start, start + count))]
+    arrays.append(pa.nulls(count, pa.string()))
     table = pa.Table.from_arrays(arrays, schema=schema_of(terms))
     if not bad:
         return Batch(table)

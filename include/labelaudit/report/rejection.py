@@ -15,7 +15,7 @@ SHOWN_REJECTS = 200
 
 def write(contract: Contract, checked: CheckedDelivery, rejects: pa.Table, store: Store, prefix: str) -> None:
     """Write rejection.html, rejection.json and (where there are any) rejects.csv below `prefix`."""
-    columns = ["file", "line", "column", "code", "reason", "text"]
+    columns = list(rejects.column_names)
     shown = rejects.slice(0, SHOWN_REJECTS).to_pylist()
     page = render("rejection.html", contract=contract, checked=checked, rejects=shown, total_rejects=rejects.num_rows)
     store.write(prefix + "rejection.html", page.encode())

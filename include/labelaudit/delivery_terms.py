@@ -1,0 +1,138 @@
+"""The part of a contract that says how vendors deliver: columns, file formats, dialects, manifests."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+NAME = r"[a-z0-9][a-z0-9_-]{0,62}"
+"""A customer, dataset or vendor: it becomes a part of paths, DAG ids and table names."""
+
+Name = Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
+ColumnName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Character = Annotated[str, StringConstraints(min_length=1, max_length=1)]
+
+TABLES = ("csv", "tsv", "parquet", "arrow", "excel")
+"""Formats that are tables by themselves."""
+
+RECORDS = ("jsonl", "json")
+"""Flat JSON objects: one a line, or an array of them."""
+
+EXPORTS = {
+    "label_studio": ("json", "jsonl"),
+    "label_studio_min": ("json", "jsonl"),
+    "labelbox": ("jsonl",),
+    "scale": ("json", "jsonl"),
+    "doccano": ("jsonl", "json"),
+    "prodigy": ("jsonl",),
+    "coco": ("json",),
+    "ground_truth": ("jsonl",),
+    "preference": ("jsonl", "json", "parquet", "arrow"),
+    "kto": ("jsonl", "json", "parquet", "arrow"),
+    "helpsteer": ("jsonl", "json", "parquet", "arrow"),
+    "rubric": ("jsonl", "json", "parquet", "arrow"),
+    "spans": ("jsonl", "json", "parquet", "arrow"),
+}
+"""Nested records of the trade's tools and datasets: what they can lie in, the usual one first."""
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=False)
+
+
+class Column(Model):
+    """One column of the canonical long table (one row a label)."""
+
+    type: Literal["string", "integer", "number", "boolean", "timestamp", "vector"] = Field(
+        "string", description="vector: a list of numbers (a JSON array in text formats)"
+    )
+    required: bool = Field(True, description="whether the vendor's file must have the column")
+    nullable: bool = Field(False, description="whether a row may leave it empty")
+    length: int | None = Field(None, ge=1, description="vector: how many numbers")
+    trim: bool = Field(False, description="take spaces off both ends; counted in the report")
+    case: Literal["lower", "upper"] | None = Field(None, description="write in one case; counted in the report")
+    synonyms: dict[str, str] = Field(
+        default_factory=dict, description="value as delivered (after trim and case): what is meant; counted"
+    )
+
+    @model_validator(mode="after")
+    def _agrees_with_its_type(self):
+        if (self.length is not None) != (self.type == "vector"):
+            raise ValueError("`length` belongs to columns of type vector, and those need it")
+        if (self.trim or self.case or self.synonyms) and self.type != "string":
+            raise ValueError("`trim`, `case` and `synonyms` belong to columns of type string")
+        return self
+
+
+class Dialect(Model):
+    """How a CSV or TSV file is written, where not as RFC 4180 has it."""
+
+    quote: Character | None = Field('"', description="null: nothing is quoted")
+    escape: Literal["doubled", "backslash"] = Field("doubled", description="how a quote inside a field is written")
+    skip_lines: int = Field(0, ge=0, le=10_000, description="lines before the header (a preamble)")
+    header: tuple[str, ...] | None = Field(None, description="names of the columns, where the file has no header")
+    decimal: Literal[".", ","] = "."
+
+
+class Vendor(Model):
+    """How one vendor delivers: its file format, and what it calls the canonical columns."""
+
+    format: Literal[
+        "csv",
+        "tsv",
+        "jsonl",
+        "json",
+        "parquet",
+        "arrow",
+        "excel",
+        "label_studio",
+        "label_studio_min",
+        "labelbox",
+        "scale",
+        "doccano",
+        "prodigy",
+        "coco",
+        "ground_truth",
+        "preference",
+        "kto",
+        "helpsteer",
+        "rubric",
+        "spans",
+    ]
+    records_in: Literal["jsonl", "json", "parquet", "arrow"] | None = Field(
+        None, description="what a tool's nested records lie in, where not in the format's usual file"
+    )
+    compression: Literal["none", "gzip", "zstd", "zip"] = "none"
+    encoding: Literal["utf-8", "utf-8-sig", "latin-1", "cp1252", "utf-16", "shift_jis", "gb18030"] = "utf-8"
+    delimiter: Character | None = Field(None, description="csv only; the default is a comma")
+    dialect: Dialect = Dialect()
+    sheet: str | None = Field(None, description="excel only: the sheet's name; left out where there is but one")
+    question: str | None = Field(
+        None,
+        description="which question the label answers, where a file answers several: a Label Studio control, a Labelbox"
+        " question, a Ground Truth label attribute, a field of Scale's response",
+    )
+    columns: dict[ColumnName, str] = Field(
+        default_factory=dict, description="canonical name: the vendor's name, where they differ"
+    )
+    settled_minutes: int | None = Field(
+        None,
+        ge=1,
+        description="take a delivery without manifest.json once none of its files has changed for so long; left out:"
+        " it needs a manifest",
+    )
+
+    @model_validator(mode="after")
+    def _options_fit_the_format(self):
+        if self.delimiter is not None and self.format != "csv":
+            raise ValueError("`delimiter` belongs to format csv")
+        if self.dialect != Dialect() and self.format not in ("csv", "tsv"):
+            raise ValueError("`dialect` belongs to formats csv and tsv")
+        if self.sheet is not None and self.format != "excel":
+            raise ValueError("`sheet` belongs to format excel")
+        if self.records_in is not None and self.records_in not in EXPORTS.get(self.format, ()):
+            fit = ", ".join(EXPORTS.get(self.format, ())) or "nothing else"
+            raise ValueError(f"`records_in` of format {self.format} can be {fit}")
+        return self
