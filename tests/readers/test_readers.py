@@ -110,10 +110,10 @@ def test_json_lines_are_strict(tmp_path: Path):
     rows, rejects = read(tmp_path / "f", content, format="jsonl")
     assert [row["item"] for row in rows] == ["7", "g"]
     assert found(rejects) == [
-        (2, None, "malformed"),
-        (3, None, "malformed"),
-        (4, None, "malformed"),
-        (5, "label", "empty"),
+        (2, None, "duplicate_key"),
+        (3, None, "not_finite"),
+        (4, None, "wrong_nesting"),
+        (5, "label", "missing_key"),
         (6, "id", "wrong_type"),
         (7, "size", "wrong_type"),
         (8, "id", "bad_encoding"),

@@ -112,6 +112,8 @@ def _column(one: Field, cells: Cells, typed: bool) -> tuple[pa.Array, dict[int, 
     """A column, and code and reason of the rows that can't be taken (null there)."""
     if isinstance(cells, pa.Array):
         return _text_column(one, cells)
+    if typed and (quick := _typed_at_once(one, cells)) is not None:
+        return quick, {}
     if not typed and (quick := _at_once(one, cells)) is not None:
         return quick, {}
     parse = (_TYPED if typed else _PARSED)[one.type]
@@ -129,6 +131,30 @@ def _column(one: Field, cells: Cells, typed: bool) -> tuple[pa.Array, dict[int, 
             failures[row] = error.args
         values.append(value)
     return pa.array(values, ARROW_TYPES[one.type]), failures
+
+
+_QUICK = {
+    "string": {str, type(None)},
+    "integer": {int, type(None)},
+    "number": {float, int, type(None)},
+    "boolean": {bool, type(None)},
+}
+
+
+def _typed_at_once(one: Field, cells: Cells) -> pa.Array | None:
+    """A column whose values all have a fitting type; None where any cell wants a closer look."""
+    fitting = _QUICK.get(one.type)
+    if fitting is None or not {*map(type, cells)} <= fitting:
+        return None
+    try:
+        array = pa.array(cells, ARROW_TYPES[one.type])
+    except (pa.ArrowException, UnicodeEncodeError, OverflowError):
+        return None
+    if one.type == "string" and pc.any(pc.equal(pc.binary_length(array), 0)).as_py():
+        return None
+    if one.type == "number" and pc.any(pc.invert(pc.is_finite(array))).as_py():
+        return None
+    return array if one.nullable or not array.null_count else None
 
 
 def _text_column(one: Field, cells: pa.Array) -> tuple[pa.Array, dict[int, tuple[str, str]]]:

@@ -6,6 +6,7 @@ parser_crashed. The process gets no environment but PATH, and no open file but i
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import json
 import os
@@ -76,6 +77,19 @@ def _started() -> subprocess.Popen:
     return process
 
 
+@atexit.register
+def _dismiss() -> None:
+    if _spare is not None and _spare[0] == os.getpid():
+        _ended(_spare[1])
+
+
+def _ended(process: subprocess.Popen) -> None:
+    process.kill()
+    process.stdin.close()
+    process.stdout.close()
+    process.wait()
+
+
 class Worker:
     """A parsing process for one file, as a context: it is gone at the end."""
 
@@ -90,10 +104,7 @@ class Worker:
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        self._process.kill()
-        self._process.stdin.close()
-        self._process.stdout.close()
-        self._process.wait()
+        _ended(self._process)
         prepare()
 
     def read(self, path: Path, terms: Terms) -> Iterator[Batch]:

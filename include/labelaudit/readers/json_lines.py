@@ -1,80 +1,91 @@
-"""JSON Lines: one object a line, as RFC 8259 has it (no NaN, no key twice)."""
+"""JSON Lines: one object a line, as RFC 8259 has it. A blank line is no record."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from labelaudit.readers.conversion import to_batch
-from labelaudit.readers.opening import is_text, lines, shown
-from labelaudit.readers.records import BATCH_ROWS, TEXT_CHARACTERS, Batch, Reject, Terms, places
+from labelaudit.readers import json_blocks
+from labelaudit.readers.gathering import Gathering, shown_text
+from labelaudit.readers.opening import opened
+from labelaudit.readers.records import MAX_RECORD_BYTES, Batch, Reject, Row, Terms
+from labelaudit.readers.strict_json import BadJson, loads
+from labelaudit.readers.text_blocks import BLOCK_BYTES, TextBlocks
 
 
-def read(path: Path, terms: Terms) -> Iterator[Batch]:
-    sources = [one.source for one in terms.fields] + list(terms.probabilities)
-    optional = {one.source for one in terms.fields if not one.required}
-    seen: set[str] = set()
-    numbers: list[int] = []
-    texts: list[str] = []
-    rows: list[dict[str, Any]] = []
-    rejects: list[Reject] = []
-
-    def batch() -> Batch:
-        columns = {source: [row.get(source) for row in rows] for source in sources}
-        made = to_batch(terms, columns, numbers, lambda row: shown(texts[row]), typed=True)
-        made.rejects.extend(rejects)
-        made.rejects.sort(key=lambda reject: reject.line)
-        return made
-
-    for number, line in enumerate(lines(path, terms), 1):
-        if not line.strip():
+def read(path: Path, terms: Terms, block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:
+    gathered = Gathering(terms, placed=False)
+    for content, first in _blocks(path, terms, block_bytes):
+        block = json_blocks.parse(content, terms)
+        if block is not None:
+            yield block.batch(terms, first)
             continue
-        try:
-            record = _record(line, terms)
-        except ValueError as error:
-            code = "malformed" if is_text(line) else "bad_encoding"
-            rejects.append(Reject(terms.name, number, None, code, str(error), shown(line)[:TEXT_CHARACTERS]))
-        else:
-            missing = [source for source in sources if source not in record and source not in optional]
-            if missing and not seen:
-                places(terms, list(record))  # the first record shows whether the columns are called something else
-            if missing:
-                reason = f"no key {missing[0]!r}"
-                rejects.append(Reject(terms.name, number, missing[0], "empty", reason, shown(line)[:TEXT_CHARACTERS]))
+        for number, line in enumerate(content.split(b"\n"), first):
+            try:
+                record = flat(line)
+            except BadJson as error:
+                if error.code != "blank":
+                    gathered.records += 1
+                    gathered.reject(number, None, error.code, error.reason, line)
             else:
-                seen.update(record)
-                numbers.append(number)
-                texts.append(line)
-                rows.append(record)
-        if len(rows) + len(rejects) >= BATCH_ROWS:
-            yield batch()
-            numbers, texts, rows, rejects = [], [], [], []
-    if rows or rejects:
-        yield batch()
+                gathered.records += 1
+                gathered.row(record, number, line)
+            if gathered.full:
+                yield gathered.batch()
+        if not gathered.empty:
+            yield gathered.batch()
 
 
-def _record(line: str, terms: Terms) -> dict[str, Any]:
-    if not is_text(line):
-        raise ValueError(f"bytes that are not {terms.encoding}")
-    try:
-        record = json.loads(line, object_pairs_hook=_object, parse_constant=_no_constant)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error.msg} (column {error.colno})") from error
-    if not isinstance(record, dict):
-        raise ValueError(f"not a JSON object but {type(record).__name__}")
+def rows(path: Path, terms: Terms) -> Iterator[Row | Reject]:
+    for number, line, value in values(path, terms):
+        if isinstance(value, BadJson):
+            yield Reject(terms.name, number, None, value.code, value.reason, shown_text(line))
+        elif not isinstance(value, dict):
+            yield Reject(terms.name, number, None, "wrong_nesting", _no_object(value), shown_text(line))
+        else:
+            yield Row(value, number, "", shown_text(line))
+
+
+def values(path: Path, terms: Terms) -> Iterator[tuple[int, bytes, Any]]:
+    """Line number, line and value (or BadJson) of every line that is not blank."""
+    for content, first in _blocks(path, terms, BLOCK_BYTES):
+        for number, line in enumerate(content.split(b"\n"), first):
+            if line.strip():
+                try:
+                    yield number, line, _value(line)
+                except BadJson as error:
+                    yield number, line, error
+
+
+def flat(line: bytes) -> dict[str, Any]:
+    """The object of a line. Raises BadJson; with code `blank` for a blank line."""
+    if not line.strip():
+        raise BadJson("blank", "")
+    record = _value(line)
+    if type(record) is not dict:
+        raise BadJson("wrong_nesting", _no_object(record))
     return record
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record = dict(pairs)
-    if len(record) != len(pairs):
-        raise ValueError("a key is given twice")
-    return record
+def _value(line: bytes) -> Any:
+    if len(line) > MAX_RECORD_BYTES:
+        raise BadJson("too_long", f"the record is longer than {MAX_RECORD_BYTES} bytes")
+    return loads(line)
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"not JSON: {name}")
+def _blocks(path: Path, terms: Terms, block_bytes: int) -> Iterator[tuple[bytes, int]]:
+    """Whole lines, many at a time and without the last one's end, and the number of the first."""
+    with opened(path, terms) as stream:
+        text, last = TextBlocks(stream, terms, block_bytes), False
+        while not last:
+            content, last = text.more(text.pending)
+            end = len(content) if last else content.rfind(b"\n")
+            text.pending = b"" if last else content[end + 1 :]
+            if end >= 0:
+                yield content[:end], text.line
+                text.line += content.count(b"\n", 0, end) + 1
+
+
+def _no_object(value: Any) -> str:
+    return f"found {str(value)[:60]!r} ({type(value).__name__}), expected an object"

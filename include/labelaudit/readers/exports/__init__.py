@@ -1,0 +1,141 @@
+"""Where the labels are in each tool's and dataset's records: `labels(record, terms) -> Iterator[Part | Unfit]`.
+
+Cells have the canonical names (item, annotator, label, seconds, timestamp, guideline, tool, gold, was_cancelled,
+confidence); the rest of the record keeps its own, dotted. An item is what gets one label: a document or picture, or a
+region of one (`<document>#<start>-<end>`, `<picture>#<region>`). `labels` gives an Unfit for whatever is not as the
+format has it, and raises Misfit only where the driver shall make one of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any
+
+from labelaudit.readers.records import Part, Terms, Unfit
+
+MAX_DEPTH = 20
+_MISSING = object()
+_NAMES = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a whole number"}
+_NAMES |= {float: "a number", type(None): "null"}
+
+
+class Misfit(Exception):
+    """A part of a record is not as its format has it."""
+
+    def __init__(self, unfit: Unfit):
+        self.unfit = unfit
+        super().__init__(unfit.reason)
+
+
+def misfit(path: str, column: str | None, code: str, reason: str) -> Misfit:
+    return Misfit(Unfit(path, column, code, reason))
+
+
+Function = Callable[..., Iterator[Part | Unfit]]
+
+
+def guarded(function: Function) -> Function:
+    """A generator of parts whose Misfit is its last part."""
+
+    @wraps(function)
+    def run(*arguments: Any, **named: Any) -> Iterator[Part | Unfit]:
+        try:
+            yield from function(*arguments, **named)
+        except Misfit as error:
+            yield error.unfit
+
+    return run
+
+
+def field(record: Any, key: str, kinds: type | tuple[type, ...], path: str = "", default: Any = _MISSING) -> Any:
+    """`record[key]`, which must be of one of the types; `default` where it is missing or null. Raises Misfit."""
+    if not isinstance(record, dict):
+        raise misfit(path, None, "wrong_nesting", f"found {shown(record)}, expected an object")
+    value = record.get(key)
+    if value is None and default is not _MISSING:
+        return default
+    if key not in record:
+        raise misfit(path, key, "missing_key", f"no key {key!r}; there are {', '.join(map(repr, list(record)[:12]))}")
+    return typed(value, kinds, f"{path}.{key}", key)
+
+
+def typed(value: Any, kinds: type | tuple[type, ...], path: str, column: str | None = None) -> Any:
+    kinds = kinds if isinstance(kinds, tuple) else (kinds,)
+    if (isinstance(value, bool) and bool not in kinds) or not isinstance(value, kinds):
+        expected = " or ".join(_NAMES[kind] for kind in kinds)
+        raise misfit(path, column, "wrong_nesting", f"found {shown(value)}, expected {expected}")
+    return value
+
+
+def shown(value: Any) -> str:
+    """What a value is and how it begins."""
+    return f"{_NAMES.get(type(value), type(value).__name__)} {str(value)[:60]!r}"
+
+
+def only(values: list[Any], path: str, what: str = "label") -> str:
+    """The one text of a list. Raises Misfit (unlabelled, several_labels)."""
+    if not values:
+        raise misfit(path, None, "unlabelled", f"no {what} was given")
+    if len(values) > 1:
+        raise misfit(path, None, "several_labels", f"found {len(values)} {what}s ({str(values)[:80]}), expected one")
+    return as_label(values[0], path)
+
+
+def as_label(value: Any, path: str) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(typed(value, (str, int), path, "label"))
+
+
+def question_of(found: list[str], terms: Terms, path: str) -> str:
+    """Which of the questions that a record answers is meant. Raises Misfit (unlabelled, several_labels)."""
+    names = list(dict.fromkeys(found))
+    if terms.question is not None:
+        if terms.question not in names:
+            there = ", ".join(map(repr, names[:12])) or "none"
+            raise misfit(path, None, "unlabelled", f"no answer to {terms.question!r}; there are {there}")
+        return terms.question
+    if not names:
+        raise misfit(path, None, "unlabelled", "the record holds no label")
+    if len(names) > 1:
+        there = ", ".join(map(repr, names[:12]))
+        reason = f"answers to several questions ({there}); say which in the contract's `question`"
+        raise misfit(path, None, "several_labels", reason)
+    return names[0]
+
+
+def rest(record: dict[str, Any], *taken: str, prefix: str = "", depth: int = 0) -> dict[str, Any]:
+    """The other keys under dotted names; lists as JSON text."""
+    cells: dict[str, Any] = {}
+    for key, value in record.items():
+        if key in taken:
+            continue
+        name = f"{prefix}{key}"
+        if isinstance(value, dict) and depth < MAX_DEPTH:
+            cells |= rest(value, prefix=f"{name}.", depth=depth + 1)
+        elif isinstance(value, dict | list):
+            cells[name] = as_json(value)
+        else:
+            cells[name] = value
+    return cells
+
+
+def as_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+
+
+def digest_id(*values: Any) -> str:
+    """An id for what has none: sixteen digits of the sha256 of its content."""
+    return hashlib.sha256(as_json(values).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def identity(record: dict[str, Any], keys: tuple[str, ...], *content: Any) -> str:
+    """The record's own id under the first of `keys` that it has, else a digest of its content."""
+    for key in keys:
+        value = record.get(key)
+        if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+            return str(value)
+    return digest_id(*content)

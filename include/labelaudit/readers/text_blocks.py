@@ -1,0 +1,48 @@
+"""A text file as UTF-8 bytes, block by block; no line is longer than a record may be."""
+
+from __future__ import annotations
+
+import codecs
+from typing import BinaryIO
+
+from labelaudit.readers.opening import unreadable
+from labelaudit.readers.records import MAX_RECORD_BYTES, Terms
+
+BLOCK_BYTES = 4 << 20
+BOM = b"\xef\xbb\xbf"
+
+
+class TextBlocks:
+    """`line` is the number of the line that comes next, and `pending` what was read of it: the reader keeps both."""
+
+    def __init__(self, stream: BinaryIO, terms: Terms, block_bytes: int = BLOCK_BYTES):
+        self._stream, self._terms, self._block_bytes = stream, terms, block_bytes
+        plain = terms.encoding.startswith("utf-8")
+        self._decoder = None if plain else codecs.getincrementaldecoder(terms.encoding)("strict")
+        self._begun = False
+        self.line = 1
+        self.pending = b""
+
+    def more(self, content: bytes) -> tuple[bytes, bool]:
+        """`content` and the next block; whether it was the last.
+
+        Raises DeliveryRejected where the bytes are not in the declared encoding (other than UTF-8, whose damage is
+        each line's own), or a line is too long.
+        """
+        found = self._stream.read(self._block_bytes)
+        last = not found
+        if self._decoder is not None:
+            try:
+                found = self._decoder.decode(found, final=last).encode()
+            except UnicodeError as error:
+                raise unreadable(
+                    self._terms, f"after line {self.line} it is not {self._terms.encoding} ({error}). Export it again"
+                ) from error
+        if not self._begun and (len(content) + len(found) >= len(BOM) or last):
+            content, found, self._begun = (content + found).removeprefix(BOM), b"", True
+        content += found
+        if len(content) > MAX_RECORD_BYTES + 2 * self._block_bytes and b"\n" not in content:
+            raise unreadable(
+                self._terms, f"line {self.line} is longer than {MAX_RECORD_BYTES} bytes. Deliver labels, not contents"
+            )
+        return content, last
