@@ -111,7 +111,10 @@ def vectors(matrix: np.ndarray) -> pa.Array:
 def _column(one: Field, cells: Cells, typed: bool) -> tuple[pa.Array, dict[int, tuple[str, str]]]:
     """A column, and code and reason of the rows that can't be taken (null there)."""
     if isinstance(cells, pa.Array):
-        return _text_column(one, cells)
+        if one.type == "string" or pa.types.is_string(cells.type):
+            return _text_column(one, cells)
+        missing = () if one.nullable else np.flatnonzero(pc.is_null(cells).to_numpy(zero_copy_only=False))
+        return cells, {int(row): ("empty", f"`{one.source}` is empty") for row in missing}
     if typed and (quick := _typed_at_once(one, cells)) is not None:
         return quick, {}
     if not typed and (quick := _at_once(one, cells)) is not None:
@@ -159,11 +162,12 @@ def _typed_at_once(one: Field, cells: Cells) -> pa.Array | None:
 
 def _text_column(one: Field, cells: pa.Array) -> tuple[pa.Array, dict[int, tuple[str, str]]]:
     """As `_column`, of Arrow text: by Arrow's own strict parser, or each different text once."""
+    cells = cells.fill_null("") if cells.null_count else cells
     blank = pc.equal(pc.binary_length(cells), 0)
     if not pc.any(blank).as_py():
         if (quick := _cast(one, cells)) is not None:
             return quick, {}
-    elif one.nullable and (quick := _cast(one, pc.if_else(blank, None, cells))) is not None:
+    elif one.nullable and (quick := _cast(one, pc.if_else(blank, pa.scalar(None, pa.string()), cells))) is not None:
         return quick, {}
     encoded = cells.dictionary_encode()
     values, failures = _column(one, encoded.dictionary.to_pylist(), typed=False)

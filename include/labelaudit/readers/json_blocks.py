@@ -1,8 +1,11 @@
 """Many lines of flat JSON objects at once, where a cheap and exact test can rule all damage out.
 
-The lines are parsed as the elements of one array. A line's end stays in the text, so no string can go over it; every
-line begins an object and ends one; no value is an array or object. So no line's end can lie within an element, and as
-many elements as lines means one each. What orjson forgives is ruled out as in `strict_json`.
+Every line begins an object and ends one; no string goes over a line's end, which no parser takes in it; and as many
+objects as lines means one each, since an object that went over a line's end would need a comma there. Arrow's parser is
+tried first: it is as strict as RFC 8259 (no key twice, no half character) but for NaN and Infinity, and as strict as
+`conversion` about types. What it refuses, orjson parses as the elements of one array: there a comma *is* set at every
+line's end, but no value is an array or object in which that could go unseen; what orjson forgives is ruled out as in
+`strict_json`. What both refuse is looked at line by line.
 """
 
 from __future__ import annotations
@@ -13,27 +16,31 @@ from typing import Any
 
 import numpy as np
 import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json
 
 from labelaudit.readers.conversion import to_batch
 from labelaudit.readers.gathering import shown_text
-from labelaudit.readers.records import Batch, Terms
+from labelaudit.readers.records import ARROW_TYPES, Batch, Terms
 from labelaudit.readers.strict_json import EXACT
 
 FLAT = {str, int, float, bool, type(None)}
 MAX_COLUMNS = 2_000
+_ARROW = {name: ARROW_TYPES[name] for name in ("string", "integer", "number", "boolean")} | {"timestamp": pa.string()}
 
 
 @dataclass(frozen=True)
 class Block:
     """The values of each key, line by line (None where a line has no such key)."""
 
-    columns: dict[str, list[Any]]
+    columns: dict[str, list[Any] | pa.Array]
     content: bytes
     rows: int
 
     def batch(self, terms: Terms, first: int) -> Batch:
         sources = [one.source for one in terms.fields] + list(terms.probabilities)
-        columns = {source: self.columns.get(source) or [None] * self.rows for source in sources}
+        columns = {source: self.columns.get(source) for source in sources}
         lines: list[bytes] = []
 
         def text_of(row: int) -> str:
@@ -53,6 +60,8 @@ def parse(content: bytes, terms: Terms) -> Block | None:
         return None
     if b" :" in content or b"\t:" in content or b"\r" in content or b"\n:" in content:
         return None
+    if (block := _by_arrow(content, ends + 1, terms)) is not None:
+        return block
     try:
         rows = orjson.loads(b"[" + content.replace(b"\n", b",\n") + b"]")
     except orjson.JSONDecodeError:
@@ -61,7 +70,7 @@ def parse(content: bytes, terms: Terms) -> Block | None:
         return None
     if sum(map(len, rows)) != content.count(b'":'):
         return None
-    required = {one.source for one in terms.fields if one.required} | set(terms.probabilities)
+    required = _required(terms)
     names = set().union(*rows)
     if not required <= names or len(names) > MAX_COLUMNS:
         return None
@@ -77,6 +86,36 @@ def parse(content: bytes, terms: Terms) -> Block | None:
             return None
         columns[name] = values
     return Block(columns, content, len(rows))
+
+
+def _required(terms: Terms) -> set[str]:
+    return {one.source for one in terms.fields if one.required} | set(terms.probabilities)
+
+
+def _by_arrow(content: bytes, rows: int, terms: Terms) -> Block | None:
+    types = {one.source: _ARROW.get(one.type) for one in terms.fields} | dict.fromkeys(
+        terms.probabilities, pa.float64()
+    )
+    if None in types.values() or len(types) < len(terms.fields) + len(terms.probabilities) or b"\0" in content:
+        return None
+    try:
+        table = pa.json.read_json(
+            pa.BufferReader(content),
+            read_options=pa.json.ReadOptions(block_size=1 << 19),
+            parse_options=pa.json.ParseOptions(explicit_schema=pa.schema(list(types.items()))),
+        ).combine_chunks()
+        table.validate(full=True)  # Arrow's parser does not look whether the bytes are UTF-8
+    except (pa.ArrowException, UnicodeDecodeError):
+        return None
+    if table.num_rows != rows or any(pa.types.is_nested(one.type) for one in table.schema):
+        return None
+    columns = {name: table[name].chunk(0) for name in table.column_names}
+    if any(columns[source].null_count for source in _required(terms)):
+        return None  # missing, or null? The two are told apart line by line
+    if any(pa.types.is_floating(one.type) and pc.any(pc.invert(pc.is_finite(one))).as_py() for one in columns.values()):
+        return None
+    there = {name: one for name, one in columns.items() if one.null_count < rows or name in types}
+    return Block(there, content, rows)
 
 
 def _is_flat(values: list[Any]) -> bool:

@@ -1,0 +1,214 @@
+"""COCO: one object with `images`, `categories` and `annotations`; each annotation is an item, `<image>#<annotation>`.
+
+The file is read twice: first what annotations refer to, then the annotations, one by one. A picture without annotations
+has no label, and is no record. In the panoptic form each segment is an item. Ids are compared as they are: the text "1"
+is not the number 1. What is ambiguous for all (a category of two names, an image id twice) refuses the file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from dataclasses import field as member
+from pathlib import Path
+from typing import Any
+
+from labelaudit.errors import DeliveryRejected
+from labelaudit.readers.exports import Misfit, field, guarded, misfit, rest, shown, typed
+from labelaudit.readers.gathering import Gathering, shown_text
+from labelaudit.readers.json_documents import Element, elements
+from labelaudit.readers.records import Batch, Part, Reject, Row, Terms, Unfit
+
+LISTS = frozenset({"images", "annotations", "categories"})
+Id = int | str
+
+
+@dataclass
+class _Known:
+    """What annotations refer to, and the ids of those seen."""
+
+    categories: dict[tuple[type, Id], str] = member(default_factory=dict)
+    images: dict[tuple[type, Id], dict[str, Any]] = member(default_factory=dict)
+    annotations: set[tuple[type, Id]] = member(default_factory=set)
+
+
+def read(path: Path, terms: Terms) -> Iterator[Batch]:
+    known, gathered = _known(path, terms), Gathering(terms, placed=True)
+    for one in _annotations(path, terms):
+        gathered.records += 1
+        for part in _parts(one, known):
+            place = one.place + part.path
+            if isinstance(part, Unfit):
+                gathered.reject(one.line, part.column, part.code, part.reason, one.text, place)
+            else:
+                gathered.row(part.cells, one.line, one.text, place)
+        if gathered.full:
+            yield gathered.batch()
+    if not gathered.empty:
+        yield gathered.batch()
+
+
+def rows(path: Path, terms: Terms) -> Iterator[Row | Reject]:
+    known = _known(path, terms)
+    for one in _annotations(path, terms):
+        for part in _parts(one, known):
+            place, text = one.place + part.path, shown_text(one.text)
+            if isinstance(part, Unfit):
+                yield Reject(terms.name, one.line, part.column, part.code, part.reason[:500], text, place)
+            else:
+                yield Row(part.cells, one.line, place, text)
+
+
+def _annotations(path: Path, terms: Terms) -> Iterator[Element]:
+    return (one for one in elements(path, terms, LISTS) if one.key == "annotations" and one.index is not None)
+
+
+def _known(path: Path, terms: Terms) -> _Known:
+    """The first pass. Raises DeliveryRejected where the file is no COCO, or what it refers to is ambiguous."""
+    known, there = _Known(), set()
+    for one in elements(path, terms, LISTS):
+        if one.key == "" and one.index is not None:
+            raise _refused(terms, one, "found a list at the top, expected an object with images and categories")
+        if one.key not in LISTS:
+            continue
+        there.add(one.key)
+        if one.problem:
+            if one.key != "annotations":
+                raise _refused(terms, one, one.problem.reason)
+            continue
+        if one.index is None:
+            raise _refused(terms, one, f"found {shown(one.value)}, expected a list")
+        try:
+            if one.key == "categories":
+                _category(one.value, known)
+            elif one.key == "images":
+                _image(one.value, known)
+        except Misfit as error:
+            raise _refused(terms, one, error.unfit.reason, error.unfit.path, error.unfit.code) from error
+    # empty lists give no element: their keys are looked for once more
+    missing = sorted(LISTS - there - _empty(path, terms, LISTS - there))
+    if missing:
+        raise DeliveryRejected(
+            "unreadable_file",
+            f"{terms.name}, $: no list {', '.join(missing)}; COCO has images, annotations and categories. Export it"
+            " again in full, and deliver it under a new id.",
+        )
+    return known
+
+
+def _empty(path: Path, terms: Terms, names: frozenset[str]) -> set[str]:
+    """Which of the lists are there and empty."""
+    if not names:
+        return set()
+    return {one.key for one in elements(path, terms, LISTS - names) if one.key in names and one.value == []}
+
+
+def _category(value: Any, known: _Known) -> None:
+    key, name = _id(value, "id", ""), field(value, "name", str)
+    if known.categories.get(key, name) != name:
+        reason = f"category {value['id']!r} is called {known.categories[key][:60]!r} and {name[:60]!r}"
+        raise misfit(".id", "id", "duplicate_key", reason)
+    known.categories[key] = name
+
+
+def _image(value: Any, known: _Known) -> None:
+    key = _id(value, "id", "")
+    if key in known.images:
+        raise misfit(".id", "id", "duplicate_key", f"two images have the id {value['id']!r}")
+    known.images[key] = {
+        "image": field(value, "file_name", str, "", None),
+        "image_width": field(value, "width", (int, float), "", None),
+        "image_height": field(value, "height", (int, float), "", None),
+    }
+
+
+def _id(record: Any, key: str, path: str) -> tuple[type, Id]:
+    value = field(record, key, (int, str), path)
+    return type(value), value
+
+
+@guarded
+def _parts(one: Element, known: _Known) -> Iterator[Part | Unfit]:
+    if one.problem:
+        raise misfit("", None, one.problem.code, one.problem.reason)
+    annotation = typed(one.value, dict, "")
+    image = _image_of(annotation, known)
+    if "segments_info" in annotation and "category_id" not in annotation:
+        segments = field(annotation, "segments_info", list)
+        if not segments:
+            raise misfit(".segments_info", None, "unlabelled", "the picture has no segment")
+        for number, segment in enumerate(segments):
+            yield from _labelled(segment, annotation, image, known, f".segments_info[{number}]")
+        return
+    key = _id(annotation, "id", "")
+    if key in known.annotations:
+        raise misfit(".id", "id", "duplicate_key", f"an annotation with the id {annotation['id']!r} was there before")
+    known.annotations.add(key)
+    yield from _labelled(annotation, annotation, image, known, "")
+
+
+@guarded
+def _labelled(
+    one: Any, annotation: dict[str, Any], image: dict[str, Any], known: _Known, path: str
+) -> Iterator[Part | Unfit]:
+    name = _id(one, "id", path)[1]
+    key = _id(one, "category_id", path)
+    if key not in known.categories:
+        raise misfit(path, "category_id", "unknown_reference", _unknown("category", key, known.categories))
+    crowd = field(one, "iscrowd", (int, bool), path, 0)
+    if crowd not in (0, 1):
+        raise misfit(path, "iscrowd", "wrong_type", f"`iscrowd` is {crowd!r}, expected 0 or 1")
+    area = field(one, "area", (int, float), path, None)
+    if area is not None and (not math.isfinite(area) or area < 0):
+        raise misfit(path, "area", "wrong_type", f"`area` is {area!r}, expected a number of pixels")
+    cells = {
+        **rest(one, "id", "image_id", "category_id", "segmentation", "bbox", "area", "iscrowd", "score", "file_name"),
+        **image,
+        **_box(one, path),
+        "item": f"{annotation['image_id']}#{name}",
+        "document": str(annotation["image_id"]),
+        "annotation": str(name),
+        "label": known.categories[key],
+        "confidence": field(one, "score", (int, float), path, None),
+        "area": area,
+        "iscrowd": bool(crowd),
+    }
+    yield Part(cells, path)
+
+
+def _image_of(annotation: dict[str, Any], known: _Known) -> dict[str, Any]:
+    key = _id(annotation, "image_id", "")
+    if key not in known.images:
+        raise misfit(".image_id", "image_id", "unknown_reference", _unknown("image", key, known.images))
+    return known.images[key]
+
+
+def _unknown(what: str, key: tuple[type, Id], there: dict[tuple[type, Id], Any]) -> str:
+    kind, value = key
+    other = (str, str(value)) if kind is int else (int, int(value)) if str(value).isdecimal() else key
+    hint = f"; there is {other[1]!r}, which is {'text' if kind is int else 'a number'}" if other in there else ""
+    return f"no {what} has the id {value!r}{hint}"
+
+
+def _box(one: dict[str, Any], path: str) -> dict[str, Any]:
+    """The box as columns. Raises Misfit where it is none: four finite numbers, of positive width and height."""
+    box = field(one, "bbox", list, path, None)
+    if box is None or (not box and "segmentation" in one):
+        return {}
+    path = f"{path}.bbox"
+    if len(box) != 4:
+        raise misfit(path, "bbox", "wrong_length", f"{len(box)} numbers, expected four: x, y, width, height")
+    numbers = [typed(value, (int, float), f"{path}[{place}]", "bbox") for place, value in enumerate(box)]
+    if not all(map(math.isfinite, numbers)) or numbers[2] <= 0 or numbers[3] <= 0:
+        raise misfit(
+            path, "bbox", "wrong_type", f"found {str(box)[:80]}, expected x, y and a positive width and height"
+        )
+    return dict(zip(("x", "y", "width", "height"), numbers, strict=True))
+
+
+def _refused(
+    terms: Terms, one: Element, reason: str, path: str = "", code: str = "unreadable_file"
+) -> DeliveryRejected:
+    where = f"line {one.line}, {one.place}{path}"
+    return DeliveryRejected(code, f"{terms.name}, {where}: {reason}. Mend it, and deliver under a new id.")

@@ -1,0 +1,75 @@
+"""doccano's JSONL and JSON: `text` with `label` (or `labels`, `cats`, `entities`, `annotations`).
+
+Names are classifications of the text (question `label` or `cats`), triples and objects with offsets are spans (question
+`entities` where both are there): an item each, `<document>#<start>-<end>`. A text without an id is named by its digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from labelaudit.readers.exports import as_label, field, guarded, identity, misfit, only, question_of, rest, typed
+from labelaudit.readers.exports.spans import bounds
+from labelaudit.readers.records import Part, Terms, Unfit
+
+KEYS = ("label", "labels", "cats", "entities", "annotations")
+
+
+@guarded
+def labels(record: Any, terms: Terms) -> Iterator[Part | Unfit]:
+    typed(record, dict, "")
+    there = [key for key in KEYS if key in record]
+    if not there:
+        raise misfit("", None, "unlabelled", f"none of the keys {', '.join(KEYS)}")
+    text = field(record, "text" if "text" in record or "data" not in record else "data", str)
+    document = identity(record, ("id",), text)
+    answered = [key for key in there if record[key] not in (None, [], "")]
+    key = question_of(answered, terms, "") if answered or terms.question is None else terms.question
+    cells = {
+        **rest(record, "id", "text", "data", "relations", *KEYS),
+        "document": document,
+        "text": text,
+        "annotator": _annotator(record),
+    }
+    found = record[key] if isinstance(record[key], list) else [record[key]]
+    if found and all(_is_span(one) for one in found):
+        for number, one in enumerate(found):
+            yield from _span(one, text, document, cells, f".{key}[{number}]")
+    elif found and all(isinstance(one, dict) for one in found):
+        for number, one in enumerate(found):
+            yield from _by_user(one, document, cells, f".{key}[{number}]")
+    else:
+        yield Part({**cells, "item": document, "label": only(found, f".{key}")}, f".{key}")
+
+
+def _is_span(one: Any) -> bool:
+    return (isinstance(one, list) and len(one) == 3) or (isinstance(one, dict) and "start_offset" in one)
+
+
+@guarded
+def _span(one: Any, text: str, document: str, cells: dict[str, Any], path: str) -> Iterator[Part | Unfit]:
+    if isinstance(one, dict):
+        start, end = (field(one, side, int, path) for side in ("start_offset", "end_offset"))
+        label, who = field(one, "label", (str, int), path), one.get("user")
+    else:
+        start, end, label = typed(one[0], int, f"{path}[0]"), typed(one[1], int, f"{path}[1]"), one[2]
+        who = None
+    bounds(start, end, text, path)
+    more = {"start": start, "end": end, "span": text[start:end]}
+    more |= {"annotator": str(who)} if isinstance(who, str | int) else {}
+    yield Part({**cells, **more, "item": f"{document}#{start}-{end}", "label": as_label(label, path)}, path)
+
+
+@guarded
+def _by_user(one: dict[str, Any], document: str, cells: dict[str, Any], path: str) -> Iterator[Part | Unfit]:
+    label = as_label(field(one, "label", (str, int), path), path)
+    who = field(one, "user", (str, int), path, None)
+    yield Part({**cells, "item": document, "label": label, "annotator": None if who is None else str(who)}, path)
+
+
+def _annotator(record: dict[str, Any]) -> str | None:
+    for key in ("username", "annotator", "user", "annotation_approver"):
+        if isinstance(record.get(key), str | int) and not isinstance(record[key], bool):
+            return str(record[key])
+    return None

@@ -1,0 +1,52 @@
+"""Rubric grades: a record with `rubrics` (criterion, points, tags) and `criteria_met`, one truth for each criterion.
+
+Each criterion of a record is an item, `<record>#<number from 0>`, with the label true or false.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from labelaudit.readers.exports import as_json, digest_id, field, guarded, misfit, rest, typed
+from labelaudit.readers.exports.preference import annotator_of, own_id
+from labelaudit.readers.records import Part, Terms, Unfit
+
+
+@guarded
+def labels(record: Any, terms: Terms) -> Iterator[Part | Unfit]:
+    rubrics = field(record, "rubrics", list)
+    if not rubrics:
+        raise misfit(".rubrics", None, "unlabelled", "the record has no criterion")
+    met = field(record, "criteria_met", list, "", None)
+    if met is not None and len(met) != len(rubrics):
+        reason = f"{len(met)} grades for {len(rubrics)} criteria"
+        raise misfit(".criteria_met", None, "wrong_length", reason)
+    graded = {key: value for key, value in record.items() if key not in ("rubrics", "criteria_met")}
+    name = own_id(record) or digest_id(graded.get("prompt"), graded.get("completion"), graded.get("response"))
+    cells = {
+        **rest(graded, "prompt"),
+        "document": name,
+        "annotator": annotator_of(record) or _grader(record),
+        "prompt": graded.get("prompt") if isinstance(graded.get("prompt"), str) else as_json(graded.get("prompt")),
+    }
+    for number, one in enumerate(rubrics):
+        path = f".rubrics[{number}]"
+        grade = (met[number], f".criteria_met[{number}]") if met is not None else None
+        yield from _criterion(one, grade, {**cells, "item": f"{name}#{number}"}, path)
+
+
+@guarded
+def _criterion(one: Any, grade: tuple[Any, str] | None, cells: dict[str, Any], path: str) -> Iterator[Part | Unfit]:
+    criterion = field(one, "criterion", str, path)
+    if grade is None:
+        met, path = field(one, "criteria_met", bool, path), f"{path}.criteria_met"
+    else:
+        met, path = typed(grade[0], bool, grade[1], "criteria_met"), grade[1]
+    more = {"criterion": criterion, "points": field(one, "points", (int, float), path, None)}
+    more["tags"] = as_json(one["tags"]) if "tags" in one else None
+    yield Part({**cells, **more, "label": "true" if met else "false"}, path)
+
+
+def _grader(record: dict[str, Any]) -> str | None:
+    return next((str(record[key]) for key in ("grader", "grader_id") if isinstance(record.get(key), str | int)), None)

@@ -1,0 +1,87 @@
+"""Scale's tasks: `task_id`, `status`, `params`, and a `response` with annotations, a category or several fields.
+
+A box or polygon is an item of its own, `<task>#<uuid>`. Where the response answers several fields, the question names
+one; the annotations that are regions are the question `annotations`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from labelaudit.readers.exports import as_label, field, guarded, misfit, only, question_of, rest, typed
+from labelaudit.readers.records import Part, Terms, Unfit
+
+ANNOTATIONS = "annotations"
+_ABOUT = ("annotations", "links", "global_attributes", "is_pre_label", "metadata")
+
+
+@guarded
+def labels(record: Any, terms: Terms) -> Iterator[Part | Unfit]:
+    task = str(field(record, "task_id", (str, int)))
+    status = field(record, "status", str)
+    if status in ("canceled", "cancelled"):
+        raise misfit(".status", "status", "skipped", "the task was cancelled")
+    if status != "completed":
+        raise misfit(".status", "status", "unlabelled", f"found status {status[:40]!r}, expected 'completed'")
+    response = field(record, "response", dict)
+    if isinstance(response.get("error"), str | dict):
+        raise misfit(".response.error", None, "skipped", "the task ended in an error")
+    cells = {
+        **rest(record, "task_id", "response"),
+        "document": task,
+        "annotator": _worker(record),
+        "timestamp": record.get("completed_at") or record.get("updated_at") or record.get("created_at"),
+    }
+    regions = response.get(ANNOTATIONS)
+    answers = _answers(response)
+    named = [*answers, *([ANNOTATIONS] if isinstance(regions, list) and regions else [])]
+    question = question_of(named, terms, ".response")
+    if question != ANNOTATIONS or question in answers:
+        label, path = answers[question]
+        yield Part({**cells, "item": task, "label": _label(label, path)}, path)
+        return
+    for number, one in enumerate(regions):
+        yield from _region(one, number, task, cells, f".response.annotations[{number}]")
+
+
+def _answers(response: dict[str, Any]) -> dict[str, tuple[Any, str]]:
+    """Fields that were answered with a category, each with its path."""
+    found: dict[str, tuple[Any, str]] = {}
+    if "category" in response:
+        found["category"] = (response["category"], ".response.category")
+    for holder in ("taxonomies", "annotations"):
+        if isinstance(response.get(holder), dict):
+            for name, value in response[holder].items():
+                path = f".response.{holder}.{name}"
+                if isinstance(value, dict) and "response" in value:
+                    value, path = value["response"], f"{path}.response"
+                found[str(name)] = (value, path)
+    return found
+
+
+def _label(value: Any, path: str) -> str:
+    while isinstance(value, list):
+        if len(value) != 1:
+            return only([str(one) for one in value], path)
+        value = value[0]
+    if value is None:
+        raise misfit(path, None, "unlabelled", "no category was given")
+    return as_label(value, path)
+
+
+@guarded
+def _region(one: Any, number: int, task: str, cells: dict[str, Any], path: str) -> Iterator[Part | Unfit]:
+    label = field(one, "label", str, path)
+    name = field(one, "uuid", str, path, str(number))
+    for side in ("left", "top", "width", "height"):
+        if side in one:
+            typed(one[side], (int, float), f"{path}.{side}", side)
+    yield Part({**cells, **rest(one, "label", "uuid"), "item": f"{task}#{name}", "label": label}, path)
+
+
+def _worker(record: dict[str, Any]) -> str | None:
+    for key in ("worker_id", "worker", "tasker_id", "completed_by"):
+        if isinstance(record.get(key), str | int) and not isinstance(record[key], bool):
+            return str(record[key])
+    return None

@@ -1,0 +1,60 @@
+"""Labelled spans of a text: `{"text": …, "spans": [{"start": 0, "end": 4, "label": "ORG"}]}`, or `[start, end, label]`.
+
+Each span is an item, `<document>#<start>-<end>` (in characters, the end not included), so that several annotators'
+labels of the same span are one item. A span that does not lie in its text, or quotes another, is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from labelaudit.readers.exports import as_label, field, guarded, identity, misfit, rest, typed
+from labelaudit.readers.records import Part, Terms, Unfit
+
+KEYS = ("spans", "entities", "labels", "label")
+IDS = ("id", "doc_id", "document_id", "item", "item_id")
+ANNOTATORS = ("annotator", "annotator_id", "user", "worker", "worker_id")
+
+
+@guarded
+def labels(record: Any, terms: Terms) -> Iterator[Part | Unfit]:
+    text = field(record, "text", str)
+    key = next((key for key in KEYS if key in record), KEYS[0])
+    found = field(record, key, list)
+    if not found:
+        raise misfit(f".{key}", None, "unlabelled", "the text has no span")
+    document = identity(record, IDS, text)
+    who = next((record[key] for key in ANNOTATORS if isinstance(record.get(key), str | int)), None)
+    cells = {**rest(record, *KEYS), "document": document, "annotator": None if who is None else str(who)}
+    for number, one in enumerate(found):
+        yield from _span(one, text, document, cells, f".{key}[{number}]")
+
+
+@guarded
+def _span(one: Any, text: str, document: str, cells: dict[str, Any], path: str) -> Iterator[Part | Unfit]:
+    more: dict[str, Any] = {}
+    if isinstance(one, list):
+        if len(one) != 3:
+            raise misfit(path, None, "wrong_nesting", f"found a list of {len(one)}, expected [start, end, label]")
+        start, end = typed(one[0], int, f"{path}[0]", "start"), typed(one[1], int, f"{path}[1]", "end")
+        label = as_label(one[2], f"{path}[2]")
+    else:
+        start, end = field(one, "start", int, path), field(one, "end", int, path)
+        label = as_label(field(one, "label", (str, int), path), path)
+        more = rest(one, "start", "end", "label", "text", prefix="span.")
+        quoted = field(one, "text", str, path, None)
+        bounds(start, end, text, path)
+        if quoted is not None and quoted != text[start:end]:
+            reason = f"`text` is {quoted[:60]!r}, from {start} to {end} there is {text[start:end][:60]!r}"
+            raise misfit(path, "text", "wrong_nesting", reason)
+    bounds(start, end, text, path)
+    more |= {"start": start, "end": end, "span": text[start:end]}
+    yield Part({**cells, **more, "item": f"{document}#{start}-{end}", "label": label}, path)
+
+
+def bounds(start: int, end: int, text: str, path: str) -> None:
+    """Raises Misfit where a span does not lie in its text."""
+    if not 0 <= start < end <= len(text):
+        reason = f"the span goes from {start} to {end}, the text has {len(text)} characters"
+        raise misfit(path, None, "wrong_nesting", reason)
