@@ -22,6 +22,7 @@ _ADVICE = {
     "formula": "Paste the column as values: formulas are not read.",
     "error_value": "Replace the spreadsheet's error by the value that is meant.",
     "too_long": "Deliver labels, not contents: refer to the item by its id.",
+    "unknown_guideline": "Name the guideline's version that the labels were made under, one that the contract takes.",
     # whole files
     "unreadable_file": "Export the file again, and deliver it under a new id.",
     "missing_column": "Rename the column, or have the contract's `columns` changed.",

@@ -13,14 +13,14 @@ from collections.abc import Callable
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labelaudit import annotator_names, layout, table_schemas, tables, verifying
+from labelaudit import annotator_names, differences, layout, table_schemas, tables, verifying
 from labelaudit.contract import Contract
 from labelaudit.errors import ReleaseConflict
 from labelaudit.findings import read_findings
 from labelaudit.judging import read_counts
 from labelaudit.parquet_files import read_table
 from labelaudit.report.content import ReportContent, report_content
-from labelaudit.report.release import issues_csv, item_lists, report_html
+from labelaudit.report.release import changes_csv, issues_csv, item_lists, report_html
 from labelaudit.store import Store
 from labelaudit.tables import Logged
 from labelaudit.values import Audit, Release, Verdict
@@ -66,14 +66,18 @@ def _publish_new(
         destination, layout.ANNOTATIONS, _annotations(annotations, audit, rename), audit.release
     )
     tables.replace_release_rows(destination, layout.QUALITY, _quality(audit), audit.release)
+    found = differences.changes(audit, labels, destination)
     kept = labels.filter(pc.invert(labels["_removed"])).drop_columns("_removed")
     lists = item_lists(kept)
+    if found:
+        lists["changes.csv"] = changes_csv(found[1])
+    difference = found[0] if found else None
     internal = [name for name in kept.column_names if name.startswith("_")]
     labels, kept = labels.drop_columns(internal), kept.drop_columns(internal)
     findings, before = read_findings(store, audit), read_counts(destination)
-    content = report_content(contract, audit, verdict, findings, before, rename)
+    content = report_content(contract, audit, verdict, findings, before, rename, difference)
     manifest = _write_files(contract, content, kept, lists, audit, destination)
-    plain = report_content(contract, audit, verdict, findings, before, rename=None)
+    plain = report_content(contract, audit, verdict, findings, before, None, difference)
     key = layout.internal_report(contract.customer, contract.dataset, audit.release)
     store.write(key, report_html(contract, plain))
     with store.local(audit.annotations) as path:

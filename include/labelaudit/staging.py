@@ -8,14 +8,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import reduce
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from labelaudit import layout, readers
+from labelaudit.cleaning import Cleaning, refusal_for_guideline, unknown_guideline_reason, unknown_guidelines
 from labelaudit.contract import Contract, Delivered
 from labelaudit.delivery_terms import EXPORTS
 from labelaudit.errors import DeliveryRejected
 from labelaudit.parquet_files import TableWriter
-from labelaudit.readers.records import REJECT_SCHEMA, Field, Reject, Terms, rejects_table, schema_of
+from labelaudit.readers.records import REJECT_SCHEMA, TEXT_CHARACTERS, Field, Reject, Terms, rejects_table, schema_of
 from labelaudit.store import Store, sha256_of
 from labelaudit.values import DeliveredFile, Delivery, Refusal, RejectCount, StagedDelivery
 
@@ -33,7 +39,7 @@ def stage(
     """
     prefix = layout.run_delivery(contract.customer, contract.dataset, run, delivery.vendor, delivery.id)
     work = _Work(contract, delivery, store, prefix, progress)
-    refusal = delivery.refusal
+    refusal = delivery.refusal or refusal_for_guideline(contract, delivery)
     if refusal is None:
         try:
             work.read_all()
@@ -53,6 +59,7 @@ def stage(
         ),
         records=work.records,
         undeclared=tuple(sorted(work.undeclared)),
+        cleanups=work.cleaning.cleanups,
         refusal=refusal,
     )
 
@@ -108,6 +115,7 @@ class _Work:
         self.staged_rows = self.rejected_rows = self.predictions_rows = 0
         self.records = 0
         self.undeclared: set[str] = set()
+        self.cleaning = Cleaning(contract, delivery)
         self.counts: Counter[tuple[str, str | None]] = Counter()
 
     def read_all(self) -> None:
@@ -139,13 +147,15 @@ class _Work:
             for file, path, terms in files:
                 before = self.records
                 for batch in worker.read(path, terms) if file is files[0][0] else readers.read(path, terms):
-                    staged.write(batch.rows)
-                    rejects += batch.rejects
-                    self.staged_rows += batch.rows.num_rows
-                    self.rejected_rows += len(batch.rejects)
+                    rows, unknown = self._cleaned(batch.rows)
+                    found = [*batch.rejects, *unknown]
+                    staged.write(rows)
+                    rejects += found
+                    self.staged_rows += rows.num_rows
+                    self.rejected_rows += len(found)
                     self.records += batch.records
                     self.undeclared |= batch.undeclared
-                    self.counts.update((reject.code, reject.column) for reject in batch.rejects)
+                    self.counts.update((reject.code, reject.column) for reject in found)
                     if self.progress:
                         self.progress(self.staged_rows + self.rejected_rows, expected)
                 _require_count(file, self.records - before)
@@ -153,6 +163,29 @@ class _Work:
             if rejects:
                 with TableWriter(self.store, self.prefix + "unreadable.parquet", REJECT_SCHEMA) as writer:
                     writer.write(rejects_table(rejects))
+
+    def _cleaned(self, rows: pa.Table) -> tuple[pa.Table, list[Reject]]:
+        """The rows after declared clean-ups; those that are empty then, or of a guideline that is not taken, rejected."""
+        rows = self.cleaning.clean(rows)
+        unfit = {None: unknown_guidelines(self.contract, self.delivery, rows)}
+        for name, column in self.contract.columns.items():
+            if column.trim and not column.nullable:
+                unfit[name] = pc.fill_null(pc.equal(rows[name], ""), False)
+        wrong = reduce(pc.or_, unfit.values())
+        if not pc.any(wrong).as_py():
+            return rows, []
+        rejects = []
+        for number in np.flatnonzero(wrong.to_numpy()):
+            one = rows.slice(number, 1).to_pylist()[0]
+            file, line, place = (one.pop(name) for name in ("file", "line", "place"))
+            column = next(name for name, mask in unfit.items() if mask[int(number)].as_py())
+            if column is None:
+                code, column = "unknown_guideline", "guideline" if "guideline" in one else None
+                reason = unknown_guideline_reason(self.contract, one.get("guideline") or self.delivery.guideline)
+            else:
+                code, reason = "empty", f"`{column}` holds nothing but spaces"
+            rejects.append(Reject(file, line, column, code, reason, str(one)[:TEXT_CHARACTERS], place or ""))
+        return rows.filter(pc.invert(wrong)), rejects
 
     def _read_predictions(self, file: DeliveredFile, path: Path) -> None:
         terms = terms_for(self.contract, self.delivery.vendor, file.path)

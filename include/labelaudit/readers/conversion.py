@@ -260,6 +260,8 @@ def _boolean(cell: Any, one: Field) -> bool:
 
 
 def _timestamp(cell: Any, one: Field) -> datetime:
+    if isinstance(cell, datetime):
+        return cell.astimezone(UTC) if cell.tzinfo else cell.replace(tzinfo=UTC)
     if not isinstance(cell, str):
         raise _wrong(cell, one, "a time in ISO 8601")
     try:

@@ -1,131 +1,102 @@
-"""Parquet, row group by row group; its types must fit the contract's, and nothing is cast with a loss."""
+"""Parquet, row group by row group; checksums are verified, and counts held against the footer's."""
 
 from __future__ import annotations
 
-import gzip
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from labelaudit.errors import DeliveryRejected
-from labelaudit.readers.conversion import vectors
-from labelaudit.readers.opening import opened
-from labelaudit.readers.records import ARROW_TYPES, BATCH_ROWS, Batch, Field, Reject, Terms, places, schema_of
-from labelaudit.store import scratch
+from labelaudit.readers.arrow_columns import batch_of, distinct_names, wanted
+from labelaudit.readers.opening import opened, unreadable
+from labelaudit.readers.records import BATCH_ROWS, TEXT_CHARACTERS, Batch, Reject, Row, Terms
+
+BROKEN = (pa.ArrowException, OSError, ValueError, KeyError, IndexError, UnicodeError, OverflowError)
 
 
 def read(path: Path, terms: Terms) -> Iterator[Batch]:
-    with _plain(path, terms) as plain:
-        try:
-            file = pq.ParquetFile(plain)
-        except (pa.ArrowException, OSError) as error:
-            raise DeliveryRejected("unreadable_file", f"{terms.name}: not Parquet: {str(error)[:300]}") from error
-        where = places(terms, file.schema_arrow.names)
+    with _file(path, terms) as file:
+        where = wanted(terms, file.schema_arrow)
         columns = [source for source, place in where.items() if place is not None]
-        for one in terms.fields:
-            if where[one.source] is not None:
-                _require_type(one, file.schema_arrow.field(one.source).type, terms)
-        start = 1
-        try:
-            for rows in file.iter_batches(BATCH_ROWS, columns=columns):
-                yield _batch(rows, terms, where, start)
-                start += rows.num_rows
-        except (pa.ArrowException, OSError) as error:
-            raise DeliveryRejected(
-                "unreadable_file", f"{terms.name}, from row {start}: can't be read: {str(error)[:300]}"
-            ) from error
+        undeclared = frozenset(file.schema_arrow.names) - set(where)
+        for group, first, start, rows in _batches(file, terms, columns):
+            try:
+                made = batch_of(rows, terms, where, start, lambda row, at=(group, first): _place(at[0], at[1] + row))
+            except BROKEN as error:
+                raise _broken(terms, group, first, error) from error
+            made.undeclared = undeclared
+            yield made
+
+
+def rows(path: Path, terms: Terms) -> Iterator[Row | Reject]:
+    with _file(path, terms) as file:
+        names = distinct_names(terms, file.schema_arrow)
+        for group, first, start, batch in _batches(file, terms, None):
+            try:
+                found = batch.to_pylist()
+            except BROKEN as error:
+                raise _broken(terms, group, first, error) from error
+            for place, cells in enumerate(found):
+                cells = {name: cells[name] for name in names}
+                text = str(cells)[:TEXT_CHARACTERS]
+                yield Row(cells, start + place, _place(group, first + place), text)
 
 
 @contextmanager
-def _plain(path: Path, terms: Terms) -> Iterator[Path]:
-    """The file itself, or decompressed."""
-    with scratch() as folder, opened(path, terms) as stream:
-        if not isinstance(stream, gzip.GzipFile):
-            yield path
-            return
-        plain = folder / "plain.parquet"
-        with plain.open("wb") as target:
-            shutil.copyfileobj(stream, target, 1 << 20)
-        yield plain
+def _file(path: Path, terms: Terms) -> Iterator[pq.ParquetFile]:
+    with opened(path, terms):
+        pass  # refused, where it is plainly something else
+    try:
+        file = pq.ParquetFile(path, memory_map=True, pre_buffer=False, page_checksum_verification=True)
+        file.schema_arrow.names  # noqa: B018 - the schema is read here, or not at all
+    except BROKEN as error:
+        if "encrypt" in str(error).lower():
+            raise unreadable(terms, "it is encrypted. Write it without encryption") from error
+        raise unreadable(terms, f"it is not Parquet, or damaged: no footer ({said(error)}). Write it again") from error
+    with file:
+        yield file
 
 
-def _require_type(one: Field, found: pa.DataType, terms: Terms) -> None:
-    inner = found.value_type if pa.types.is_dictionary(found) else found
-    fits = {
-        "string": pa.types.is_string(inner) or pa.types.is_large_string(inner) or pa.types.is_integer(inner),
-        "integer": pa.types.is_integer(inner),
-        "number": pa.types.is_integer(inner) or pa.types.is_floating(inner),
-        "boolean": pa.types.is_boolean(inner),
-        "timestamp": pa.types.is_timestamp(inner),
-        "vector": pa.types.is_list(inner) or pa.types.is_large_list(inner) or pa.types.is_fixed_size_list(inner),
-    }
-    if not fits[one.type]:
-        raise DeliveryRejected(
-            "column_type",
-            f"{terms.name}: column {one.source!r} is of type {found}, the contract says {one.type}. Write it as"
-            f" {one.type}, or change the contract.",
+def _batches(
+    file: pq.ParquetFile, terms: Terms, columns: list[str] | None
+) -> Iterator[tuple[int, int, int, pa.RecordBatch]]:
+    """Row group (from 1), row in it and in the file (from 1) of each batch's first row, and the batch."""
+    start = 1
+    for number in range(file.num_row_groups):
+        first, told = 1, file.metadata.row_group(number).num_rows
+        try:
+            # not use_threads: several columns' pages at once are what memory is for
+            for batch in file.iter_batches(BATCH_ROWS, row_groups=[number], columns=columns, use_threads=False):
+                batch.validate(full=True)
+                yield number + 1, first, start, batch
+                first, start = first + batch.num_rows, start + batch.num_rows
+        except MemoryError:
+            raise
+        except BROKEN as error:
+            raise _broken(terms, number + 1, first, error) from error
+        if columns != [] and first - 1 != told:
+            raise unreadable(
+                terms, f"row group {number + 1} holds {first - 1} rows, the footer says {told}. Write the file again"
+            )
+    if start - 1 != file.metadata.num_rows:
+        raise unreadable(
+            terms, f"it holds {start - 1} rows, its footer says {file.metadata.num_rows}. Write the file again"
         )
 
 
-def _batch(rows: pa.RecordBatch, terms: Terms, where: dict[str, int | None], start: int) -> Batch:
-    count = rows.num_rows
-    bad: dict[int, tuple[str, str, str]] = {}
-    arrays: list[pa.Array] = []
-    for one in terms.fields:
-        if where[one.source] is None:
-            arrays.append(pa.nulls(count, ARROW_TYPES[one.type]))
-            continue
-        array = rows.column(one.source)
-        array = array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
-        arrays.append(array := array.cast(ARROW_TYPES[one.type]))
-        for row, (code, reason) in _failures(one, array).items():
-            bad.setdefault(row, (one.source, code, reason))
-    if terms.probabilities:
-        matrix = np.zeros((count, len(terms.probabilities)), np.float32)
-        for position, source in enumerate(terms.probabilities):
-            array = rows.column(source).cast(pa.float64())
-            matrix[:, position] = array.fill_null(0).to_numpy(zero_copy_only=False)
-            for row, (code, reason) in _failures(Field(source, source, "number"), array).items():
-                bad.setdefault(row, (source, code, reason))
-        arrays.append(vectors(matrix))
-    arrays += [pa.array([terms.name] * count, pa.string()), pa.array(np.arange(start, start + count))]
-    arrays.append(pa.nulls(count, pa.string()))
-    table = pa.Table.from_arrays(arrays, schema=schema_of(terms))
-    if not bad:
-        return Batch(table)
-    keep = np.ones(count, bool)
-    keep[list(bad)] = False
-    rejects = [
-        Reject(terms.name, start + row, column, code, reason, str(rows.slice(row, 1).to_pylist()[0])[:2_000])
-        for row, (column, code, reason) in sorted(bad.items())
-    ]
-    return Batch(table.filter(pa.array(keep)), rejects)
+def _place(group: int, row: int) -> str:
+    return f"row group {group}, row {row}"
 
 
-def _failures(one: Field, array: pa.Array) -> dict[int, tuple[str, str]]:
-    found: dict[int, tuple[str, str]] = {}
-    if not one.nullable:
-        empty = pc.or_(pc.is_null(array), pc.equal(array, "")) if one.type == "string" else pc.is_null(array)
-        found |= dict.fromkeys(_rows(empty.fill_null(True)), ("empty", f"`{one.source}` is empty"))
-    if one.type == "number":
-        unfit = pc.invert(pc.is_finite(array)).fill_null(False)
-        found |= dict.fromkeys(_rows(unfit), ("wrong_type", f"`{one.source}` is not a finite number"))
-    if one.type == "vector":
-        unfit = pc.not_equal(pc.list_value_length(array), one.length).fill_null(False)
-        reason = f"`{one.source}` does not have the {one.length} numbers of the contract"
-        found |= dict.fromkeys(_rows(unfit), ("wrong_length", reason))
-        parents = pc.list_parent_indices(array)
-        inside = pc.invert(pc.is_finite(pc.list_flatten(array)).fill_null(False))
-        broken = np.unique(parents.filter(inside).to_numpy())
-        found |= dict.fromkeys(map(int, broken), ("wrong_type", f"`{one.source}` holds what is not a finite number"))
-    return found
+def _broken(terms: Terms, group: int, row: int, error: Exception):
+    if "encrypt" in str(error).lower():
+        return unreadable(terms, f"row group {group} is encrypted. Write the file without encryption")
+    return unreadable(
+        terms, f"row group {group}, from row {row} on: it can't be read ({said(error)}). Write the file again"
+    )
 
 
-def _rows(mask: pa.Array) -> list[int]:
-    return [int(row) for row in np.flatnonzero(mask.to_numpy(zero_copy_only=False))]
+def said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".replace("\n", " ")[:300]

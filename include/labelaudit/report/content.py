@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from labelaudit.contract import Contract
+from labelaudit.differences import Difference
 from labelaudit.findings import (
     AgreementFinding,
     AnnotatorFinding,
@@ -18,7 +19,7 @@ from labelaudit.findings import (
 )
 from labelaudit.judging import Counts
 from labelaudit.rates import wilson
-from labelaudit.values import Audit, CheckedDelivery, CheckOutcome, Count, RejectCount, Value, Verdict
+from labelaudit.values import Audit, CheckedDelivery, CheckOutcome, Cleanup, Count, RejectCount, Value, Verdict
 
 TREND_RELEASES = 60
 
@@ -36,6 +37,9 @@ class DeliveryLine(Value):
     rejects: tuple[RejectCount, ...]
     checks: tuple[CheckOutcome, ...]
     guideline: str | None
+    records: int
+    undeclared: tuple[str, ...]
+    cleanups: tuple[Cleanup, ...]
 
 
 class Point(Value):
@@ -84,6 +88,7 @@ class ReportContent(Value):
     vendors: tuple[VendorFinding, ...]
     annotators: tuple[AnnotatorFinding, ...]
     worst: tuple[WorstItem, ...]
+    difference: Difference | None
     before: Point | None
     trend: tuple[Point, ...]
     vendor_trends: dict[str, tuple[Point, ...]]
@@ -97,6 +102,7 @@ def report_content(
     findings: Findings,
     before: Counts,
     rename: Callable[[str], str | None] | None,
+    difference: Difference | None = None,
 ) -> ReportContent:
     """`rename` gives the name by which the customer sees an annotator (None: not at all); without it all are plain."""
     counts = {release: found for release, found in before.items() if release != audit.release}
@@ -143,6 +149,7 @@ def report_content(
             if names[one.name] is not None
         ),
         worst=findings.worst,
+        difference=difference,
         before=trend[-2] if len(trend) > 1 else None,
         trend=trend,
         vendor_trends={one.vendor: _trend(counts, one.vendor) for one in findings.vendors},
@@ -162,6 +169,9 @@ def _line(one: CheckedDelivery) -> DeliveryLine:
         rejects=one.reject_counts,
         checks=one.outcomes,
         guideline=one.delivery.guideline,
+        records=one.records,
+        undeclared=one.undeclared,
+        cleanups=one.cleanups,
     )
 
 

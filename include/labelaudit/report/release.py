@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labelaudit.contract import Contract, FromPixels
+from labelaudit.differences import COLUMNS
 from labelaudit.findings import WORTHWHILE
 from labelaudit.report import charts
 from labelaudit.report.content import ReportContent
@@ -54,3 +55,8 @@ def issues_csv(labels: pa.Table) -> bytes:
     found = labels.filter(labels["is_issue"]).select(ISSUE_COLUMNS)
     found = found.take(pc.sort_indices(found, [("label_quality", "ascending"), ("item", "ascending")]))
     return safe_csv(ISSUE_COLUMNS, ([row[name] for name in ISSUE_COLUMNS] for row in found.to_pylist()))
+
+
+def changes_csv(rows: pa.Table) -> bytes:
+    """The items whose label is another than in the release before; `rows` as `differences.changes` gives them."""
+    return safe_csv(COLUMNS, ([row[name] for name in COLUMNS] for row in rows.to_pylist()))

@@ -1,0 +1,84 @@
+"""Arrow IPC files (Feather 2) and streams, record batch by record batch; buffers are validated before use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+
+from labelaudit.readers.arrow_columns import batch_of, distinct_names, wanted
+from labelaudit.readers.opening import opened, unreadable
+from labelaudit.readers.parquet import BROKEN, said
+from labelaudit.readers.records import BATCH_ROWS, TEXT_CHARACTERS, Batch, Reject, Row, Terms
+
+MAGIC, FEATHER_1 = b"ARROW1", b"FEA1"
+
+
+def read(path: Path, terms: Terms) -> Iterator[Batch]:
+    with _reader(path, terms) as reader:
+        where = wanted(terms, reader.schema)
+        undeclared = frozenset(reader.schema.names) - set(where)
+        for number, first, start, rows in _batches(reader, terms):
+            try:
+                made = batch_of(rows, terms, where, start, lambda row, at=(number, first): _place(at[0], at[1] + row))
+            except BROKEN as error:
+                raise _broken(terms, number, error) from error
+            made.undeclared = undeclared
+            yield made
+
+
+def rows(path: Path, terms: Terms) -> Iterator[Row | Reject]:
+    with _reader(path, terms) as reader:
+        names = distinct_names(terms, reader.schema)
+        for number, first, start, batch in _batches(reader, terms):
+            try:
+                found = batch.to_pylist()
+            except BROKEN as error:
+                raise _broken(terms, number, error) from error
+            for place, cells in enumerate(found):
+                text = str(cells)[:TEXT_CHARACTERS]
+                ordered = {name: cells[name] for name in names}
+                yield Row(ordered, start + place, _place(number, first + place), text)
+
+
+@contextmanager
+def _reader(path: Path, terms: Terms) -> Iterator[pa.ipc.RecordBatchFileReader | pa.ipc.RecordBatchStreamReader]:
+    with opened(path, terms) as file:
+        head = file.read(8)
+    if head.startswith(FEATHER_1):
+        raise unreadable(terms, "it is Feather version 1, which has no types of today. Write it as Arrow IPC")
+    with pa.memory_map(str(path)) as source:
+        try:
+            reader = pa.ipc.open_file(source) if head.startswith(MAGIC) else pa.ipc.open_stream(source)
+        except BROKEN as error:
+            raise unreadable(terms, f"its schema can't be read as Arrow's ({said(error)}). Write it again") from error
+        yield reader
+
+
+def _batches(reader, terms: Terms) -> Iterator[tuple[int, int, int, pa.RecordBatch]]:
+    """Record batch (from 1), row in it and in the file (from 1) of each part's first row, and the part."""
+    start, number = 1, 0
+    count = reader.num_record_batches if isinstance(reader, pa.ipc.RecordBatchFileReader) else None
+    while count is None or number < count:
+        try:
+            batch = reader.read_next_batch() if count is None else reader.get_batch(number)
+            batch.validate(full=True)
+        except StopIteration:
+            return
+        except BROKEN as error:
+            raise _broken(terms, number + 1, error) from error
+        number += 1
+        for offset in range(0, batch.num_rows, BATCH_ROWS):
+            part = batch.slice(offset, BATCH_ROWS)
+            yield number, offset + 1, start, part
+            start += part.num_rows
+
+
+def _place(number: int, row: int) -> str:
+    return f"record batch {number}, row {row}"
+
+
+def _broken(terms: Terms, number: int, error: Exception):
+    return unreadable(terms, f"record batch {number} can't be read ({said(error)}). Write the file again")

@@ -1,0 +1,191 @@
+"""Excel workbooks (.xlsx): one sheet, a header in its first row that is not empty, cells as they are stored.
+
+A formula is no value, nor is an error; merged cells hold theirs only once. A whole number in a column of text is its
+digits; a fraction or a date there is a reject, since how it is shown is not what it is.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import ParseError
+
+from openpyxl import load_workbook
+from openpyxl.utils.exceptions import InvalidFileException
+
+from labelaudit.readers.gathering import Gathering
+from labelaudit.readers.opening import FREE_BYTES, MAX_RATIO, opened, unreadable
+from labelaudit.readers.records import TEXT_CHARACTERS, Batch, Reject, Row, Terms, places
+
+BROKEN = (
+    zipfile.BadZipFile,
+    InvalidFileException,
+    ParseError,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    OSError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    SyntaxError,
+)
+OLE = b"\xd0\xcf\x11\xe0"
+PROLOG_BYTES = 64 << 10
+MERGED = re.compile(rb'<mergeCell\s+ref="([A-Z]+)([0-9]+):([A-Z]+)([0-9]+)"')
+
+
+def read(path: Path, terms: Terms) -> Iterator[Batch]:
+    with _sheet(path, terms) as sheet:
+        header, lines = _header(sheet, terms)
+        places(terms, header)
+        gathered = Gathering(terms, placed=True)
+        for number, cells in lines:
+            gathered.records += 1
+            place, text = _place(sheet, number), _text(cells)
+            if problem := _problem(cells, header):
+                column, code, reason = problem
+                gathered.reject(number, column, code, reason, text, place)
+            else:
+                gathered.row(dict(zip(header, _values(cells, header), strict=True)), number, text, place)
+            if gathered.full:
+                yield gathered.batch()
+        if not gathered.empty:
+            yield gathered.batch()
+
+
+def rows(path: Path, terms: Terms) -> Iterator[Row | Reject]:
+    with _sheet(path, terms) as sheet:
+        header, lines = _header(sheet, terms)
+        if len(set(header)) < len(header):
+            raise unreadable(terms, f"{_place(sheet, 1)}: the header names a column twice. Rename it")
+        for number, cells in lines:
+            place, text = _place(sheet, number), _text(cells)
+            if problem := _problem(cells, header):
+                column, code, reason = problem
+                yield Reject(terms.name, number, column, code, reason, text, place)
+            else:
+                yield Row(dict(zip(header, _values(cells, header), strict=True)), number, place, text)
+
+
+@contextmanager
+def _sheet(path: Path, terms: Terms) -> Iterator[Any]:
+    """The sheet of the contract. Raises DeliveryRejected where the workbook can't be read."""
+    with opened(path, terms) as file:
+        if file.read(4) == OLE:
+            raise unreadable(terms, "it is an old .xls, or has a password. Save it as .xlsx without a password")
+    _look_inside(path, terms)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what is not read: styles, validations
+        try:
+            book = load_workbook(path, read_only=True, data_only=False, keep_links=False)
+            names = book.sheetnames
+            if terms.sheet is None and len(names) != 1:
+                shown = ", ".join(repr(name[:40]) for name in names[:20])
+                raise unreadable(
+                    terms, f"it has {len(names)} sheets ({shown}). Deliver one, or name it in the contract"
+                )
+            if terms.sheet is not None and terms.sheet not in names:
+                shown = ", ".join(repr(name[:40]) for name in names[:20])
+                raise unreadable(terms, f"it has no sheet {terms.sheet!r}, but {shown}. Rename it")
+            sheet = book[names[0] if terms.sheet is None else terms.sheet]
+            if not hasattr(sheet, "iter_rows"):
+                raise unreadable(terms, f"the sheet {sheet.title[:40]!r} is a chart. Deliver a table")
+            sheet.reset_dimensions()  # what a file says of its size may be wrong
+            _refuse_merged(path, sheet, terms)
+            yield sheet
+            book.close()
+        except BROKEN as error:
+            said = f"{type(error).__name__}: {error}"[:200]
+            raise unreadable(terms, f"the workbook can't be read to its end ({said}). Save it again") from error
+
+
+def _look_inside(path: Path, terms: Terms) -> None:
+    """Refuse bombs, before any XML is parsed: of size, and of entities."""
+    limit = max(FREE_BYTES, MAX_RATIO * path.stat().st_size)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(one.file_size for one in archive.infolist()) > limit:
+                raise unreadable(terms, f"it unpacks to more than {limit >> 20} MiB. Deliver it as CSV", "too_large")
+            if "[Content_Types].xml" not in archive.namelist():
+                raise unreadable(terms, "it is a zip archive, but no workbook. Save it as .xlsx")
+            for one in archive.infolist():
+                if one.filename.endswith((".xml", ".rels")):
+                    with archive.open(one) as file:
+                        if b"<!DOCTYPE" in file.read(PROLOG_BYTES):
+                            raise unreadable(terms, f"{one.filename[:80]!r} declares entities. Save it again")
+    except BROKEN as error:
+        raise unreadable(terms, f"it is no workbook ({type(error).__name__}: {error}). Save it as .xlsx") from error
+
+
+def _refuse_merged(path: Path, sheet: Any, terms: Terms) -> None:
+    with zipfile.ZipFile(path) as archive, archive.open(sheet._worksheet_path.lstrip("/")) as file:
+        tail = b""
+        while block := file.read(1 << 20):
+            for found in MERGED.finditer(tail + block):
+                if int(found[4]) > 1 or found[2] != found[4]:
+                    cells = f"{found[1].decode()}{found[2].decode()}:{found[3].decode()}{found[4].decode()}"
+                    raise unreadable(
+                        terms,
+                        f"{_place(sheet, int(found[2]))}: the cells {cells} are merged, so that only the first has a"
+                        " value. Unmerge them, and fill in each",
+                    )
+            tail = block[-100:]
+
+
+def _header(sheet: Any, terms: Terms) -> tuple[list[str], Iterator[tuple[int, list[Any]]]]:
+    """The columns' names, and the rows behind them that are not empty, with their numbers."""
+    lines = ((number, list(cells)) for number, cells in enumerate(sheet.iter_rows(), 1))
+    full = ((number, cells) for number, cells in lines if any(cell.value is not None for cell in cells))
+    number, cells = next(full, (0, []))
+    if not cells:
+        raise unreadable(terms, f"the sheet {sheet.title[:40]!r} is empty. Deliver it again")
+    while cells and cells[-1].value is None:
+        cells.pop()
+    bad = next((cell for cell in cells if cell.data_type in ("f", "e") or isinstance(cell.value, datetime)), None)
+    if bad is not None:
+        raise unreadable(
+            terms, f"{_place(sheet, number)}: the header holds {str(bad.value)[:60]!r}, not a name. Write names"
+        )
+    return ["" if cell.value is None else str(cell.value) for cell in cells], full
+
+
+def _problem(cells: list[Any], header: list[str]) -> tuple[str | None, str, str] | None:
+    for place, cell in enumerate(cells):
+        if cell.value is None:
+            continue
+        if place >= len(header):
+            return None, "wrong_width", f"a value in column {place + 1}, the header has {len(header)}"
+        if cell.data_type == "f":
+            return header[place], "formula", f"`{header[place]}` is the formula {str(cell.value)[:60]!r}, not a value"
+        if cell.data_type == "e":
+            return header[place], "error_value", f"`{header[place]}` is the error {str(cell.value)[:20]}"
+    return None
+
+
+def _values(cells: list[Any], header: list[str]) -> list[Any]:
+    found = [_value(cell.value) for cell in cells[: len(header)]]
+    return found + [None] * (len(header) - len(found))
+
+
+def _value(value: Any) -> Any:
+    """A cell as conversion knows it: a day is its midnight; what is no moment is text for the reject."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return datetime(value.year, value.month, value.day)
+    return str(value) if isinstance(value, time | timedelta) else value
+
+
+def _text(cells: list[Any]) -> str:
+    return " | ".join("" if cell.value is None else str(cell.value) for cell in cells)[:TEXT_CHARACTERS]
+
+
+def _place(sheet: Any, number: int) -> str:
+    return f"sheet {sheet.title[:60]!r}, row {number}"
