@@ -15,6 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labelaudit import expectations, layout
+from labelaudit.advice import SET_ASIDE
+from labelaudit.check_words import sentence
 from labelaudit.contract import Contract
 from labelaudit.expectations import DERIVED, Planned, Runner
 from labelaudit.parquet_files import TableWriter, read_table, row_count, row_groups
@@ -151,7 +153,7 @@ def _rejects(store: Store, staged: StagedDelivery, reasons: dict[int, int], runn
             one = runner.planned[reasons[int(row)]]
             file, line, place = (values.pop(name) for name in ("file", "line", "place"))
             said = {name: values.get(name) for name in one.columns if name in values}
-            reason = f"{said} fails {one.check.type}({expectations.arguments(one.check)})"
+            reason = sentence(one.check, said, expectations.arguments(one.check))
             text = ", ".join(f"{name}={value!r}" for name, value in values.items())
             code, text = one.check.type, text[:TEXT_CHARACTERS]
             found.append(Reject(file, line, one.column, code, reason[:500], text, place or ""))
@@ -176,13 +178,13 @@ def _refusal(contract: Contract, staged: StagedDelivery, runner: Runner, rejecte
     """Why the delivery is rejected as a whole; None where it is not."""
     if failed := _failed_check(runner):
         return failed
-    rate = rejected_rows / staged.delivered_rows
+    aside = sum(one.rows for one in staged.reject_counts if one.code in SET_ASIDE)
+    rate = (rejected_rows - aside) / max(staged.delivered_rows - aside, 1)
     if rate > contract.tolerance.rejected_rows_rate:
         return Refusal(
             code="too_many_rejects",
-            message=f"{rejected_rows} of {staged.delivered_rows} rows ({rate:.1%}) are rejects; the contract tolerates"
-            f" {contract.tolerance.rejected_rows_rate:.1%}. The rejects are listed with line and reason: correct them"
-            " and deliver all rows again under a new id.",
+            message=f"{rejected_rows - aside} of {staged.delivered_rows - aside} rows ({rate:.1%}) are rejects; the"
+            f" contract tolerates {contract.tolerance.rejected_rows_rate:.1%}. They are listed with line and reason.",
         )
     if rejected_rows == staged.delivered_rows:
         return Refusal(code="empty_delivery", message="no row of the delivery could be accepted")

@@ -165,7 +165,7 @@ class _Work:
                     writer.write(rejects_table(rejects))
 
     def _cleaned(self, rows: pa.Table) -> tuple[pa.Table, list[Reject]]:
-        """The rows after declared clean-ups; those that are empty then, or of a guideline that is not taken, rejected."""
+        """The rows after declared clean-ups, and rejects: empty then, or of a guideline that is not taken."""
         rows = self.cleaning.clean(rows)
         unfit = {None: unknown_guidelines(self.contract, self.delivery, rows)}
         for name, column in self.contract.columns.items():
