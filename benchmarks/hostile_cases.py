@@ -101,7 +101,9 @@ def _whole_files() -> Iterator[Made]:
     yield _csv("header of two rows", clean[0] + "\n" + text, PART)
     yield _csv("header of three rows", "a,b,c,d\ne,f,g,h\n" + text, NOTHING)
     yield _csv("header again in the middle", text.replace("\ni6", f"\n{clean[0]}\ni6"), PART)
-    yield _csv("columns in another order", "label,item,note,annotator\ncat,i1,plain,ann\n", Expected(rows(TABLE[:1]), True))
+    yield _csv(
+        "columns in another order", "label,item,note,annotator\ncat,i1,plain,ann\n", Expected(rows(TABLE[:1]), True)
+    )
     yield _csv("a column twice", "item,item,annotator,label,note\n", NOTHING)
     yield _csv("a column missing", "item,annotator,note\ni1,ann,plain\n", NOTHING)
     yield _csv("preamble", "Export of today\nby,us,all\n" + text, NOTHING)
@@ -120,7 +122,13 @@ def _whole_files() -> Iterator[Made]:
     yield _csv("shift_jis, declared", text.replace("é", "ア").replace("ï", "ア").replace("ü", "ア").encode("shift_jis"),
                Expected(rows([tuple(c.replace("é", "ア").replace("ï", "ア").replace("ü", "ア") for c in r) for r in TABLE]), True),
                encoding="shift_jis")  # fmt: skip
-    for delimiter, called in ((";", "semicolon"), ("\t", "tab"), ("|", "bar"), (" ", "space"), (", ", "comma and space")):
+    for delimiter, called in (
+        (";", "semicolon"),
+        ("\t", "tab"),
+        ("|", "bar"),
+        (" ", "space"),
+        (", ", "comma and space"),
+    ):
         other = "\n".join(lines(delimiter)) + "\n"
         yield _csv(f"delimiter {called}, not declared", other, NOTHING)
         if len(delimiter) == 1:
@@ -135,7 +143,9 @@ def _whole_files() -> Iterator[Made]:
     yield _csv("typographic quotes", text.replace('"', "\u201d"), PART)
     every = "\n".join(",".join('"' + cell.replace('"', '""') + '"' for cell in row) for row in (COLUMNS, *TABLE))
     yield _csv("everything quoted", every + "\n", CLEAN)
-    yield _csv("a delimiter at each line's end", "\n".join(line + "," for line in clean) + "\n", replace(PART, sound=None))
+    yield _csv(
+        "a delimiter at each line's end", "\n".join(line + "," for line in clean) + "\n", replace(PART, sound=None)
+    )
     yield _csv("a delimiter at each row's end", clean[0] + "\n" + "\n".join(line + "," for line in clean[1:]), PART)
     for cut in range(len(text.encode()) - 12, 40, -9):
         whole = text.encode()[:cut]
@@ -207,7 +217,9 @@ def _texts() -> Iterator[Made]:
             export = ",\n".join(_task(at, value) for at, value in enumerate(('"x"', text, '"y"'))).join("[]")
             labels = tuple(key({"item": str(at), "label": "cat"}) for at in range(3))
             wanted = Expected(labels, None if sound and text.count("[") >= 100 else sound)
-            studio = Terms("tasks.json", "label_studio", (Field("item", "item"), Field("label", "label")), container="json")
+            studio = Terms(
+                "tasks.json", "label_studio", (Field("item", "item"), Field("label", "label")), container="json"
+            )
             yield holding("made: JSON texts (export)", name, studio, export.encode("utf-8", "surrogateescape"), wanted)
 
 

@@ -76,7 +76,18 @@ def _coco_changes() -> Iterator[tuple[str, Change, bool | None]]:
     yield "a category id twice", lambda document: document["categories"].append({"id": 1, "name": "bird"}), False
     yield "a category without name", _take("categories", 0, "name"), False
     yield "a category's name is 7", _put("categories", 0, "name", value=7), False
-    for box in ([1, 2, 3], [1, 2, 3, 4, 5], [], ["1", 2, 3, 4], [1, 2, -3, 4], [1, 2, 3, None], {}, "1,2,3,4", 7, [NAN] * 4):
+    for box in (
+        [1, 2, 3],
+        [1, 2, 3, 4, 5],
+        [],
+        ["1", 2, 3, 4],
+        [1, 2, -3, 4],
+        [1, 2, 3, None],
+        {},
+        "1,2,3,4",
+        7,
+        [NAN] * 4,
+    ):
         yield f"bbox {box!r}", _put("annotations", 3, "bbox", value=box), False
     yield "bbox of nothing", _put("annotations", 3, "bbox", value=[1, 2, 0, 0]), None
     yield "bbox outside", _put("annotations", 3, "bbox", value=[1e6, 2, 3, 4]), None

@@ -128,9 +128,13 @@ def expected(path: Path, terms: Terms) -> Expected:
 def _clean_twin(path: Path, terms: Terms) -> Expected:
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
-    header, body = (terms.header, rows[0 if rows and len(rows[0]) == len(terms.header) else 1 :]) if terms.header else (
-        rows[0],
-        rows[1:],
+    header, body = (
+        (terms.header, rows[0 if rows and len(rows[0]) == len(terms.header) else 1 :])
+        if terms.header
+        else (
+            rows[0],
+            rows[1:],
+        )
     )
     return Expected(tuple(key(dict(zip(header, row, strict=False))) for row in body), None)
 
