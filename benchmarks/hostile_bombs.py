@@ -58,7 +58,7 @@ def cases() -> Iterator[Made]:
     ):
         write = partial(_repeated, start, b"x" * MEBIBYTE, LONG_MEBIBYTES)
         yield _made(f"a line of {LONG_MEBIBYTES} MiB", kind, write, f".{kind}")
-    quote = partial(_repeated, b'item,annotator,label,note\n"', b"x\n" * (MEBIBYTE // 2), LONG_MEBIBYTES // 4)
+    quote = partial(_repeated, b'item,annotator,label,note\n"', b"x\n" * 10_000, 20)
     yield _made("a quote never closed", "csv", quote, ".csv", expected=Expected((), False))
     for kind in ("csv", "jsonl", "json", "parquet", "arrow", "excel", "coco"):
         container = "json" if kind == "coco" else ""
@@ -120,11 +120,18 @@ def _repeated(start: bytes, block: bytes, times: int, path: Path) -> None:
 
 def _bomb(packing: str, block: bytes, path: Path) -> None:
     if packing == "zip":
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("labels.csv", "w", True) as file:
+        with (
+            zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+            archive.open("labels.csv", "w", force_zip64=True) as file,
+        ):
             _fill(file, block)
     else:
-        made = gzip.open(path, "wb", 1) if packing == "gzip" else pa.CompressedOutputStream(str(path), "zstd")
-        with made as file:
+        packed = (
+            partial(gzip.open, path, "wb", 1)
+            if packing == "gzip"
+            else partial(pa.CompressedOutputStream, str(path), "zstd")
+        )
+        with packed() as file:
             _fill(file, block)
 
 
@@ -169,13 +176,14 @@ _ENTITY = "<!DOCTYPE sst [<!ENTITY a9 SYSTEM 'file:///etc/passwd'>]>"
 
 
 def _book(doctype: str, path: Path) -> None:
-    """A valid book whose shared strings and sheet hold an entity."""
+    """A valid book whose first annotator is an entity."""
     source = zipfile.ZipFile(io.BytesIO(valid_files.valid_files()["excel"].content))
     with source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in source.namelist():
             text = source.read(name).decode()
-            if name == "xl/sharedStrings.xml":
-                text = doctype + text[text.index("<sst") :].replace(">ann<", ">&a9;<", 1)
+            if ">ann<" in text:  # its shared strings, or its sheet
+                root = text.index("<", text.index("?>")) if text.startswith("<?") else 0
+                text = doctype + text[root:].replace(">ann<", ">&a9;<", 1)
             archive.writestr(name, text)
 
 
@@ -185,7 +193,7 @@ def _book_bomb(path: Path) -> None:
         for name in source.namelist():
             if name != "xl/worksheets/sheet1.xml":
                 archive.writestr(name, source.read(name))
-        with archive.open("xl/worksheets/sheet1.xml", "w", True) as file:
+        with archive.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as file:
             file.write(b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>')
             for number in range(BOMB_MEBIBYTES // 8):
                 file.write(

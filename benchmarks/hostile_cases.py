@@ -119,9 +119,9 @@ def _whole_files() -> Iterator[Made]:
     yield _csv("latin-1, not declared", text.encode("latin-1"), PART)
     for encoding in ("latin-1", "cp1252", "utf-16", "utf-8-sig"):
         yield _csv(f"{encoding}, declared", text.encode(encoding), CLEAN, encoding=encoding)
-    yield _csv("shift_jis, declared", text.replace("é", "ア").replace("ï", "ア").replace("ü", "ア").encode("shift_jis"),
-               Expected(rows([tuple(c.replace("é", "ア").replace("ï", "ア").replace("ü", "ア") for c in r) for r in TABLE]), True),
-               encoding="shift_jis")  # fmt: skip
+    kana = str.maketrans("éïü", "アイウ")
+    japanese = Expected(rows([tuple(cell.translate(kana) for cell in row) for row in TABLE]), True)
+    yield _csv("shift_jis, declared", text.translate(kana).encode("shift_jis"), japanese, encoding="shift_jis")
     for delimiter, called in (
         (";", "semicolon"),
         ("\t", "tab"),
@@ -140,7 +140,7 @@ def _whole_files() -> Iterator[Made]:
     yield _csv("backslash escapes, not declared", backslash, PART)
     yield _csv("backslash escapes, declared", backslash, CLEAN, escape="backslash")
     yield _csv("NUL escapes", "\n".join(lines(escape='\0"')) + "\n", PART)
-    yield _csv("typographic quotes", text.replace('"', "\u201d"), PART)
+    yield _csv("typographic quotes", text.replace('"', "\u201d"), Expected(records=len(TABLE)))
     every = "\n".join(",".join('"' + cell.replace('"', '""') + '"' for cell in row) for row in (COLUMNS, *TABLE))
     yield _csv("everything quoted", every + "\n", CLEAN)
     yield _csv(
@@ -148,9 +148,16 @@ def _whole_files() -> Iterator[Made]:
     )
     yield _csv("a delimiter at each row's end", clean[0] + "\n" + "\n".join(line + "," for line in clean[1:]), PART)
     for cut in range(len(text.encode()) - 12, 40, -9):
-        whole = text.encode()[:cut]
-        if whole.rsplit(b"\n", 1)[-1].count(b",") < 3:  # a cut within the last cell can't be seen in a CSV
-            yield _csv(f"cut off at byte {cut}", whole, Expected(rows(), None))
+        yield from _cut_off(clean, text.encode()[:cut])
+
+
+def _cut_off(clean: list[str], part: bytes) -> Iterator[Made]:
+    """A file cut off within a record, but for the last cell: there, no CSV can show it."""
+    whole, left = -1, len(part)
+    while left > 0 and (size := len(clean[whole + 1].encode()) + 1) <= left:
+        whole, left = whole + 1, left - size
+    if left and part[-left:].count(b",") < 3:
+        yield _csv(f"cut off at byte {len(part)}", part, Expected(rows(TABLE[:whole]), False))
 
 
 def _cells() -> Iterator[Made]:
@@ -175,7 +182,7 @@ def _cells() -> Iterator[Made]:
                 joined = [",".join(new) if at == number else ",".join(other) for at, other in enumerate(table)]
                 yield _csv(f"{what}: record {number}, column {column}", "\n".join(joined) + "\n", PART)
             if column:
-                new = ",".join(row[: column - 1] + [row[column - 1] + cell] + row[column + 1 :])
+                new = ",".join([*row[: column - 1], row[column - 1] + cell, *row[column + 1 :]])
                 joined = [new if at == number else ",".join(other) for at, other in enumerate(table)]
                 yield _csv(f"no separator: record {number}, column {column}", "\n".join(joined) + "\n", PART)
         bad = "\n".join(",".join(other) for other in table).encode().split(b"\n")
@@ -183,20 +190,24 @@ def _cells() -> Iterator[Made]:
         yield _csv(f"bytes that are no text: line {number}", b"\n".join(bad) + b"\n", PART)
 
 
+TASTE = ('"\\ud800"', '"\\udc00\\ud800"')
+"""Half characters: RFC 8259 has them in its grammar and warns of them (8.2)."""
 GOOD_VALUES = (
-    '"cat"', '""', '"\\u0041\\n\\"\\\\\\/\\b\\f\\r\\t"', '"\\ud83d\\ude00"', '"é"', '"\u2028"', '"\x7f"', "0", "-0", "1e5",
-    "1E+2", "-1.5e-3", "123456789012345678901234567890", "1.7976931348623157e308", "5e-324", "true", "false", "null",
-    "[]", "{}", "[[]]", '{"":0}', '{"a":{"b":[1,2,{"c":null}]}}', "[1 , 2]", ' "spaced" ', "\t1\r", "[" * 400 + "]" * 400,
+    '"cat"', '""', '"\\u0041\\n\\"\\\\\\/\\b\\f\\r\\t"', '"\\ud83d\\ude00"', '"é"', '"\u2028"', '"\x7f"', "0", "-0",
+    "1e5", "1E+2", "-1.5e-3", "123456789012345678901234567890", "1.7976931348623157e308", "5e-324", "true", "false",
+    "null", "[]", "{}", "[[]]", '{"":0}', '{"a":{"b":[1,2,{"c":null}]}}', "[1 , 2]", ' "spaced" ', "\t1\r",
+    "[" * 400 + "]" * 400,
 )  # fmt: skip
 BAD_VALUES = (
-    "", "01", "-01", "+1", ".5", "1.", "1.e2", "1e", "1e+", "-", "--1", "0x1F", "1_000", "1 000", "NaN", "nan", "Infinity",
-    "-Infinity", "1e999", "-1e999", "tru", "True", "TRUE", "nul", "None", "undefined", "'cat'", "cat", '"cat', 'cat"',
-    '"a\tb"', '"a\x00b"', '"a\x1fb"', '"\\x41"', '"\\u12"', '"\\u12G4"', '"\\', '"\\a"', '"\\\n"', "[1,]", "[,1]", "[1,,2]",
-    "[1 2]", "[1", "1]", "[1}", "{", "}", '{"a":1,}', '{,"a":1}', '{"a" 1}', '{"a"::1}', '{"a"}', '{a:1}', "{'a':1}",
-    '{1:1}', '{"a":1 "b":2}', '{"a":1,"a":1}', '{"a":1,"a":2}', '{"a":{"b":1,"b":2}}', '{"a":1,"\\u0061":2}', "1 // no",
-    "/* no */ 1", "1 # no", "\u00a01", "\ufeff1", "\x0b1", "\x0c1", "1;", "1 2", "(1)", "`1`", '"\\ud800"', '"\\udc00\\ud800"',
-    "b'\\xff'", '"\udcff"', '"\udcc0\udcaf"', '"\udced\udca0\udc80"', "\x001", "[" * 100_000, "[" * 5_000 + "]" * 5_000,
-    '{"a":' * 5_000 + "1" + "}" * 5_000, "9" * 5_000, "\u0661", "\uff11", "$", "<b>1</b>", "=1", "1e5.5", "0b1", "1L", "1f",
+    "", "01", "-01", "+1", ".5", "1.", "1.e2", "1e", "1e+", "-", "--1", "0x1F", "1_000", "1 000", "NaN", "nan",
+    "Infinity", "-Infinity", "1e999", "-1e999", "tru", "True", "TRUE", "nul", "None", "undefined", "'cat'", "cat",
+    '"cat', 'cat"', '"a\tb"', '"a\x00b"', '"a\x1fb"', '"\\x41"', '"\\u12"', '"\\u12G4"', '"\\', '"\\a"', '"\\\n"',
+    "[1,]", "[,1]", "[1,,2]", "[1 2]", "[1", "1]", "[1}", "{", "}", '{"a":1,}', '{,"a":1}', '{"a" 1}', '{"a"::1}',
+    '{"a"}', '{a:1}', "{'a':1}", '{1:1}', '{"a":1 "b":2}', '{"a":1,"a":1}', '{"a":1,"a":2}', '{"a":{"b":1,"b":2}}',
+    '{"a":1,"\\u0061":2}', "1 // no", "/* no */ 1", "1 # no", "\u00a01", "\ufeff1", "\x0b1", "\x0c1", "1;", "1 2",
+    "(1)", "`1`", '"\\ud800"', '"\\udc00\\ud800"', "b'\\xff'", '"\udcff"', '"\udcc0\udcaf"', '"\udced\udca0\udc80"',
+    "\x001", "[" * 100_000, "[" * 5_000 + "]" * 5_000, '{"a":' * 5_000 + "1" + "}" * 5_000, "9" * 5_000, "\u0661",
+    "\uff11", "$", "<b>1</b>", "=1", "1e5.5", "0b1", "1L", "1f",
 )  # fmt: skip
 
 
@@ -209,14 +220,15 @@ def _texts() -> Iterator[Made]:
             objects = [before, f'{{"item": "m", "extra": {text}}}', after]
             good = [json.loads(one) for one in (objects if sound else (before, after))]
             terms = Terms("labels.json", "jsonl")
-            wanted = Expected(tuple(map(key, good)), sound if text.count("[") < 100 else (None if sound else False), 2)
+            fine = None if text in TASTE or (sound and text.count("[") >= 100) else sound
+            wanted = Expected(None if text in TASTE else tuple(map(key, good)), fine, 2)
             for kind, content in (("jsonl", "\n".join(objects)), ("json", "[" + ",\n".join(objects) + "]")):
                 if sound or kind == "json" or "\n" not in text:
                     made = content.encode("utf-8", "surrogateescape")
                     yield holding(f"made: JSON texts ({kind})", name, replace(terms, format=kind), made, wanted)
             export = ",\n".join(_task(at, value) for at, value in enumerate(('"x"', text, '"y"'))).join("[]")
             labels = tuple(key({"item": str(at), "label": "cat"}) for at in range(3))
-            wanted = Expected(labels, None if sound and text.count("[") >= 100 else sound)
+            wanted = Expected(labels, fine)
             studio = Terms(
                 "tasks.json", "label_studio", (Field("item", "item"), Field("label", "label")), container="json"
             )

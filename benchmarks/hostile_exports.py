@@ -105,7 +105,7 @@ def _coco() -> Iterator[Made]:
     for name, change, sound in _coco_changes():
         document = copy.deepcopy(valid_files.coco())
         change(document)
-        wanted = Expected(labels, sound)
+        wanted = Expected(labels if document.get("annotations") != [] else (), sound)
         yield holding("made: COCO variants", name, terms, json.dumps(document).encode(), wanted)
     text = json.dumps(valid_files.coco())
     for name, broken in (
@@ -118,10 +118,6 @@ def _coco() -> Iterator[Made]:
         ("lines", text + "\n" + text),
     ):
         yield holding("made: COCO variants", name, terms, broken.encode(), Expected(labels, False))
-
-
-def _label() -> tuple[str, ...]:
-    return ("projects", "p1", "labels", 0)
 
 
 def _labelbox_changes() -> Iterator[tuple[str, Change, bool | None]]:

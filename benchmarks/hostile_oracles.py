@@ -87,7 +87,10 @@ def judged(found: Found, expected: Expected, name: str) -> Verdict:
     return refused if found.rejects else Verdict(RIGHT)
 
 
-WHERE = re.compile(r"line \d+|row \d+|row group \d+|column|header|\$|sheet|no single place|it (is|looks|unpacks|holds)")
+WHERE = re.compile(
+    r"line \d+|row \d+|row group \d+|record batch \d+|column|header|footer|schema|\$|sheet|workbook|archive"
+    r"|(gzip|zstd) data|no single place|it (is|looks|unpacks|holds)"
+)
 
 
 def says_where(refusal: DeliveryRejected, name: str) -> bool:
@@ -110,7 +113,8 @@ def expected(path: Path, terms: Terms) -> Expected:
     folder = path.parent
     if terms.format in ("csv", "tsv"):
         if (answer := folder.parent / "json" / f"{path.stem}.json").is_file():
-            return Expected(tuple(map(key, json.loads(answer.read_text("utf-8")))), None)
+            value = json.loads(answer.read_text("utf-8"))
+            return Expected(tuple(map(key, value if isinstance(value, list) else [value])), None)
         if (answer := folder.parent / "clean" / path.name).is_file():
             return _clean_twin(answer, terms)
         return _plain_csv(path, terms)
@@ -145,7 +149,7 @@ def _plain_csv(path: Path, terms: Terms) -> Expected:
         text = path.read_bytes().decode(terms.encoding).removeprefix("\ufeff")
     except UnicodeDecodeError:
         return Expected()
-    if terms.quote and terms.quote in text or "\r" in text.replace("\r\n", ""):
+    if (terms.quote and terms.quote in text) or "\r" in text.replace("\r\n", ""):
         return Expected(records=1)
     rows = [line.split(terms.delimiter) for line in text.replace("\r\n", "\n").split("\n") if line]
     if not rows:
@@ -156,7 +160,7 @@ def _plain_csv(path: Path, terms: Terms) -> Expected:
 
 def _parquet(path: Path) -> Expected:
     corrupt = "corrupt-checksum" in path.name or path.name.endswith(".encrypted") or "bad_data" in path.parts
-    if corrupt or "malformed" in path.name:
+    if corrupt:
         return Expected(sound=False)
     answer = path.with_name(f"{path.stem}_expect.csv")
     if not answer.is_file():

@@ -86,7 +86,7 @@ def read(tmp_path: Path, content: str | bytes, **terms):
     content = content.encode() if isinstance(content, str) else content
     rows, rejects, refused = outcome(tmp_path / "f", content, 1 << 20, **terms)
     return (
-        [(row["item"], row["label"], row["size"]) for row in rows],
+        [(row["item"], row["label"], row.get("size")) for row in rows],
         [(one.line, one.code) for one in rejects],
         refused,
     )
@@ -109,7 +109,7 @@ def test_texts_stay_what_they_were(tmp_path: Path):
 
 def test_line_numbers_count_lines_within_quotes(tmp_path: Path):
     path = tmp_path / "f"
-    rows, rejects, _ = outcome(path, b'a,b\n"x\n\ny",1\nz,2\nw\n"q\r\nr",3\n', 1 << 20)
+    rows, rejects, _ = outcome(path, b'a,b\n"x\n\ny",1\nz,2\nw,,\n"q\r\nr",3\n', 1 << 20)
     assert [(row["item"], row["line"]) for row in rows] == [("x\n\ny", 2), ("z", 5), ("q\r\nr", 7)]
     assert [(one.line, one.code) for one in rejects] == [(6, "wrong_width")]
 
@@ -182,9 +182,33 @@ def test_other_encodings_are_read_block_by_block(tmp_path: Path):
     assert "it is not shift_jis" in refused
 
 
+def test_a_line_cut_in_two_puts_its_neighbours_in_doubt(tmp_path: Path):
+    """An unquoted line's end in the last or first cell leaves a whole row with a wrong value beside a single field."""
+    rows, rejects, _ = read(tmp_path, "a,b,c\nu,1,2\nx,1,two\n\nlines\nv,1,2\nw,1,2\np,3\ny,1,2\n", fields=FIELDS[:2])
+    assert [row["item"] for row in outcome(tmp_path / "f", (tmp_path / "f").read_bytes(), 5, fields=FIELDS[:2])[0]] == [
+        "u",
+        "w",
+        "y",
+    ]
+    assert rejects == [(3, "malformed"), (5, "wrong_width"), (6, "malformed"), (8, "wrong_width")]
+
+
+@pytest.mark.parametrize(
+    ("content", "terms", "line", "code"),
+    [
+        ("a,b,c\n1,2\\\n", {"escape": "backslash"}, 2, "malformed"),
+        ("a,b\np\\,q\n", {"escape": "backslash", "quote": None}, 2, "wrong_width"),
+        ("a\tb\tc\n\t\n", {"delimiter": "\t"}, 2, "wrong_width"),
+        ('a,b,c\n"p\nq",r,2\n1,2,3\n,,x', {}, 5, "empty"),
+    ],
+)
+def test_a_record_is_never_lost_or_read_as_another(tmp_path: Path, content: str, terms: dict, line: int, code: str):
+    assert read(tmp_path, content, **terms)[1] == [(line, code)]
+
+
 def test_rows_are_as_the_file_has_them(tmp_path: Path):
     path = tmp_path / "f"
-    path.write_text('b,a,x\n1,"2,",\n1\n')
+    path.write_text('b,a,x\n1,"2,",\n1,\n')
     found = list(delimited.rows(path, Terms("f", "csv")))
     assert found[0].cells == {"b": "1", "a": "2,", "x": ""}
     assert isinstance(found[1], Reject)

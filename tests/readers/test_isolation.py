@@ -38,7 +38,7 @@ def refusal(path: Path, limits: Limits = Limits(), **changed) -> DeliveryRejecte
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "labels.csv"
-    path.write_text("item,label\na,cat\nb\n\nc,dog\n")
+    path.write_text("item,label\na,cat\nb,,\n\nc,dog\n")
     return path
 
 

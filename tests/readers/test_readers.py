@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labelaudit import readers
 from labelaudit.errors import DeliveryRejected
+from labelaudit.readers.formats import read_here
 from labelaudit.readers.records import Field, Terms
 
 FIELDS = (Field("item", "id"), Field("label", "label"), Field("size", "size", "number", required=False, nullable=True))
@@ -22,7 +22,7 @@ FIELDS = (Field("item", "id"), Field("label", "label"), Field("size", "size", "n
 
 def read(path: Path, content: bytes, **terms):
     path.write_bytes(content)
-    batches = list(readers.read(path, Terms(name="f", **{"format": "csv", "fields": FIELDS, **terms})))
+    batches = list(read_here(path, Terms(name="f", **{"format": "csv", "fields": FIELDS, **terms})))
     rows = [row for batch in batches for row in batch.rows.to_pylist()]
     return rows, [reject for batch in batches for reject in batch.rejects]
 

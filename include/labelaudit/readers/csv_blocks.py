@@ -39,7 +39,7 @@ class Block:
 
     def line_numbers(self, first: int) -> np.ndarray:
         """The line on which each record begins, where the block begins on line `first`."""
-        if self.newlines.size == self.rows:
+        if self.lines == self.rows:
             return np.arange(first, first + self.rows)
         starts = np.concatenate([[0], self.ends[:-1] + 1])
         return first + np.searchsorted(self.newlines, starts)
@@ -66,7 +66,10 @@ def parse(
         ends = np.append(ends, len(content) - 1)
     if not ends.size or (np.diff(newlines, prepend=-1) == 1).any():  # a blank line, perhaps within quotes
         return None
-    if not whole:
+    if not whole:  # the last record waits for what comes behind it
+        ends = ends[:-1]
+        if not ends.size:
+            return None
         content, found = content[: ends[-1] + 1], found[: ends[-1] + 1]
         newlines, quotes = newlines[: np.searchsorted(newlines, ends[-1], "right")], quotes[quotes < ends[-1]]
     if b"\0" in content or content.startswith(BOM) or header in content or not _is_utf8(content):

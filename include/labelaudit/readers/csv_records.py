@@ -56,7 +56,9 @@ class Grammar:
 
         while (first := following()) is not None:
             if self.quote is None or self.quote not in first:
-                yield Record(line, self.split(first), first)
+                bare = first.removesuffix("\n").removesuffix("\r")
+                cut = self.backslash and (len(bare) - len(bare.rstrip("\\"))) % 2
+                yield Record(line, "a backslash at the line's end escapes nothing" if cut else self.split(first), first)
                 line += 1
                 continue
             taken, quotes, length = [first], self._quotes(first), len(first)
@@ -81,7 +83,7 @@ class Grammar:
 
     def split(self, text: str) -> list[str]:
         """The fields of a sound record."""
-        if self.quote is None or (self.quote not in text and not self.backslash):
+        if not self.backslash and (self.quote is None or self.quote not in text):
             return text.rstrip("\r\n").split(self.delimiter)
         if not self.backslash:
             reader = csv.reader([text], delimiter=self.delimiter, quotechar=self.quote, strict=True)
@@ -107,8 +109,8 @@ class Grammar:
     def _field(self) -> re.Pattern[str]:
         quote, delimiter = re.escape(self.quote or ""), re.escape(self.delimiter)
         if self.backslash:
-            quoted = rf"{quote}(?:[^{quote}\\]|\\.)*{quote}"
-            return re.compile(rf"(?:{quoted}|(?:[^{quote}{delimiter}\r\n\\]|\\.)*)", re.DOTALL)
+            bare = rf"(?:[^{quote}{delimiter}\r\n\\]|\\[^\r\n])*"
+            return re.compile(rf"(?:{quote}(?:[^{quote}\\]|\\.)*{quote}|{bare})" if quote else bare, re.DOTALL)
         return re.compile(f"(?:{quote}[^{quote}]*(?:{quote}{quote}[^{quote}]*)*{quote}|[^{quote}{delimiter}\r\n]*)")
 
     @cached_property

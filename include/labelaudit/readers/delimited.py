@@ -42,13 +42,13 @@ def read(path: Path, terms: Terms, block_bytes: int = BLOCK_BYTES) -> Iterator[B
         content, last = text.pending, False
         while not last:
             content, last = text.more(content)
-            block = table.block(content, last)
+            block = None if text.after_single else table.block(content, last)
             if block is not None:
                 yield table.batch_of(block, text.line)
                 text.line += block.lines
                 content = content[len(block.content) :]
             else:
-                records = text.records(content, Grammar.of(terms), last)
+                records = text.records(content, header, last)
                 while some := list(islice(records, BATCH_ROWS)):
                     yield table.batch(some)
                 content = text.pending
@@ -58,8 +58,10 @@ def rows(path: Path, terms: Terms) -> Iterator[Row | Reject]:
     with opened(path, terms) as stream:
         text = _Text(stream, terms, BLOCK_BYTES)
         header = _header(text, terms)
-        for record in _records(text, terms):
-            problem = _problem(record, header, terms)
+        if len(set(header.names)) < len(header.names):
+            raise unreadable(terms, "line 1: the header names a column twice. Rename one of them")
+        for record, doubt in _records(text, header):
+            problem = _problem(record, header, terms, doubt)
             if problem:
                 yield _reject(record, problem, terms)
             elif problem is None:
@@ -74,25 +76,49 @@ class _Header:
 
 
 class _Text(TextBlocks):
-    """The file's blocks, and their records by the strict path."""
+    """The file's blocks, and their records by the strict path.
 
-    def records(self, content: bytes, grammar: Grammar, whole: bool) -> Iterator[Record]:
-        """The strict path: the content's records; afterwards, `pending` is what must wait for more."""
-        done = 0
-        for record in grammar.records(content.decode("utf-8", "surrogateescape"), self.line, whole):
-            text = record.text.encode("utf-8", "surrogateescape")
-            done += len(text)
-            self.line += _line_ends(text)
-            yield record
+    A line of a single field, where there should be several, may be what an unquoted line's end cut off a neighbour:
+    the sound rows before and behind it are in doubt, and taken for rejects. `after_single` says that the next is.
+    """
+
+    after_single = False
+
+    def records(self, content: bytes, header: _Header, whole: bool) -> Iterator[tuple[Record, str]]:
+        """The strict path: the content's records and what puts them in doubt; then, `pending` must wait for more."""
+        done, held, doubt = 0, [], ""
+        text = content.decode("utf-8", "surrogateescape")
+        for record in Grammar.of(self._terms).records(text, self.line, whole):
+            if held and _is_blank(record, self._terms):
+                held.append(record)
+                continue
+            single = len(header.names) > 1 and isinstance(record.cells, list) and len(record.cells) == 1
+            single = single and not _is_blank(record, self._terms)
+            if held:
+                done += self._passed(held)
+                yield held[0], doubt or ("after" if single else "")
+                yield from ((one, "") for one in held[1:])
+            held, doubt = [record], "before" if self.after_single else ""
+            self.after_single = single
+        if whole:
+            done += self._passed(held)
+            yield from ((one, doubt if number == 0 else "") for number, one in enumerate(held))
+        elif held:
+            self.after_single = bool(doubt)
         self.pending = content[done:]
 
+    def _passed(self, records: list[Record]) -> int:
+        texts = [one.text.encode("utf-8", "surrogateescape") for one in records]
+        self.line += sum(map(_line_ends, texts))
+        return sum(map(len, texts))
 
-def _records(text: _Text, terms: Terms) -> Iterator[Record]:
+
+def _records(text: _Text, header: _Header) -> Iterator[tuple[Record, str]]:
     """All records that are left, by the strict path."""
-    grammar, last = Grammar.of(terms), False
+    last = False
     while not last:
         content, last = text.more(text.pending)
-        yield from text.records(content, grammar, last)
+        yield from text.records(content, header, last)
 
 
 def _header(text: _Text, terms: Terms) -> _Header:
@@ -152,10 +178,10 @@ class _Table:
         made.undeclared = self._undeclared
         return made
 
-    def batch(self, records: list[Record]) -> Batch:
+    def batch(self, records: list[tuple[Record, str]]) -> Batch:
         good, rejects = [], []
-        for one in records:
-            problem = _problem(one, self._header, self._terms)
+        for one, doubt in records:
+            problem = _problem(one, self._header, self._terms, doubt)
             if problem:
                 rejects.append(_reject(one, problem, self._terms))
             elif problem is None:
@@ -169,13 +195,17 @@ class _Table:
         return made
 
 
-def _problem(record: Record, header: _Header, terms: Terms) -> tuple[str, str] | tuple[()] | None:
+def _is_blank(record: Record, terms: Terms) -> bool:
+    return not record.text.strip(" \t\r\n") and terms.delimiter not in record.text
+
+
+def _problem(record: Record, header: _Header, terms: Terms, doubt: str) -> tuple[str, str] | tuple[()] | None:
     """None: a good record; empty: a blank line, which is no record; else code and reason."""
     cells, text = record.cells, record.text
     if isinstance(cells, str):
         return "malformed", cells
     if len(cells) != len(header.names):
-        if not text.strip():
+        if _is_blank(record, terms):
             return ()
         seems = ""
         if len(cells) == 1 and len(header.names) > 1:
@@ -187,6 +217,8 @@ def _problem(record: Record, header: _Header, terms: Terms) -> tuple[str, str] |
         return "malformed", "a NUL character"
     if header.text and text.rstrip("\r\n") == header.text:
         return "repeated_header", "the header again"
+    if doubt:
+        return "malformed", f"the line {doubt} it has a single field: it may be a part of this row, not quoted"
     return None
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from labelaudit.readers.records import TEXT_CHARACTERS, Batch, Reject, Row, Term
 
 BROKEN = (
     zipfile.BadZipFile,
+    zlib.error,
     InvalidFileException,
     ParseError,
     KeyError,
@@ -83,10 +85,11 @@ def _sheet(path: Path, terms: Terms) -> Iterator[Any]:
         if file.read(4) == OLE:
             raise unreadable(terms, "it is an old .xls, or has a password. Save it as .xlsx without a password")
     _look_inside(path, terms)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("ignore")  # of what is not read: styles, validations
         try:
-            book = load_workbook(path, read_only=True, data_only=False, keep_links=False)
+            file = stack.enter_context(path.open("rb"))  # by its name, openpyxl would look at the suffix
+            book = load_workbook(file, read_only=True, data_only=False, keep_links=False)
             names = book.sheetnames
             if terms.sheet is None and len(names) != 1:
                 shown = ", ".join(repr(name[:40]) for name in names[:20])

@@ -199,4 +199,4 @@ def _sniff(head: bytes, terms: Terms) -> None:
     if kind in ("parquet", "arrow") and inside != kind:
         raise unreadable(terms, f"{what}, the contract says {terms.format}. Export it as the contract says")
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) and terms.encoding != "utf-16" and inside not in SEEKING:
-        raise unreadable(terms, f"it looks like UTF-16, the contract says {terms.encoding}. Export it again")
+        raise unreadable(terms, f"it looks like UTF-16 or UTF-32, the contract says {terms.encoding}. Export it again")
