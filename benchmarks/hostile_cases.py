@@ -134,7 +134,8 @@ def _whole_files() -> Iterator[Made]:
         if len(delimiter) == 1:
             yield _csv(f"delimiter {called}, declared", other, CLEAN, delimiter=delimiter)
     single = "\n".join(lines(quote="'", escape="''")) + "\n"
-    yield _csv("single quotes, not declared", single, PART)
+    # where `"` is declared, an apostrophe is text; fields that it was to hold together fall apart
+    yield _csv("single quotes, not declared", single, Expected(sound=False, records=len(TABLE)))
     yield _csv("single quotes, declared", single, CLEAN, quote="'")
     backslash = "\n".join(lines(escape='\\"')) + "\n"
     yield _csv("backslash escapes, not declared", backslash, PART)

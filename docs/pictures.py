@@ -11,7 +11,8 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.airflow_server import Airflow, airflow_server
-from labelaudit import steps, tables
+from labelaudit import manifests, steps, tables
+from labelaudit.contract import Contract
 from labelaudit.contracts import read_contract
 from labelaudit.layout import release
 from labelaudit.store import Store, open_store
@@ -46,6 +47,8 @@ def take(page: Page, airflow: Airflow, home: Path) -> None:
         page.locator("h2", has_text="likely wrong")
     ).first.scroll_into_view_if_needed()
     page.screenshot(path=PROJECT / "docs" / "report-items.png")
+    page.goto(rejection_report(store))
+    page.screenshot(path=PROJECT / "docs" / "rejection.png")
     page.goto(docstrings_report(store))
     page.locator("section", has=page.locator("h2", has_text="The dataset")).screenshot(
         path=PROJECT / "docs" / "report-dataset.png"
@@ -65,6 +68,41 @@ def take(page: Page, airflow: Airflow, home: Path) -> None:
     page.get_by_role("button", name="Trigger").first.click()
     page.wait_for_timeout(2500)
     page.screenshot(path=PROJECT / "docs" / "trigger.png")
+
+
+ROWS = [f"img-{i:03},{who},{'cat' if i % 3 else 'dog'},{i % 40 + 1}.5" for i in range(40) for who in ("ann", "bob")]
+FAULTS = {
+    4: "img-002,ann,cat",
+    9: "img-004,bob,cat, striped,12.5",
+    15: "img-007,bob,cat,n/a",
+    17: 'img-008,bob,"cat,4.5',
+    30: "item,annotator,label,seconds",
+    41: ",bob,cat,2.5",
+    50: "img-025,ann,kitten,2.5",
+    60: "img-030,ann,cat,0.1",
+}
+
+
+def rejection_report(store: Store) -> str:
+    """The report of a delivery with one fault of each of many kinds."""
+    contract = Contract(
+        customer="acme",
+        dataset="pets",
+        task="classification",
+        classes=("cat", "dog"),
+        columns={"item": {}, "annotator": {}, "label": {}, "seconds": {"type": "number"}},
+        vendors={"alder": {"format": "csv"}},
+        predictions={"source": "none"},
+        checks=[{"type": "expect_column_values_to_be_between", "kwargs": {"column": "seconds", "min_value": 0.3}}],
+    )
+    rows = ["item,annotator,label,seconds", *(FAULTS.get(number, row) for number, row in enumerate(ROWS))]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "labels.csv"
+        path.write_text("\n".join(rows) + "\n")
+        manifests.deliver(store, "acme", "pets", "alder", "2026-11-24", [path])
+    whole_run(contract, store, store.below("published/pictures"), "pictures")
+    key = next(key for key in store.list("rejections/acme/pets/") if key.endswith("rejection.html"))
+    return store.uri_of(key)
 
 
 def docstrings_report(store: Store) -> str:

@@ -15,6 +15,7 @@ from rich.table import Column, Table
 from labelaudit import contracts as contract_files
 from labelaudit import layout, steps
 from labelaudit.cli_output import err, show, tell, watched
+from labelaudit.cli_read import read
 from labelaudit.contract import Contract
 from labelaudit.errors import ContractError, InvalidInput, LabelauditError
 from labelaudit.store import open_store
@@ -29,6 +30,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.command()(read)
 
 StoreOption = Annotated[str, typer.Option("--store", envvar="LABELAUDIT_STORE", help="file:///folder or s3://bucket")]
 ContractsOption = Annotated[
@@ -57,6 +60,7 @@ def new(
     item: Annotated[str | None, typer.Option(help="the sample's item column")] = None,
     annotator: Annotated[str | None, typer.Option(help="the sample's annotator column")] = None,
     label: Annotated[str | None, typer.Option(help="the sample's label column")] = None,
+    question: Annotated[str | None, typer.Option(help="which question the label answers, where several are")] = None,
     contracts: ContractsOption = CONTRACTS,
     as_json: JsonOption = False,
 ) -> None:
@@ -64,7 +68,8 @@ def new(
     from labelaudit.sampling import contract_from
 
     customer, dataset = _split(name)
-    text = contract_from(sample, customer, dataset, vendor, {"item": item, "annotator": annotator, "label": label})
+    names = {"item": item, "annotator": annotator, "label": label, "question": question}
+    text = contract_from(sample, customer, dataset, vendor, names)
     path = contracts / customer / f"{dataset}.yaml"
     if path.exists():
         raise InvalidInput(f"{path} is there already; delete it first, or choose another name")
@@ -227,6 +232,26 @@ def releases(
         shown = [str(rows[-1][key]) for key in ("items", "issues", "rejected_rows")]
         table.add_row(one.release, ", ".join(one.deliveries), *shown, report)
     tell(rows, as_json, table)
+
+
+@app.command()
+def rejects(
+    name: Annotated[str, typer.Argument(metavar="CUSTOMER/DATASET")],
+    vendor: Annotated[str | None, typer.Option(help="of this vendor only")] = None,
+    delivery: Annotated[str | None, typer.Option(help="of this delivery only")] = None,
+    code: Annotated[str | None, typer.Option(help="of this reason only")] = None,
+    since: Annotated[str | None, typer.Option(help="since a day, e.g. 2026-11-01")] = None,
+    by: Annotated[str, typer.Option(help="what to count by")] = "vendor,code",
+    csv: Annotated[Path | None, typer.Option("--csv", help="write the rows to a spreadsheet instead")] = None,
+    store: StoreOption = HERE,
+    contracts: ContractsOption = CONTRACTS,
+    as_json: JsonOption = False,
+) -> None:
+    """Count the rejected rows of all deliveries, over time."""
+    from labelaudit.cli_rejects import show_rejects
+
+    opened = open_store(store)
+    show_rejects(_contract(contracts, name), opened, vendor, delivery, code, since, by, csv, as_json)
 
 
 @app.command()

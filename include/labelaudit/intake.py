@@ -2,18 +2,23 @@
 
 * The same bytes twice are one delivery, whatever it is called the second time.
 * The same id with other bytes is refused, unless its manifest says that it supersedes that id.
-* What was refused once is not refused again every day; other bytes are looked at anew.
+* What was refused once is not refused again every day; other bytes, or another manifest, are looked at anew.
+* A refusal for what other deliveries are (RELATIVE) ends when they change: nothing is lost because it came too early.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from labelaudit import layout, manifests
+from labelaudit import inbox, layout, manifests
 from labelaudit.contract import Contract
 from labelaudit.errors import DeliveryRejected
+from labelaudit.rejects_history import write_rejects_csv
+from labelaudit.relations import RELATIVE, Relations
 from labelaudit.store import Store
-from labelaudit.values import CheckedDelivery, Delivery, Refusal
+from labelaudit.values import CheckedDelivery, Delivery
+
+RECORD = "rejection.json"
 
 
 def choose(
@@ -27,9 +32,10 @@ def choose(
     """The deliveries to take now, sorted by vendor and id; those that can't be taken carry their refusal.
 
     `published` maps vendor/id of what the releases hold to its digest, `superseded` that of what they held once: it is
-    not taken back. Raises DeliveryRejected(missing_delivery) where
-    one that is wanted by name does not wait in the inbox.
+    not taken back. A delivery that supersedes one that never was published also supersedes what that one was to
+    replace. Raises DeliveryRejected(missing_delivery) where one that is wanted by name does not wait in the inbox.
     """
+    gone = superseded or {}
     waiting = manifests.waiting(contract, store)
     chosen = [one for one in waiting if not wanted or {one.name, one.id} & set(wanted)]
     missing = set(wanted) - {one.name for one in chosen} - {one.id for one in chosen}
@@ -40,56 +46,53 @@ def choose(
             f"no complete delivery {', '.join(sorted(missing))} in the inbox of {contract.id}; there are: {there}."
             " A delivery is complete once its manifest.json is there.",
         )
-    gone = superseded or {}
-    chosen = [one for one in chosen if gone.get(one.name) != one.digest]
+    recorded = _recorded(contract, store)
+    names = {one.name for one in waiting} | {one.name for one in inbox.folders(contract, store)[0]} | set(recorded)
+    relations = Relations(waiting, published, gone, known=names)
+    whole = {one.name: relations.whole(one) for one in waiting}
+    before = {name: _record_of(one, recorded, store) for name, one in whole.items()}
+    chosen = [whole[one.name] for one in chosen if gone.get(one.name) != one.digest]
     if not again:
-        chosen = [one for one in chosen if published.get(one.name) != one.digest and not was_rejected(one, store)]
-    replaced = {f"{one.vendor}/{old}" for one in chosen for old in one.supersedes if old != one.id}
-    return tuple(_judged(one, published, replaced, chosen, again) for one in chosen)
+        chosen = [one for one in chosen if not relations.is_published(one) and before[one.name] in (None, *RELATIVE)]
+    judged = relations.judge(chosen)
+    return tuple(one for one in judged if _is_news(one, before[one.name], again, relations))
 
 
-def _judged(
-    one: Delivery, published: Mapping[str, str], replaced: set[str], chosen: Sequence[Delivery], again: bool
-) -> Delivery:
-    if one.refusal is not None:
-        return one
-    twins = [name for name, digest in published.items() if digest == one.digest and name != one.name]
-    earlier = [other.name for other in chosen if other.digest == one.digest and other.name < one.name]
-    known = set(published) | {other.name for other in chosen}
-    unknown = [old for old in one.supersedes if f"{one.vendor}/{old}" not in known and old != one.id]
-    if one.name in replaced:
-        return _refused(one, "superseded", "a newer delivery that waits beside it supersedes it; nothing to do")
-    if (twins or earlier) and not again:
-        return _refused(
-            one,
-            "same_bytes",
-            f"the files are the same, byte for byte, as those of {(twins or earlier)[0]}, which is taken already."
-            " Nothing to do, unless other files were meant: then deliver those.",
-        )
-    if one.name in published and published[one.name] != one.digest and one.id not in one.supersedes:
-        return _refused(
-            one,
-            "changed_delivery",
-            f"a delivery {one.id} was published with other bytes (digest {published[one.name][:12]}, now"
-            f' {one.digest[:12]}). To replace it, say "supersedes": "{one.id}" in manifest.json; to add to it, deliver'
-            " under a new id.",
-        )
-    if unknown:
-        return _refused(
-            one,
-            "unknown_superseded",
-            f"manifest.json says that this delivery supersedes {', '.join(unknown)}, but no such delivery of"
-            f" {one.vendor} was published. Correct the id, or take `supersedes` out.",
-        )
-    return one
+def _is_news(one: Delivery, before: str | None, again: bool, relations: Relations) -> bool:
+    """Whether the run is to take the delivery, or to refuse it: not where the same was said of it before."""
+    code = one.refusal.code if one.refusal else None
+    if again:
+        return not (code in RELATIVE and relations.is_published(one))
+    if before == "superseded" and code is None:
+        return relations.is_free_again(one)  # what supersedes it was rejected
+    return before is None or before != code
 
 
-def _refused(one: Delivery, code: str, message: str) -> Delivery:
-    return one.model_copy(update={"refusal": Refusal(code=code, message=message)})
+def _recorded(contract: Contract, store: Store) -> dict[str, list[str]]:
+    """vendor/id: keys of the recorded rejections of that id."""
+    found: dict[str, list[str]] = {}
+    prefix = layout.rejections(contract.customer, contract.dataset)
+    for key in store.list(prefix):
+        if key.endswith("/" + RECORD):
+            folder = key.removeprefix(prefix).removesuffix("/" + RECORD)
+            found.setdefault(folder.rsplit("-", 1)[0], []).append(key)
+    return found
+
+
+def _record_of(one: Delivery, recorded: Mapping[str, Sequence[str]], store: Store) -> str | None:
+    """The code with which this very delivery was rejected before: the same bytes, and a manifest that says the same."""
+    key = _rejection(one) + RECORD
+    if key not in recorded.get(one.name, ()):
+        return None
+    found = CheckedDelivery.model_validate_json(store.read(key))
+    same = {"refusal": None}
+    if found.delivery.model_copy(update=same) != one.model_copy(update=same):
+        return None
+    return found.refusal.code if found.refusal else None
 
 
 def was_rejected(one: Delivery, store: Store) -> bool:
-    return store.exists(_rejection(one) + "rejection.json")
+    return store.exists(_rejection(one) + RECORD)
 
 
 def record_rejection(contract: Contract, checked: CheckedDelivery, store: Store) -> None:
@@ -100,16 +103,27 @@ def record_rejection(contract: Contract, checked: CheckedDelivery, store: Store)
         for key in store.list(folder):
             if key.endswith((".html", ".csv")):
                 store.write(prefix + key.removeprefix(folder), store.read(key))
-    store.write(prefix + "rejection.json", checked.model_dump_json(indent=2).encode())
+    store.write(prefix + RECORD, checked.model_dump_json(indent=2).encode())
+
+
+def record_acceptance(checked: CheckedDelivery, store: Store) -> None:
+    """Give the vendor the rejects of an accepted delivery; it no longer counts as rejected, if it did before."""
+    prefix = _rejection(checked.delivery)
+    store.delete(prefix + RECORD)
+    store.delete(prefix + "rejection.html")
+    if checked.rejects:
+        write_rejects_csv(checked, store, prefix + "rejects.csv")
+    else:
+        store.delete(prefix + "rejects.csv")
 
 
 def rejections(contract: Contract, store: Store) -> list[tuple[str, CheckedDelivery]]:
     """All recorded rejections of a dataset with the key prefix of their files, sorted by vendor and id."""
     keys = store.list(layout.rejections(contract.customer, contract.dataset))
     return [
-        (key.removesuffix("rejection.json"), CheckedDelivery.model_validate_json(store.read(key)))
+        (key.removesuffix(RECORD), CheckedDelivery.model_validate_json(store.read(key)))
         for key in keys
-        if key.endswith("/rejection.json")
+        if key.endswith("/" + RECORD)
     ]
 
 

@@ -5,7 +5,9 @@
 `<store>/history` accepted annotations with their features, internal; a row counts only if its release is published
 `<store>/gold`    items whose true label the customer knows
 `<store>/reports` the internal view of every release's report
-`<store>/rejections` one record and report for each rejected delivery, by its digest
+`<store>/rejections` one record and report for each rejected delivery, by its digest; the vendors' rejects.csv
+`<store>/rejects` a Delta table of every reject over time
+`<store>/sealed`  sizes and digests of deliveries that came without a manifest
 `<destination>`   the customer's: tables `labels`, `annotations`, `quality`, and `releases/<release>/`
 """
 
@@ -25,13 +27,13 @@ def is_safe_part(part: str) -> bool:
     return SAFE_PART.fullmatch(part) is not None
 
 
-def safe_path(path: str) -> str:
-    """A file's path within its delivery, or DeliveryRejected(unsafe_path)."""
+def safe_path(path: str, found: str = "manifest.json names") -> str:
+    """A file's path within its delivery, or DeliveryRejected(unsafe_path); `found` says where the path is from."""
     if len(path) <= 512 and all(map(is_safe_part, path.split("/"))):
         return path
     raise DeliveryRejected(
         "unsafe_path",
-        f"manifest.json names the file {path[:200]!r}. Paths are relative to the delivery's folder, with letters,"
+        f"{found} the file {path[:200]!r}. Paths are relative to the delivery's folder, with letters,"
         " digits and . _ = + @ - only. Rename the file and deliver again.",
     )
 
@@ -67,6 +69,20 @@ def rejections(customer: str, dataset: str) -> str:
 
 def rejection(customer: str, dataset: str, vendor: str, delivery_id: str, digest: str) -> str:
     return f"{rejections(customer, dataset)}{vendor}/{delivery_id}-{digest[:12]}/"
+
+
+def rejects(customer: str, dataset: str) -> str:
+    """Name of the table of all rejects, within the store."""
+    return f"rejects/{customer}/{dataset}"
+
+
+def seals(customer: str, dataset: str) -> str:
+    return f"sealed/{customer}/{dataset}/"
+
+
+def seal(customer: str, dataset: str, vendor: str, delivery_id: str, number: int) -> str:
+    """What a delivery without manifest was when it had settled for the `number`th time, from 1."""
+    return f"{seals(customer, dataset)}{vendor}/{delivery_id}/{number:06d}.json"
 
 
 def gold(customer: str, dataset: str, name: str) -> str:

@@ -115,12 +115,15 @@ def write_table(store: Store, key: str, table: pa.Table) -> None:
 class TableWriter:
     """Collects rows and writes them in row groups of ROW_GROUP_ROWS; the object appears when the context ends well.
 
-    `distinct` are columns whose values hardly repeat: no dictionary is tried for them.
+    `distinct` are columns whose values hardly repeat: no dictionary is tried for them. No statistics are written: these
+    files are read whole.
     """
 
     def __init__(self, store: Store, key: str, schema: pa.Schema, distinct: Sequence[str] = ()):
         self._store, self._key, self.schema = store, key, schema
         self._repeating = [name for name in schema.names if name not in distinct]
+        whole = [name for name in distinct if pa.types.is_integer(schema.field(name).type)]
+        self._encoding = dict.fromkeys(whole, "DELTA_BINARY_PACKED") or None
         self._waiting: list[pa.Table] = []
         self._waiting_rows = 0
         self.rows = 0
@@ -129,7 +132,13 @@ class TableWriter:
         self._scratch = scratch()
         self._path = self._scratch.__enter__() / "table.parquet"
         self._file = pq.ParquetWriter(
-            self._path, self.schema, compression="zstd", version="2.6", use_dictionary=self._repeating
+            self._path,
+            self.schema,
+            compression="zstd",
+            version="2.6",
+            use_dictionary=self._repeating,
+            column_encoding=self._encoding,
+            write_statistics=False,
         )
         return self
 

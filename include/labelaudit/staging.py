@@ -1,6 +1,6 @@
 """A delivery's files into canonical Parquet, and what could not be read into a table of rejects.
 
-Size and digest of every file are verified before anything is parsed. The only module that uses the readers.
+Size and digest of every file are verified before anything is parsed. The only module of a run that uses the readers.
 """
 
 from __future__ import annotations
@@ -102,8 +102,6 @@ def predictions_file(contract: Contract) -> str | None:
 
 
 DISTINCT = ("item", "line")
-
-readers.prepare()  # the first file's process starts while the rest is imported
 
 
 class _Work:

@@ -7,7 +7,9 @@ What is heavy to import is imported where it is used, so that a scheduler can im
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from labelaudit import layout
@@ -42,15 +44,19 @@ def find(
     run: str,
     deliveries: Sequence[str] = (),
     again: bool = False,
+    now: float | None = None,
 ) -> Found:
     """What waits in the inbox, or of it only `deliveries` (`vendor/id`, or `id`).
+
+    What has no manifest and has settled by `now` (seconds since 1970; by default, the clock's) is sealed first.
 
     A delivery that was published, or refused with the same bytes, waits no more, unless `again`; one that was
     superseded never does.
     Raises DeliveryRejected where a delivery that was asked for by name is not there.
     """
-    from labelaudit import intake, publishing, tables
+    from labelaudit import intake, publishing, settled, tables
 
+    settled.seal_settled(contract, store, time.time() if now is None else now)
     publishing.finish(destination)
     state = tables.state(destination)
     found = intake.choose(
@@ -74,6 +80,9 @@ def stage(
     contract: Contract, delivery: Delivery, store: Store, run: str, progress: Progress | None = None
 ) -> StagedDelivery:
     """Read a delivery's files into canonical Parquet; what can't be read becomes rejects, or a refusal."""
+    from labelaudit import readers
+
+    readers.prepare()  # the first file's process starts while the rest is imported
     from labelaudit import staging
 
     return staging.stage(contract, delivery, store, run, progress=progress)
@@ -118,29 +127,45 @@ def released(verdict: Verdict, note: str) -> Verdict:
     return verdict.model_copy(update={"action": "publish", "note": note})
 
 
-def publish(contract: Contract, audit: Audit, verdict: Verdict, store: Store, destination: Store) -> Release:
+def publish(
+    contract: Contract,
+    audit: Audit,
+    verdict: Verdict,
+    store: Store,
+    destination: Store,
+    run_time: datetime | None = None,
+) -> Release:
     """Publish the release in one atomic commit; published before, it changes nothing and says so.
 
-    Raises ReleaseConflict where another run published meanwhile.
+    The rejects of its deliveries are kept before that, with the run's time (the clock's by default): a run that is
+    killed after the commit has lost none. Raises ReleaseConflict where another run published meanwhile.
     """
-    from labelaudit import publishing
+    from labelaudit import intake, publishing, rejects_history
 
-    return publishing.publish(contract, audit, verdict, store, destination)
+    accepted = [one for one in audit.checked if one.accepted]
+    rejects_history.record(contract, accepted, store, run_time or datetime.now(UTC))
+    release = publishing.publish(contract, audit, verdict, store, destination)
+    for one in accepted:
+        intake.record_acceptance(one, store)
+    return release
 
 
-def record_rejections(contract: Contract, checked: Sequence[CheckedDelivery], store: Store) -> None:
-    """Note the rejected deliveries, with their reports, so that the same bytes are not refused again every day.
+def record_rejections(
+    contract: Contract, checked: Sequence[CheckedDelivery], store: Store, run_time: datetime | None = None
+) -> None:
+    """Note the rejected deliveries, with their reports and rejects, so that the same bytes are not refused every day.
 
     Comes after the alerts: a run that is killed before has them sent again, never not at all.
     """
-    from labelaudit import intake
+    from labelaudit import intake, rejects_history
 
-    for one in checked:
-        if not one.accepted:
-            intake.record_rejection(contract, one, store)
+    rejected = [one for one in checked if not one.accepted]
+    rejects_history.record(contract, rejected, store, run_time or datetime.now(UTC))
+    for one in rejected:
+        intake.record_rejection(contract, one, store)
 
 
-def reject_held(contract: Contract, audit: Audit, note: str, store: Store) -> None:
+def reject_held(contract: Contract, audit: Audit, note: str, store: Store, run_time: datetime | None = None) -> None:
     """A person rejected a held release: its deliveries count as rejected, until other bytes are delivered."""
     refusal = Refusal(code="rejected_by_hand", message=f"the release was held, and a person rejected it: {note}")
     refused = [
@@ -156,4 +181,4 @@ def reject_held(contract: Contract, audit: Audit, note: str, store: Store) -> No
         for one in audit.checked
         if one.accepted
     ]
-    record_rejections(contract, refused, store)
+    record_rejections(contract, refused, store, run_time)

@@ -1,4 +1,4 @@
-"""The columns of the customer's tables. A column is added here, never renamed: customers read them."""
+"""The columns of the customer's tables, and of our own of rejects. A column is added, never renamed: customers read."""
 
 from __future__ import annotations
 
@@ -43,4 +43,28 @@ QUALITY_SCHEMA = pa.schema(
         ("n", pa.float64()),
     ]
 )
-SCHEMAS = {layout.LABELS: LABELS_SCHEMA, layout.ANNOTATIONS: ANNOTATIONS_SCHEMA, layout.QUALITY: QUALITY_SCHEMA}
+REJECTS_SCHEMA = pa.schema(
+    [
+        ("vendor", pa.string()),
+        ("delivery", pa.string()),
+        ("digest", pa.string()),
+        ("run_time", pa.timestamp("us", tz="UTC")),
+        ("status", pa.string()),
+        ("rows", pa.int64()),
+        ("file", pa.string()),
+        ("line", pa.int64()),
+        ("place", pa.string()),
+        ("column", pa.string()),
+        ("code", pa.string()),
+        ("reason", pa.string()),
+        ("advice", pa.string()),
+        ("text", pa.string()),
+    ]
+)
+"""`status` is the delivery's: accepted or rejected. `rows` is 1; in the one line of a rejected delivery that names no
+file it counts the rows that were sound, and rejected with the others: so the sum of `rows` is what was rejected."""
+SCHEMAS = {
+    layout.LABELS: LABELS_SCHEMA,
+    layout.ANNOTATIONS: ANNOTATIONS_SCHEMA,
+    layout.QUALITY: QUALITY_SCHEMA,
+}

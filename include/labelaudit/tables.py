@@ -1,4 +1,4 @@
-"""The customer's Delta tables, and the only module that imports deltalake.
+"""The customer's Delta tables and our own of rejects; the only module that imports deltalake.
 
 `labels`: one row an item. `annotations`: one row an item and annotator. `quality`: counts x of n by release. A release
 exists if and only if the log of `labels` holds its commit; rows of the other tables count only if their release does.
@@ -25,6 +25,7 @@ SEQUENCE = "labelaudit/sequence"
 KEEP_LOG = {"delta.logRetentionDuration": "interval 36500 days"}  # the log is the list of releases
 ATTEMPTS = 8
 T = TypeVar("T")
+Rows = pa.Table | pa.RecordBatchReader
 
 
 @dataclass(frozen=True)
@@ -151,18 +152,32 @@ def _taken(destination: Store, logged: Logged) -> int | None:
 
 def replace_release_rows(destination: Store, name: str, rows: pa.Table, release: str) -> None:
     """Write the release's rows of `annotations` or `quality`, in place of what an earlier attempt wrote."""
-    _create(destination, name, rows.schema)
+    predicate = f"release = '{release}'"  # a name of ours: r0007-3fa9c2d1
+    replace_rows(destination, name, rows.schema, lambda: rows, predicate)
+
+
+def replace_rows(destination: Store, name: str, schema: pa.Schema, rows: Callable[[], Rows], predicate: str) -> None:
+    """Put rows, all of which the predicate fits, in place of those that it fits: one commit. A reader is streamed."""
+    _create(destination, name, schema)
 
     def write() -> None:
         write_deltalake(
             _uri(destination, name),
-            rows,
+            rows(),
             mode="overwrite",
-            predicate=f"release = '{release}'",  # a name of ours: r0007-3fa9c2d1
+            predicate=predicate,
             storage_options=destination.table_options(),
         )
 
     _retried(destination, write)
+
+
+def stream(destination: Store, name: str, query: str) -> Iterator[pa.RecordBatch]:
+    """The answer to a query of the table `rows`, batch by batch; none where there is no such table."""
+    table = _table(destination, name)
+    if table is not None:
+        with _answered(destination):
+            yield from map(pa.record_batch, QueryBuilder().register("rows", table).execute(query))
 
 
 def drop_rows(destination: Store, name: str, predicate: str) -> None:

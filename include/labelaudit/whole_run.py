@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
 
 from labelaudit import steps
 from labelaudit.contract import Contract
@@ -24,10 +25,15 @@ def whole_run(
     hold: bool = False,
     publish_held: str | None = None,
     watch: Watch = lambda name: nullcontext(None),
+    now: datetime | None = None,
 ) -> Outcome:
-    """Find, stage, check, detect, judge and publish. `publish_held`: a note with which a held release is published."""
+    """Find, stage, check, detect, judge and publish. `publish_held`: a note with which a held release is published.
+
+    `now` is the run's time, with a time zone; the clock's by default.
+    """
+    now = now or datetime.now(UTC)
     with watch("find"):
-        found = steps.find(contract, store, destination, run, deliveries, again)
+        found = steps.find(contract, store, destination, run, deliveries, again, now.timestamp())
     if not found.deliveries:
         return Outcome(status="nothing")
     checked = []
@@ -40,7 +46,7 @@ def whole_run(
     with watch("detect") as progress:
         audit = steps.detect(contract, found, checked, store, destination, progress)
     if audit is None:
-        steps.record_rejections(contract, checked, store)
+        steps.record_rejections(contract, checked, store, now)
         return Outcome(status="rejected", rejected=rejected)
     with watch("judge"):
         verdict = steps.judge(contract, audit, store, destination, hold)
@@ -49,6 +55,6 @@ def whole_run(
     if verdict.action == "hold":
         verdict = steps.released(verdict, publish_held)
     with watch("publish"):
-        release = steps.publish(contract, audit, verdict, store, destination)
-    steps.record_rejections(contract, checked, store)
+        release = steps.publish(contract, audit, verdict, store, destination, now)
+    steps.record_rejections(contract, checked, store, now)
     return Outcome(status="published", release=release, audit=audit, verdict=verdict, rejected=rejected)

@@ -133,11 +133,12 @@ def _wire(contract: Contract) -> None:
         response = get_current_context()["ti"].xcom_pull(task_ids="approve") if held else None
         chosen, note = approval.answer(verdict, response)
         if chosen == approval.REJECT:
-            steps.reject_held(contract, audit, note, runtime.store())
+            steps.reject_held(contract, audit, note, runtime.store(), _run_time())
             raise AirflowSkipException(f"a person rejected the release: {note}")
         if note:
             verdict = steps.released(verdict, note)
-        release = steps.publish(contract, audit, verdict, runtime.store(), runtime.destination(contract))
+        destination = runtime.destination(contract)
+        release = steps.publish(contract, audit, verdict, runtime.store(), destination, _run_time())
         events = get_current_context()["outlet_events"]
         events[asset(contract)].extra = {"release": release.release, "digest": release.digest, "report": release.report}
         return release
@@ -161,7 +162,7 @@ def _wire(contract: Contract) -> None:
     @task(trigger_rule=TriggerRule.ALL_DONE)
     def record_rejections(checked=None) -> None:
         """Note what was rejected, so that the same bytes are not refused again tomorrow."""
-        steps.record_rejections(contract, _several(checked), runtime.store())
+        steps.record_rejections(contract, _several(checked), runtime.store(), _run_time())
 
     @task(trigger_rule=TriggerRule.ONE_FAILED, retries=0, on_failure_callback=None)
     def any_failed() -> None:
@@ -194,6 +195,11 @@ def _several(checked: CheckedDelivery | Iterable[CheckedDelivery] | None) -> lis
     if isinstance(checked, CheckedDelivery):
         return [checked]
     return list(checked or ())
+
+
+def _run_time() -> datetime:
+    """When the run was to begin: the same for a task that is cleared and repeated."""
+    return get_current_context()["dag_run"].run_after
 
 
 def _doc(contract: Contract) -> str:

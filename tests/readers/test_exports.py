@@ -337,7 +337,7 @@ def test_whatever_a_record_holds_nothing_is_raised_and_nothing_is_lost(name: str
 
 
 def _damaged(name: str) -> st.SearchStrategy[Any]:
-    records = [row for row in _valid(name)]
+    records = _valid(name)
     return st.tuples(st.sampled_from(records), ANY, st.integers(0, 30)).map(lambda given: _replaced(*given))
 
 

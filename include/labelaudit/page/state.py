@@ -10,6 +10,7 @@ from labelaudit.contract import Contract
 from labelaudit.contracts import read_contracts
 from labelaudit.errors import ContractError, LabelauditError
 from labelaudit.judging import read_counts
+from labelaudit.manifests import Waiting
 from labelaudit.rates import wilson
 from labelaudit.report.content import Point
 from labelaudit.store import Store
@@ -36,7 +37,7 @@ class DatasetState(Value):
     releases: tuple[ReleaseLine, ...] = ()
     trend: tuple[Point, ...] = ()
     waiting: tuple[str, ...] = ()
-    incomplete: tuple[str, ...] = ()
+    incomplete: tuple[Waiting, ...] = ()
     rejections: tuple[CheckedDelivery, ...] = ()
     problem: str = ""
 
@@ -80,6 +81,7 @@ def _read(contract: Contract, store: Store, destination: Store) -> dict:
         )
     rejected = [one for _, one in intake.rejections(contract, store)]
     known = {one.delivery.digest for one in rejected} | set(published.values())
+    known |= set(tables.superseded_deliveries(destination).values())
     return {
         "releases": tuple(reversed(lines)),
         "trend": tuple(trend),

@@ -7,8 +7,8 @@ whole numbers as ids and labels, which tools write as numbers.
 from __future__ import annotations
 
 import json
-import math
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -32,6 +32,7 @@ from labelaudit.readers.records import (
 Cells = Sequence[Any]
 INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+LARGEST = sys.float_info.max
 BOOLEANS = {
     "true": True,
     "false": False,
@@ -242,7 +243,7 @@ def _with_point(cell: str) -> str:
 
 
 def _number(cell: Any, one: Field) -> float:
-    if not isinstance(cell, int | float) or isinstance(cell, bool) or not math.isfinite(cell):
+    if not isinstance(cell, int | float) or isinstance(cell, bool) or not abs(cell) <= LARGEST:
         raise _wrong(cell, one, "a finite number")
     return float(cell)
 

@@ -92,8 +92,8 @@ class _Text(TextBlocks):
             if held and _is_blank(record, self._terms):
                 held.append(record)
                 continue
-            single = len(header.names) > 1 and isinstance(record.cells, list) and len(record.cells) == 1
-            single = single and not _is_blank(record, self._terms)
+            one = len(record.cells) == 1 if isinstance(record.cells, list) else self._terms.delimiter not in record.text
+            single = one and len(header.names) > 1 and not _is_blank(record, self._terms)
             if held:
                 done += self._passed(held)
                 yield held[0], doubt or ("after" if single else "")

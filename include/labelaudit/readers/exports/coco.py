@@ -74,7 +74,7 @@ def _known(path: Path, terms: Terms) -> _Known:
             continue
         there.add(one.key)
         if one.problem:
-            if one.key != "annotations":
+            if one.key != "annotations" or one.index is None:
                 raise _refused(terms, one, one.problem.reason)
             continue
         if one.index is None:
@@ -160,7 +160,7 @@ def _labelled(
     if crowd not in (0, 1):
         raise misfit(path, "iscrowd", "wrong_type", f"`iscrowd` is {crowd!r}, expected 0 or 1")
     area = field(one, "area", (int, float), path, None)
-    if area is not None and (not math.isfinite(area) or area < 0):
+    if area is not None and not 0 <= area < math.inf:
         raise misfit(path, "area", "wrong_type", f"`area` is {area!r}, expected a number of pixels")
     cells = {
         **rest(one, "id", "image_id", "category_id", "segmentation", "bbox", "area", "iscrowd", "score", "file_name"),
@@ -186,7 +186,8 @@ def _image_of(annotation: dict[str, Any], known: _Known) -> dict[str, Any]:
 
 def _unknown(what: str, key: tuple[type, Id], there: dict[tuple[type, Id], Any]) -> str:
     kind, value = key
-    other = (str, str(value)) if kind is int else (int, int(value)) if str(value).isdecimal() else key
+    number = kind is str and len(value) < 20 and value.isdecimal()  # int() raises for thousands of digits
+    other = (str, str(value)) if kind is int else (int, int(value)) if number else key
     hint = f"; there is {other[1]!r}, which is {'text' if kind is int else 'a number'}" if other in there else ""
     return f"no {what} has the id {value!r}{hint}"
 
@@ -200,7 +201,7 @@ def _box(one: dict[str, Any], path: str) -> dict[str, Any]:
     if len(box) != 4:
         raise misfit(path, "bbox", "wrong_length", f"{len(box)} numbers, expected four: x, y, width, height")
     numbers = [typed(value, (int, float), f"{path}[{place}]", "bbox") for place, value in enumerate(box)]
-    if not all(map(math.isfinite, numbers)) or numbers[2] <= 0 or numbers[3] <= 0:
+    if not all(-math.inf < one < math.inf for one in numbers) or numbers[2] <= 0 or numbers[3] <= 0:
         raise misfit(
             path, "bbox", "wrong_type", f"found {str(box)[:80]}, expected x, y and a positive width and height"
         )

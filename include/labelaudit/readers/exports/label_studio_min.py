@@ -61,7 +61,7 @@ def _region(region: Any, task: str, cells: dict[str, Any], path: str) -> Iterato
 def _corner(region: dict[str, Any]) -> str | None:
     """JSON_MIN leaves out the regions' ids; where a box lies names it as well."""
     places = [region.get(key) for key in ("x", "y", "width", "height")]
-    if all(isinstance(one, int | float) for one in places):
+    if all(isinstance(one, int | float) and abs(one) < 1e300 for one in places):
         return ",".join(f"{one:.6g}" for one in places)
     points = region.get("points")
     return ";".join(str(one) for one in points[:4])[:200] if isinstance(points, list) and points else None
