@@ -46,7 +46,7 @@ def labels(contract, store: Store) -> dict[str, str]:
 
 def test_a_release_holds_every_accepted_row_once_and_verifies(store: Store, make_contract, put):
     contract = make_contract()
-    put(store, contract, GOOD + "bad row\n")
+    put(store, contract, GOOD + "bad,row\n")
     outcome = audit(contract, store)
     assert outcome.status == "published"
     assert (outcome.release.accepted_rows, outcome.release.rejected_rows, outcome.release.items) == (36, 1, 12)

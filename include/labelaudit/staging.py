@@ -19,7 +19,7 @@ from labelaudit import layout, readers
 from labelaudit.cleaning import Cleaning, refusal_for_guideline, unknown_guideline_reason, unknown_guidelines
 from labelaudit.contract import Contract, Delivered
 from labelaudit.delivery_terms import EXPORTS
-from labelaudit.errors import DeliveryRejected
+from labelaudit.errors import DeliveryRejected, InvalidInput
 from labelaudit.parquet_files import TableWriter
 from labelaudit.readers.records import REJECT_SCHEMA, TEXT_CHARACTERS, Field, Reject, Terms, rejects_table, schema_of
 from labelaudit.store import Store, sha256_of
@@ -205,7 +205,11 @@ class _Work:
         delivery = self.delivery
         folder = layout.delivery(delivery.vendor, delivery.customer, delivery.dataset, delivery.id)
         key = folder + layout.safe_path(file.path)
-        if not self.store.exists(key):
+        try:
+            there = self.store.exists(key)
+        except InvalidInput as error:  # a link that leads out of the store
+            raise DeliveryRejected("unsafe_path", f"{file.path} is a link that leads elsewhere. Deliver it.") from error
+        if not there:
             raise DeliveryRejected(
                 "missing_file", f"manifest.json names {file.path}, which is not there. Deliver it under a new id."
             )

@@ -166,7 +166,7 @@ class _Table:
         self._again = self._header.text.encode() or b"\0"
 
     def block(self, content: bytes, whole: bool) -> csv_blocks.Block | None:
-        if not self._simple:
+        if not self._simple or not self._wanted:
             return None
         quoted, width = self._terms.quote is not None, len(self._header.names)
         return csv_blocks.parse(content, self._terms.delimiter, quoted, width, self._again, self._wanted, whole)

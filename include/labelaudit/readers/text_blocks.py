@@ -8,7 +8,7 @@ from typing import BinaryIO
 from labelaudit.readers.opening import unreadable
 from labelaudit.readers.records import MAX_RECORD_BYTES, Terms
 
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 2 << 20
 BOM = b"\xef\xbb\xbf"
 
 

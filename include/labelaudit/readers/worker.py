@@ -29,7 +29,7 @@ HEAD = struct.Struct("<cQ")
 
 USUAL = ("labelaudit.readers.delimited", "labelaudit.readers.json_lines")
 
-FRAMES_AHEAD = 4
+FRAMES_AHEAD = 3  # of rows and of what is said of them: two batches
 
 ROWS, REJECTS, BATCH, ROW, REFUSED, END = b"R", b"J", b"B", b"r", b"X", b"E"
 
