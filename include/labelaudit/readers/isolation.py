@@ -28,6 +28,8 @@ from labelaudit.errors import DeliveryRejected, InternalError
 from labelaudit.readers.records import REJECT_SCHEMA, Batch, Reject, Row, Terms, schema_of
 from labelaudit.readers.worker import BATCH, END, HEAD, REFUSED, REJECTS, ROW, ROWS
 
+# Arrow's own allocator reserves a gigabyte at once, which is all that the limit allows
+ENVIRONMENT = {"LC_ALL": "C.UTF-8", "ARROW_DEFAULT_MEMORY_POOL": "system"}
 PIPE_BYTES = 1 << 20  # what Linux allows everybody
 START = "import sys; sys.path[:0] = {path!r}; from labelaudit.readers import worker; worker.main()"
 
@@ -68,7 +70,7 @@ def _started() -> subprocess.Popen:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"},
+        env=ENVIRONMENT | {"PATH": os.environ.get("PATH", "")},
         cwd="/",
         bufsize=0,
         start_new_session=True,

@@ -1,7 +1,8 @@
 """HelpSteer's preferences: two responses and `individual_preference`, one object for each annotator.
 
 One row an annotator. The label is the score as text, from -3 (the first is much better) to 3. Where no annotator is
-named, the position names one: `1`, `2`, …: then nothing is known of a person over several items.
+named, the position names one: `1`, `2`, …: then nothing is known of a person over several items. HelpSteer3 calls the
+score `score`; HelpSteer2 calls it `strength`, and writes -100 where neither response can be taken: it stays `-100`.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ def labels(record: Any, terms: Terms) -> Iterator[Part | Unfit]:
 
 @guarded
 def _preference(one: Any, number: int, cells: dict[str, Any], path: str) -> Iterator[Part | Unfit]:
-    key = "score" if not isinstance(one, dict) or "score" in one else "preference_strength"
+    key = "strength" if isinstance(one, dict) and "strength" in one and "score" not in one else "score"
     score = field(one, key, int, path)
     yield Part(
-        {**cells, **rest(one, key), "annotator": annotator_of(one) or str(number + 1), "label": str(score)}, path
+        {**rest(one, key), **cells, "annotator": annotator_of(one) or str(number + 1), "label": str(score)}, path
     )
