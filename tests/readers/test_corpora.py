@@ -88,6 +88,7 @@ def test_every_parquet_file_is_read_or_refused_by_name():
             refused[path.name] = f"{error.code} {error}"
     assert all(f" {name}" in said for name, said in refused.items())
     assert {name for name in refused if "encrypt" not in refused[name].lower()} == {
+        "int96_from_spark.parquet",  # a year that Arrow decodes as another
         "datapage_v1-corrupt-checksum.parquet",  # wrong on purpose
         "rle-dict-uncompressed-corrupt-checksum.parquet",  # wrong on purpose
         "incorrect_map_schema.parquet",  # its keys may be missing

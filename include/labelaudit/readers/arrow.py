@@ -8,19 +8,20 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from labelaudit.readers.arrow_columns import batch_of, distinct_names, wanted
+from labelaudit.readers.arrow_columns import as_python, batch_of, distinct_names, wanted
 from labelaudit.readers.opening import opened, unreadable
 from labelaudit.readers.parquet import BROKEN, said
 from labelaudit.readers.records import BATCH_ROWS, TEXT_CHARACTERS, Batch, Reject, Row, Terms
 
+Reader = pa.ipc.RecordBatchFileReader | pa.ipc.RecordBatchStreamReader
 MAGIC, FEATHER_1 = b"ARROW1", b"FEA1"
 
 
 def read(path: Path, terms: Terms) -> Iterator[Batch]:
-    with _reader(path, terms) as reader:
+    with _reader(path, terms) as (reader, source):
         where = wanted(terms, reader.schema)
         undeclared = frozenset(reader.schema.names) - set(where)
-        for number, first, start, rows in _batches(reader, terms):
+        for number, first, start, rows in _batches(reader, source, terms):
             try:
                 made = batch_of(rows, terms, where, start, lambda row, at=(number, first): _place(at[0], at[1] + row))
             except BROKEN as error:
@@ -30,11 +31,11 @@ def read(path: Path, terms: Terms) -> Iterator[Batch]:
 
 
 def rows(path: Path, terms: Terms) -> Iterator[Row | Reject]:
-    with _reader(path, terms) as reader:
+    with _reader(path, terms) as (reader, source):
         names = distinct_names(terms, reader.schema)
-        for number, first, start, batch in _batches(reader, terms):
+        for number, first, start, batch in _batches(reader, source, terms):
             try:
-                found = batch.to_pylist()
+                found = as_python(batch)
             except BROKEN as error:
                 raise _broken(terms, number, error) from error
             for place, cells in enumerate(found):
@@ -44,7 +45,7 @@ def rows(path: Path, terms: Terms) -> Iterator[Row | Reject]:
 
 
 @contextmanager
-def _reader(path: Path, terms: Terms) -> Iterator[pa.ipc.RecordBatchFileReader | pa.ipc.RecordBatchStreamReader]:
+def _reader(path: Path, terms: Terms) -> Iterator[tuple[Reader, pa.MemoryMappedFile]]:
     with opened(path, terms) as file:
         head = file.read(8)
     if head.startswith(FEATHER_1):
@@ -52,20 +53,25 @@ def _reader(path: Path, terms: Terms) -> Iterator[pa.ipc.RecordBatchFileReader |
     with pa.memory_map(str(path)) as source:
         try:
             reader = pa.ipc.open_file(source) if head.startswith(MAGIC) else pa.ipc.open_stream(source)
+            reader.schema.names  # noqa: B018 - they may be no text
         except BROKEN as error:
             raise unreadable(terms, f"its schema can't be read as Arrow's ({said(error)}). Write it again") from error
-        yield reader
+        yield reader, source
 
 
-def _batches(reader, terms: Terms) -> Iterator[tuple[int, int, int, pa.RecordBatch]]:
+def _batches(
+    reader: Reader, source: pa.MemoryMappedFile, terms: Terms
+) -> Iterator[tuple[int, int, int, pa.RecordBatch]]:
     """Record batch (from 1), row in it and in the file (from 1) of each part's first row, and the part."""
     start, number = 1, 0
     count = reader.num_record_batches if isinstance(reader, pa.ipc.RecordBatchFileReader) else None
     while count is None or number < count:
+        behind = source.tell()
         try:
             batch = reader.read_next_batch() if count is None else reader.get_batch(number)
             batch.validate(full=True)
         except StopIteration:
+            _require_end(source, behind, number, terms)
             return
         except BROKEN as error:
             raise _broken(terms, number + 1, error) from error
@@ -74,6 +80,22 @@ def _batches(reader, terms: Terms) -> Iterator[tuple[int, int, int, pa.RecordBat
             part = batch.slice(offset, BATCH_ROWS)
             yield number, offset + 1, start, part
             start += part.num_rows
+
+
+def _require_end(source: pa.MemoryMappedFile, behind: int, number: int, terms: Terms) -> None:
+    """Refuse a stream that stops without the mark of its end, or goes on after it: Arrow takes both for whole."""
+    end = source.tell()
+    if end == behind:
+        raise unreadable(
+            terms, f"the stream is cut off after record batch {number}, without the mark of its end. Write it again"
+        )
+    while block := source.read(1 << 20):
+        if block.strip(b"\0"):
+            raise unreadable(
+                terms,
+                f"the stream ends with record batch {number}, but {source.size() - end} bytes follow. Write one"
+                " stream a file",
+            )
 
 
 def _place(number: int, row: int) -> str:

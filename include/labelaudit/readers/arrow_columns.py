@@ -54,14 +54,16 @@ def batch_of(rows: pa.RecordBatch, terms: Terms, where: dict[str, int | None], s
         if where[one.source] is None:
             arrays.append(pa.nulls(count, ARROW_TYPES[one.type]))
             continue
-        array = _plain(rows.column(one.source)).cast(ARROW_TYPES[one.type])
+        array = _plain(rows.column(one.source))
+        array = (_lists(array) if one.type == "vector" else array).cast(ARROW_TYPES[one.type])
         arrays.append(array)
         for row, (code, reason) in _failures(one, array).items():
             bad.setdefault(row, (one.source, code, reason))
     if terms.probabilities:
         matrix = np.zeros((count, len(terms.probabilities)), np.float32)
         for position, source in enumerate(terms.probabilities):
-            array = _plain(rows.column(source)).cast(pa.float64())
+            # by way of float32, in which they are kept: what is too large for it is not finite there
+            array = _plain(rows.column(source)).cast(pa.float64()).cast(pa.float32())
             matrix[:, position] = array.fill_null(0).to_numpy(zero_copy_only=False)
             for row, (code, reason) in _failures(Field(source, source, "number"), array).items():
                 bad.setdefault(row, (source, code, reason))
@@ -84,6 +86,43 @@ def _plain(array: pa.Array) -> pa.Array:
     if pa.types.is_run_end_encoded(array.type):
         array = pc.run_end_decode(array)
     return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+
+
+def _lists(array: pa.Array) -> pa.Array:
+    """Lists of any kind as plain ones, without the numbers that lie hidden under a null."""
+    if pa.types.is_null(array.type):
+        return array
+    lengths, numbers = pc.list_value_length(array), pc.list_flatten(array)
+    offsets = np.concatenate(([0], np.cumsum(lengths.fill_null(0).to_numpy())))
+    missing = lengths.is_null() if lengths.null_count else None
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), numbers, mask=missing)
+
+
+def as_python(rows: pa.RecordBatch) -> list[dict[str, object]]:
+    """Rows as Python has them. Raises ArrowInvalid where a time is finer than Python's: it would be cut."""
+    columns = [one.cast(kind) if (kind := _without_nanoseconds(one.type)) != one.type else one for one in rows.columns]
+    return pa.RecordBatch.from_arrays(columns, names=rows.schema.names).to_pylist()
+
+
+def _without_nanoseconds(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_timestamp(kind) and kind.unit == "ns":
+        return pa.timestamp("us", kind.tz)
+    if pa.types.is_time64(kind):
+        return pa.time64("us")
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+        inner = _without_nanoseconds(kind.value_type)
+        return kind if inner == kind.value_type else inner
+    if pa.types.is_struct(kind):
+        return pa.struct([one.with_type(_without_nanoseconds(one.type)) for one in kind])
+    if pa.types.is_map(kind):
+        key, item = kind.key_field, kind.item_field
+        return pa.map_(key.with_type(_without_nanoseconds(key.type)), item.with_type(_without_nanoseconds(item.type)))
+    for is_kind, made in ((pa.types.is_list, pa.list_), (pa.types.is_large_list, pa.large_list)):
+        if is_kind(kind):
+            return made(kind.value_field.with_type(_without_nanoseconds(kind.value_type)))
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(kind.value_field.with_type(_without_nanoseconds(kind.value_type)), kind.list_size)
+    return kind
 
 
 def _require_type(one: Field, found: pa.DataType, terms: Terms) -> None:

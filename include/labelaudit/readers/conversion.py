@@ -32,7 +32,11 @@ from labelaudit.readers.records import (
 Cells = Sequence[Any]
 INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 LARGEST = sys.float_info.max
+FINER = re.compile(r"[.,][0-9]{6}[0-9]*[1-9]")
+"""A time finer than a microsecond: Python would cut it off without a word."""
+
 BOOLEANS = {
     "true": True,
     "false": False,
@@ -77,6 +81,8 @@ def to_batch(
             one = Field(PROBABILITIES, source, "number", decimal=terms.decimal)
             cells = columns[source]
             array, failures = _column(one, () if cells is None else cells, typed)
+            large = np.flatnonzero(np.abs(array.fill_null(0).to_numpy()) > FLOAT32_MAX)
+            failures |= {int(row): ("wrong_type", f"`{source}` is no probability") for row in large}
             matrix[:, position] = array.fill_null(0).to_numpy()
             for row, (code, reason) in failures.items():
                 bad.setdefault(row, (source, code, reason))
@@ -265,6 +271,8 @@ def _timestamp(cell: Any, one: Field) -> datetime:
         return cell.astimezone(UTC) if cell.tzinfo else cell.replace(tzinfo=UTC)
     if not isinstance(cell, str):
         raise _wrong(cell, one, "a time in ISO 8601")
+    if FINER.search(cell):
+        raise _wrong(cell, one, "a time in whole microseconds")
     try:
         moment = datetime.fromisoformat(cell)
     except ValueError as error:

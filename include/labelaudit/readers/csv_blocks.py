@@ -67,8 +67,9 @@ def parse(
     if not ends.size or (np.diff(newlines, prepend=-1) == 1).any():  # a blank line, perhaps within quotes
         return None
     if not whole:  # the last record waits for what comes behind it
+        held = content[ends[-2] + 1 : ends[-1]] if ends.size > 1 else b""
         ends = ends[:-1]
-        if not ends.size:
+        if not ends.size or (width > 1 and delimiter.encode() not in held):  # may be a part of the record before it
             return None
         content, found = content[: ends[-1] + 1], found[: ends[-1] + 1]
         newlines, quotes = newlines[: np.searchsorted(newlines, ends[-1], "right")], quotes[quotes < ends[-1]]

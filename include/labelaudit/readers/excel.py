@@ -7,18 +7,22 @@ digits; a fraction or a date there is a reject, since how it is shown is not wha
 from __future__ import annotations
 
 import re
+import struct
 import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
 from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
+from openpyxl.worksheet._reader import WorkSheetParser
 
 from labelaudit.readers.gathering import Gathering
 from labelaudit.readers.opening import FREE_BYTES, MAX_RATIO, opened, unreadable
@@ -39,10 +43,15 @@ BROKEN = (
     NotImplementedError,
     RuntimeError,
     SyntaxError,
+    ArithmeticError,
+    AssertionError,
+    struct.error,
 )
 OLE = b"\xd0\xcf\x11\xe0"
 PROLOG_BYTES = 64 << 10
-MERGED = re.compile(rb'<mergeCell\s+ref="([A-Z]+)([0-9]+):([A-Z]+)([0-9]+)"')
+MOST_COLUMNS = 16_384
+EXACT = 2**53
+MERGED = re.compile(rb"<(?:\w+:)?mergeCell\s+ref\s*=\s*[\"']\$?([A-Z]+)\$?([0-9]+):\$?([A-Z]+)\$?([0-9]+)[\"']")
 
 
 def read(path: Path, terms: Terms) -> Iterator[Batch]:
@@ -102,7 +111,6 @@ def _sheet(path: Path, terms: Terms) -> Iterator[Any]:
             sheet = book[names[0] if terms.sheet is None else terms.sheet]
             if not hasattr(sheet, "iter_rows"):
                 raise unreadable(terms, f"the sheet {sheet.title[:40]!r} is a chart. Deliver a table")
-            sheet.reset_dimensions()  # what a file says of its size may be wrong
             _refuse_merged(path, sheet, terms)
             yield sheet
             book.close()
@@ -144,13 +152,48 @@ def _refuse_merged(path: Path, sheet: Any, terms: Terms) -> None:
             tail = block[-100:]
 
 
+@dataclass(frozen=True)
+class Cell:
+    """A cell: its value, and `f` for a formula, `e` for an error."""
+
+    value: Any = None
+    data_type: str = "n"
+
+
+def _lines(sheet: Any, terms: Terms) -> Iterator[tuple[int, list[Cell]]]:
+    """The rows that the sheet has, with their numbers. openpyxl's own iteration drops what is out of order."""
+    book, last = sheet.parent, 0
+    with sheet._get_source() as source:
+        parser = WorkSheetParser(
+            source,
+            sheet._shared_strings,
+            epoch=book.epoch,
+            date_formats=book._date_formats,
+            timedelta_formats=book._timedelta_formats,
+        )
+        for number, found in parser.parse():
+            columns = [one["column"] for one in found]
+            ordered = all(left < right for left, right in pairwise([0, *columns]))
+            if number <= last or not ordered or any(one["row"] != number for one in found):
+                raise unreadable(
+                    terms, f"{_place(sheet, number)}: a row or a cell is there twice or out of order. Save it again"
+                )
+            if columns and columns[-1] > MOST_COLUMNS:
+                raise unreadable(terms, f"{_place(sheet, number)}: more than {MOST_COLUMNS} columns. Save it again")
+            last, cells = number, [Cell()] * (columns[-1] if columns else 0)
+            for one in found:
+                cells[one["column"] - 1] = Cell(one["value"], one["data_type"])
+            yield number, cells
+
+
 def _header(sheet: Any, terms: Terms) -> tuple[list[str], Iterator[tuple[int, list[Any]]]]:
     """The columns' names, and the rows behind them that are not empty, with their numbers."""
-    lines = ((number, list(cells)) for number, cells in enumerate(sheet.iter_rows(), 1))
-    full = ((number, cells) for number, cells in lines if any(cell.value is not None for cell in cells))
+    full = ((number, cells) for number, cells in _lines(sheet, terms) if any(cell.value is not None for cell in cells))
     number, cells = next(full, (0, []))
     if not cells:
-        raise unreadable(terms, f"the sheet {sheet.title[:40]!r} is empty. Deliver it again")
+        raise unreadable(
+            terms, f"the sheet {sheet.title[:40]!r} is empty, or Strict Open XML. Save it as a plain .xlsx"
+        )
     while cells and cells[-1].value is None:
         cells.pop()
     bad = next((cell for cell in cells if cell.data_type in ("f", "e") or isinstance(cell.value, datetime)), None)
@@ -168,7 +211,11 @@ def _problem(cells: list[Any], header: list[str]) -> tuple[str | None, str, str]
         if place >= len(header):
             return None, "wrong_width", f"a value in column {place + 1}, the header has {len(header)}"
         if cell.data_type == "f":
-            return header[place], "formula", f"`{header[place]}` is the formula {str(cell.value)[:60]!r}, not a value"
+            return (
+                header[place],
+                "formula",
+                f"`{header[place]}` is the formula {str(getattr(cell.value, 'text', cell.value))[:60]!r}, not a value",
+            )
         if cell.data_type == "e":
             return header[place], "error_value", f"`{header[place]}` is the error {str(cell.value)[:20]}"
     return None
@@ -180,7 +227,12 @@ def _values(cells: list[Any], header: list[str]) -> list[Any]:
 
 
 def _value(value: Any) -> Any:
-    """A cell as conversion knows it: a day is its midnight; what is no moment is text for the reject."""
+    """A cell as conversion knows it: a day is its midnight; what is no moment is text for the reject.
+
+    A whole number that is written 7.0, as some tools do, is 7: a sheet has but one kind of number.
+    """
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
+        return int(value)
     if isinstance(value, date) and not isinstance(value, datetime):
         return datetime(value.year, value.month, value.day)
     return str(value) if isinstance(value, time | timedelta) else value

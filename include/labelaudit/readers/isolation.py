@@ -59,7 +59,8 @@ _spare: tuple[int, subprocess.Popen] | None = None
 def prepare() -> None:
     """Start a process for the next file now, so that nobody waits for it later; it ends with this process."""
     global _spare
-    if _spare is None or _spare[0] != os.getpid():  # after a fork, the spare is the parent's
+    # after a fork, the spare is the parent's; and one that somebody ended is none
+    if _spare is None or _spare[0] != os.getpid() or _spare[1].poll() is not None:
         _spare = os.getpid(), _started()
 
 
@@ -147,6 +148,8 @@ class Worker:
             self._process.stdin.write(json.dumps(job).encode() + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError as error:
+            if self._process.wait() < 0:
+                raise self._died(terms) from error
             raise InternalError(f"the parsing process could not be started (exit {self._process.wait()})") from error
         left = self._limits.output_for(size)
         while True:

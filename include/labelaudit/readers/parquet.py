@@ -9,7 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from labelaudit.readers.arrow_columns import batch_of, distinct_names, wanted
+from labelaudit.readers.arrow_columns import as_python, batch_of, distinct_names, wanted
+from labelaudit.readers.int96 import int96_columns, with_exact_times
 from labelaudit.readers.opening import opened, unreadable
 from labelaudit.readers.records import BATCH_ROWS, TEXT_CHARACTERS, Batch, Reject, Row, Terms
 
@@ -21,7 +22,7 @@ def read(path: Path, terms: Terms) -> Iterator[Batch]:
         where = wanted(terms, file.schema_arrow)
         columns = [source for source, place in where.items() if place is not None]
         undeclared = frozenset(file.schema_arrow.names) - set(where)
-        for group, first, start, rows in _batches(file, terms, columns):
+        for group, first, start, rows in _batches(path, file, terms, columns):
             try:
                 made = batch_of(rows, terms, where, start, lambda row, at=(group, first): _place(at[0], at[1] + row))
             except BROKEN as error:
@@ -33,9 +34,9 @@ def read(path: Path, terms: Terms) -> Iterator[Batch]:
 def rows(path: Path, terms: Terms) -> Iterator[Row | Reject]:
     with _file(path, terms) as file:
         names = distinct_names(terms, file.schema_arrow)
-        for group, first, start, batch in _batches(file, terms, None):
+        for group, first, start, batch in _batches(path, file, terms, None):
             try:
-                found = batch.to_pylist()
+                found = as_python(batch)
             except BROKEN as error:
                 raise _broken(terms, group, first, error) from error
             for place, cells in enumerate(found):
@@ -52,7 +53,7 @@ def _file(path: Path, terms: Terms) -> Iterator[pq.ParquetFile]:
         file = pq.ParquetFile(path, memory_map=True, pre_buffer=False, page_checksum_verification=True)
         file.schema_arrow.names  # noqa: B018 - the schema is read here, or not at all
     except BROKEN as error:
-        if "encrypt" in str(error).lower():
+        if "crypt" in str(error).lower():
             raise unreadable(terms, "it is encrypted. Write it without encryption") from error
         raise unreadable(terms, f"it is not Parquet, or damaged: no footer ({said(error)}). Write it again") from error
     with file:
@@ -60,15 +61,20 @@ def _file(path: Path, terms: Terms) -> Iterator[pq.ParquetFile]:
 
 
 def _batches(
-    file: pq.ParquetFile, terms: Terms, columns: list[str] | None
+    path: Path, file: pq.ParquetFile, terms: Terms, columns: list[str] | None
 ) -> Iterator[tuple[int, int, int, pa.RecordBatch]]:
     """Row group (from 1), row in it and in the file (from 1) of each batch's first row, and the batch."""
     start = 1
+    names = set(file.schema_arrow.names if columns is None else columns)
+    times = [one for one in int96_columns(file) if one in names or one.split(".")[0] in names]
     for number in range(file.num_row_groups):
         first, told = 1, file.metadata.row_group(number).num_rows
         try:
             # not use_threads: several columns' pages at once are what memory is for
-            for batch in file.iter_batches(BATCH_ROWS, row_groups=[number], columns=columns, use_threads=False):
+            batches = file.iter_batches(BATCH_ROWS, row_groups=[number], columns=columns, use_threads=False)
+            if times:
+                batches = with_exact_times(path, batches, number, columns, times)
+            for batch in batches:
                 batch.validate(full=True)
                 yield number + 1, first, start, batch
                 first, start = first + batch.num_rows, start + batch.num_rows
@@ -76,6 +82,7 @@ def _batches(
             raise
         except BROKEN as error:
             raise _broken(terms, number + 1, first, error) from error
+        _require_counts(file, number, names, terms)
         if columns != [] and first - 1 != told:
             raise unreadable(
                 terms, f"row group {number + 1} holds {first - 1} rows, the footer says {told}. Write the file again"
@@ -86,12 +93,30 @@ def _batches(
         )
 
 
+def _require_counts(file: pq.ParquetFile, number: int, names: set[str], terms: Terms) -> None:
+    """A row group's columns must have as many values as the footer says it has rows: Arrow reads the fewer.
+
+    To be asked after its rows are read, of no other columns: of an encrypted one the question ends the process.
+    """
+    group = file.metadata.row_group(number)
+    for place in range(file.metadata.num_columns):
+        one = file.schema.column(place)
+        if one.max_repetition_level or one.path not in names:
+            continue
+        if (values := group.column(place).num_values) != group.num_rows:
+            raise unreadable(
+                terms,
+                f"row group {number + 1} has {group.num_rows} rows by the footer, its column {one.path[:80]!r}"
+                f" {values}. Write the file again",
+            )
+
+
 def _place(group: int, row: int) -> str:
     return f"row group {group}, row {row}"
 
 
 def _broken(terms: Terms, group: int, row: int, error: Exception):
-    if "encrypt" in str(error).lower():
+    if "crypt" in str(error).lower():
         return unreadable(terms, f"row group {group} is encrypted. Write the file without encryption")
     return unreadable(
         terms, f"row group {group}, from row {row} on: it can't be read ({said(error)}). Write the file again"
