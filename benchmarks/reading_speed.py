@@ -108,7 +108,7 @@ def _measured(folder: Path, path: Path, kind: str) -> tuple[float, float]:
 
 
 def _delivered(folder: Path, path: Path, kind: str):
-    store = open_store(f"file://{folder}/store-{path.name}")
+    store = open_store(f"file://{tempfile.mkdtemp(dir=folder)}")
     manifests.deliver(store, "acme", "pets", kind, "d1", [path])
     (delivery,) = manifests.waiting(CONTRACT, store)
     return store, delivery
