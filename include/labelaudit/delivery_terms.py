@@ -14,9 +14,6 @@ ColumnName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0
 Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Character = Annotated[str, StringConstraints(min_length=1, max_length=1)]
 
-TABLES = ("csv", "tsv", "parquet", "arrow", "excel")
-"""Formats that are tables by themselves."""
-
 RECORDS = ("jsonl", "json")
 """Flat JSON objects: one a line, or an array of them."""
 

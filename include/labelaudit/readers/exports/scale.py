@@ -13,7 +13,6 @@ from labelaudit.readers.exports import as_label, field, guarded, misfit, only, q
 from labelaudit.readers.records import Part, Terms, Unfit
 
 ANNOTATIONS = "annotations"
-_ABOUT = ("annotations", "links", "global_attributes", "is_pre_label", "metadata")
 
 
 @guarded
