@@ -20,7 +20,7 @@ from labelaudit import manifests, steps
 from labelaudit.contract import Contract
 from labelaudit.contracts import read_contract
 from labelaudit.store import Store, open_store
-from labelaudit.values import Outcome
+from labelaudit.verdicts import Outcome
 from labelaudit.whole_run import whole_run
 from labelaudit_airflow import local
 

@@ -19,6 +19,7 @@ from labelaudit.readers.records import REJECT_SCHEMA, Reject, rejects_table
 from labelaudit.store import Store
 from labelaudit.table_schemas import REJECTS_SCHEMA
 from labelaudit.values import CheckedDelivery, Delivery, Refusal
+from labelaudit.verdicts import Answer
 
 DAY = [datetime(2026, 11, day, 6, tzinfo=UTC) for day in range(1, 8)]
 BAD_ROWS = "i90,ann\ni91,ann,=cow()\n"
@@ -143,7 +144,8 @@ def test_a_release_that_a_person_rejects_leaves_its_rows_rejected(folder_store: 
     put(folder_store, contract, GOOD + BAD_ROWS)
     outcome = audit(contract, folder_store, hold=True, now=DAY[0])
     assert outcome.status == "held"
-    steps.reject_held(contract, outcome.audit, "no", folder_store, DAY[0])
+    said = Answer(chosen="reject", by="ada", at="2026-11-01T07:00:00+00:00", digest=outcome.audit.digest)
+    steps.reject_held(contract, outcome.audit, outcome.verdict, said, folder_store, DAY[0])
     counts = rejects_history.counts(contract, folder_store, ["status", "code"])
     assert counts[0] == {"status": "rejected", "code": "rejected_by_hand", "rows": 36, "deliveries": 1}
     assert sum(one["rows"] for one in counts) == 38

@@ -273,9 +273,9 @@ def test_a_breach_is_published_or_held_as_the_contract_says(folder_store: Store,
     assert (held.status, [one.subject for one in held.verdict.breaches]) == ("held", ["cyd"])
     assert tables.log(steps.open_destination(contract, folder_store)) == []
     published = audit(contract, folder_store, "two", publish_held="cyd was let go")
-    assert published.verdict.note == "cyd was let go"
+    assert published.verdict.answer.note == "cyd was let go"
     report = json.loads(folder_store.read(f"published/acme/pets/releases/{published.release.release}/report.json"))
-    assert report["verdict"]["note"] == "cyd was let go"
+    assert report["verdict"]["answer"]["note"] == "cyd was let go"
     assert "cyd " not in json.dumps(report["verdict"]["breaches"]), "the customer reads no annotator's name"
 
 

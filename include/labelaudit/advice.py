@@ -90,6 +90,10 @@ _KNOWN = {
     "unsafe_path": ("A file's name is not allowed", "Rename the file, and deliver again."),
     "unlisted_file": ("A file that manifest.json does not name", "Name it in manifest.json, or take it away."),
     "rejected_by_hand": ("A person rejected it", "Ask the person who is named, and deliver again."),
+    "not_accepted": (
+        "The human audit found too many wrong labels",
+        "Label it again, and deliver it under a new id.",
+    ),
     "superseding_cycle": ("Deliveries that replace each other", "Correct `supersedes` in one manifest.json of them."),
     "same_bytes": ("It was delivered before", "Nothing, unless other files were meant: then deliver those."),
     "changed_delivery": ("The id was used before", "Deliver under a new id, or say what it supersedes."),

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from labelaudit import steps
 from labelaudit.contract import Contract
 from labelaudit.store import Store
-from labelaudit.values import Outcome
+from labelaudit.verdicts import Outcome
 
 out, err = Console(), Console(stderr=True)
 

@@ -12,9 +12,16 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from labelaudit.delivery_terms import Column, ColumnName, Label, Model, Name, Vendor
-
-Rate = Annotated[float, Field(ge=0, le=1)]
-Severity = Literal["critical", "warning", "info"]
+from labelaudit.quality_terms import (
+    Acceptance,
+    AlertRoute,
+    Approval,
+    HumanAudit,
+    Limits,
+    Rate,
+    Regressions,
+    Severity,
+)
 
 RESERVED = ("delivery", "vendor", "file", "line", "place", "row", "release")
 """Columns that Labelaudit writes itself; a contract can't declare them."""
@@ -87,43 +94,6 @@ class Tolerance(Model):
     rejected_rows_rate: Rate = Field(0.05, description="more than this share of rejects rejects the delivery")
 
 
-class Limits(Model):
-    """Quality limits of a release; what is left out is not judged."""
-
-    issue_rate: Rate | None = Field(None, description="largest share of items whose label is likely wrong")
-    vendor_issue_rate: Rate | None = Field(None, description="the same, for each vendor of the release")
-    canary_recall: Rate | None = Field(
-        0.2,
-        description="least share of planted wrong labels that the detector must find, less the share of all labels"
-        " that it flags; below it the audit is invalid",
-    )
-    agreement: Annotated[float, Field(ge=-1, le=1)] | None = Field(None, description="least Krippendorff's alpha")
-    annotator_quality: Rate | None = Field(
-        None, description="breached when the upper end of an annotator's interval is below it"
-    )
-    rejected_rows_rate: Rate | None = Field(None, description="largest share of rejected rows over the release")
-    issue_rate_ratio: float | None = Field(
-        None, gt=1, description="largest ratio of the issue rate to that of the releases before"
-    )
-
-
-class AlertRoute(Model):
-    """Where alerts of some events go. The connection is an Airflow Connection and holds the secrets."""
-
-    on: tuple[Literal["breach", "rejection", "failure"], ...] = ("breach", "rejection", "failure")
-    via: Literal["email", "slack", "webhook", "log"]
-    to: tuple[str, ...] = Field((), description="e-mail addresses; a Slack channel")
-    connection: str | None = Field(None, description="id of the Airflow Connection (smtp, slack webhook, http)")
-
-    @model_validator(mode="after")
-    def _complete(self):
-        if self.via == "email" and not self.to:
-            raise ValueError("an e-mail route needs `to`")
-        if self.via in ("slack", "webhook") and not self.connection:
-            raise ValueError(f"a {self.via} route needs `connection`, the id of an Airflow Connection")
-        return self
-
-
 class Destination(Model):
     uri: str | None = Field(
         None,
@@ -166,7 +136,11 @@ class Contract(Model):
     checks: tuple[Check, ...] = ()
     tolerance: Tolerance = Tolerance()
     limits: Limits = Limits()
-    on_breach: Literal["alert", "hold"] = "alert"
+    human_audit: HumanAudit | None = Field(None, description="left out: the defect rate is only a model-based range")
+    acceptance: Acceptance | None = Field(None, description="of each delivery; left out: by checks and limits only")
+    regressions: Regressions | None = Field(Regressions(), description="null: no incidents")
+    on_breach: Literal["alert", "hold"] = Field("alert", description="of a limit, or while an incident is open")
+    approval: Approval = Approval()
     alerts: tuple[AlertRoute, ...] = ()
     schedule: str | None = Field("0 6 * * *", description="cron, UTC; null: by hand only")
     destination: Destination = Destination()
@@ -205,6 +179,8 @@ class Contract(Model):
             _require(known, f"`label_map` names guideline {version!r}, which `guidelines` does not list")
             for new in renamed.values():
                 _require(new in self.classes, f"`label_map.{version}` leads to {new!r}, which is not a class")
+        if self.acceptance and self.acceptance.by == "interval":
+            _require(self.human_audit is not None, "acceptance by interval needs `human_audit`")
         self._check_predictions()
         return self
 

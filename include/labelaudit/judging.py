@@ -13,7 +13,8 @@ from labelaudit.contract import Contract
 from labelaudit.findings import AnnotatorFinding
 from labelaudit.rates import wilson
 from labelaudit.store import Store
-from labelaudit.values import Audit, Breach, Count, Verdict
+from labelaudit.values import Audit, Count
+from labelaudit.verdicts import Breach, Verdict
 
 BEFORE = 14
 """Releases that the ratio to "before" looks back on."""

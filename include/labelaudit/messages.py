@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from labelaudit.contract import Contract
-from labelaudit.values import Audit, Breach, CheckedDelivery, Release, Value, Verdict
+from labelaudit.values import Audit, CheckedDelivery, Release, Value
+from labelaudit.verdicts import Breach, Verdict
 
 Event = Literal["breach", "rejection", "failure"]
 

@@ -23,7 +23,8 @@ from labelaudit.report.content import ReportContent, report_content
 from labelaudit.report.release import changes_csv, issues_csv, item_lists, report_html
 from labelaudit.store import Store
 from labelaudit.tables import Logged
-from labelaudit.values import Audit, Release, Verdict
+from labelaudit.values import Audit, Release
+from labelaudit.verdicts import Verdict
 
 
 def publish(contract: Contract, audit: Audit, verdict: Verdict, store: Store, destination: Store) -> Release:

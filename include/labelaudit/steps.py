@@ -15,16 +15,8 @@ from typing import Any
 from labelaudit import layout
 from labelaudit.contract import Contract
 from labelaudit.store import Store, open_store
-from labelaudit.values import (
-    Audit,
-    CheckedDelivery,
-    Delivery,
-    Found,
-    Refusal,
-    Release,
-    StagedDelivery,
-    Verdict,
-)
+from labelaudit.values import Audit, CheckedDelivery, Delivery, Found, Release, StagedDelivery
+from labelaudit.verdicts import Answer, Verdict
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) of whatever a step counts."""
@@ -122,9 +114,9 @@ def judge(contract: Contract, audit: Audit, store: Store, destination: Store, ho
     return judging.judge(contract, audit, judging.read_counts(destination), hold=hold, annotators=annotators)
 
 
-def released(verdict: Verdict, note: str) -> Verdict:
-    """A held verdict that a person turned: published, with what they said."""
-    return verdict.model_copy(update={"action": "publish", "note": note})
+def released(verdict: Verdict, answer: Answer) -> Verdict:
+    """A held verdict that a person turned: published, with who said what and when."""
+    return verdict.model_copy(update={"action": "publish", "answer": answer})
 
 
 def publish(
@@ -165,20 +157,21 @@ def record_rejections(
         intake.record_rejection(contract, one, store)
 
 
-def reject_held(contract: Contract, audit: Audit, note: str, store: Store, run_time: datetime | None = None) -> None:
-    """A person rejected a held release: its deliveries count as rejected, until other bytes are delivered."""
-    refusal = Refusal(code="rejected_by_hand", message=f"the release was held, and a person rejected it: {note}")
-    refused = [
-        one.model_copy(
-            update={
-                "accepted": False,
-                "accepted_rows": 0,
-                "rejected_rows": one.delivered_rows,
-                "table": None,
-                "refusal": refusal,
-            }
-        )
-        for one in audit.checked
-        if one.accepted
-    ]
+def reject_held(
+    contract: Contract,
+    audit: Audit,
+    verdict: Verdict,
+    answer: Answer | None,
+    store: Store,
+    run_time: datetime | None = None,
+) -> tuple[CheckedDelivery, ...]:
+    """A person rejected a held release, or (without an answer) the contract's acceptance did.
+
+    Gives the deliveries that now count as rejected, until other bytes are delivered; the others still wait. Raises
+    InvalidInput where the answer names a delivery that the release does not have.
+    """
+    from labelaudit import held
+
+    refused = held.rejected_by_hand(audit, verdict, answer) if answer else held.rejected_by_plan(audit, verdict)
     record_rejections(contract, refused, store, run_time)
+    return tuple(refused)

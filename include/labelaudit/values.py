@@ -168,27 +168,6 @@ class Audit(Value):
     predictions_note: str = ""
 
 
-class Breach(Value):
-    """One clause of the contract that a release does not keep."""
-
-    clause: str = Field(description="the contract's field, e.g. limits.issue_rate")
-    subject: str = Field("", description="vendor, annotator or class; empty: the release")
-    observed: float
-    limit: float
-    low: float | None = Field(None, description="95 % interval of observed")
-    high: float | None = None
-    before: float | None = Field(None, description="the same in the releases before")
-    message: str
-
-
-class Verdict(Value):
-    action: Literal["publish", "hold"]
-    breaches: tuple[Breach, ...] = ()
-    reason: str = Field(description="one sentence with the clause that decided it")
-    compared_with: str | None = Field(None, description="the release before")
-    note: str = Field("", description="what a person said who published a held release")
-
-
 class Release(Value):
     """A published release. It exists if and only if the `labels` table's log says so."""
 
@@ -205,13 +184,3 @@ class Release(Value):
     rejected_rows: int
     deliveries: tuple[str, ...]
     already: bool = Field(False, description="it was published before; this run changed nothing")
-
-
-class Outcome(Value):
-    """How one run ended: what `run` returns and the alerts speak of."""
-
-    status: Literal["nothing", "published", "held", "rejected"]
-    release: Release | None = None
-    audit: Audit | None = None
-    verdict: Verdict | None = None
-    rejected: tuple[CheckedDelivery, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 from labelaudit import steps
 from labelaudit.contract import Contract
 from labelaudit.store import Store
-from labelaudit.values import Outcome
+from labelaudit.verdicts import Answer, Outcome
 
 Watch = Callable[[str], AbstractContextManager[steps.Progress | None]]
 """Called with the name of each step; gives a context with its progress."""
@@ -53,7 +54,14 @@ def whole_run(
     if verdict.action == "hold" and publish_held is None:
         return Outcome(status="held", audit=audit, verdict=verdict, rejected=rejected)
     if verdict.action == "hold":
-        verdict = steps.released(verdict, publish_held)
+        said = Answer(
+            chosen="publish with a note",
+            by=f"{getpass.getuser()} (command line)",
+            at=now.isoformat(timespec="seconds"),
+            note=publish_held,
+            digest=audit.digest,
+        )
+        verdict = steps.released(verdict, said)
     with watch("publish"):
         release = steps.publish(contract, audit, verdict, store, destination, now)
     steps.record_rejections(contract, checked, store, now)

@@ -7,8 +7,9 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from labelaudit.contract import AlertRoute, Contract
+from labelaudit.contract import Contract
 from labelaudit.messages import Message, failure
+from labelaudit.quality_terms import AlertRoute
 from labelaudit_airflow import runtime
 
 log = logging.getLogger("airflow.task.labelaudit")

@@ -10,7 +10,8 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from labelaudit import layout, messages, steps
 from labelaudit.contract import Contract
-from labelaudit.values import Audit, CheckedDelivery, Delivery, Found, Release, StagedDelivery, Verdict
+from labelaudit.values import Audit, CheckedDelivery, Delivery, Found, Release, StagedDelivery
+from labelaudit.verdicts import Answer, Verdict
 from labelaudit_airflow import alerts, approval, runtime
 
 DOC = """
@@ -129,14 +130,17 @@ def _wire(contract: Contract) -> None:
     @task(outlets=[asset(contract)], trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
     def publish(audit: Audit, verdict: Verdict) -> Release:
         """One atomic commit."""
-        held = verdict.action == "hold"
-        response = get_current_context()["ti"].xcom_pull(task_ids="approve") if held else None
-        chosen, note = approval.answer(verdict, response)
-        if chosen == approval.REJECT:
-            steps.reject_held(contract, audit, note, runtime.store(), _run_time())
-            raise AirflowSkipException(f"a person rejected the release: {note}")
-        if note:
-            verdict = steps.released(verdict, note)
+        if verdict.action == "hold":
+            answer: Answer = get_current_context()["ti"].xcom_pull(task_ids="approve")
+            if answer.digest != audit.digest:
+                raise AirflowFailException(
+                    f"the answer is about another release ({answer.digest[:12]}) than this one ({audit.digest[:12]})."
+                    " Clear `approve`: it asks again"
+                )
+            if answer.chosen == approval.REJECT:
+                steps.reject_held(contract, audit, verdict, answer, runtime.store(), _run_time())
+                raise AirflowSkipException(f"rejected by {answer.by}: {answer.note}")
+            verdict = steps.released(verdict, answer)
         destination = runtime.destination(contract)
         release = steps.publish(contract, audit, verdict, runtime.store(), destination, _run_time())
         events = get_current_context()["outlet_events"]

@@ -17,7 +17,7 @@ from typing import Any
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
 from labelaudit import steps
-from labelaudit.contract import AlertRoute, Contract
+from labelaudit.contract import Contract
 from labelaudit.errors import (
     AuditImpossible,
     ContractError,
@@ -27,6 +27,7 @@ from labelaudit.errors import (
     ReleaseConflict,
     StorageUnavailable,
 )
+from labelaudit.quality_terms import AlertRoute
 from labelaudit.store import Store, open_store
 
 PROJECT = Path(__file__).resolve().parents[2]

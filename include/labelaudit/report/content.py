@@ -19,7 +19,8 @@ from labelaudit.findings import (
 )
 from labelaudit.judging import Counts
 from labelaudit.rates import wilson
-from labelaudit.values import Audit, CheckedDelivery, CheckOutcome, Cleanup, Count, RejectCount, Value, Verdict
+from labelaudit.values import Audit, CheckedDelivery, CheckOutcome, Cleanup, Count, RejectCount, Value
+from labelaudit.verdicts import Verdict
 
 TREND_RELEASES = 60
 
