@@ -17,7 +17,7 @@ from labelaudit.cli import app
 from labelaudit.errors import ContractError, LabelauditError
 from labelaudit.findings import read_findings
 from labelaudit.gold import read_gold
-from labelaudit.judging import read_counts
+from labelaudit.judged import read_counts
 
 CLASSES = ["ant", "bee", "cow"]
 

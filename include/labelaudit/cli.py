@@ -12,8 +12,8 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
+from labelaudit import cli_audit, layout, steps
 from labelaudit import contracts as contract_files
-from labelaudit import layout, steps
 from labelaudit.cli_output import err, show, tell, watched
 from labelaudit.cli_read import read
 from labelaudit.contract import Contract
@@ -32,6 +32,8 @@ app = typer.Typer(
 )
 
 app.command()(read)
+for command in (cli_audit.plan, cli_audit.answers, cli_audit.defects):
+    app.command()(command)
 
 StoreOption = Annotated[str, typer.Option("--store", envvar="LABELAUDIT_STORE", help="file:///folder or s3://bucket")]
 ContractsOption = Annotated[
@@ -209,7 +211,7 @@ def releases(
 ) -> None:
     """List the published releases."""
     from labelaudit import tables
-    from labelaudit.judging import read_counts
+    from labelaudit.judged import read_counts
 
     contract = _contract(contracts, name)
     destination = steps.open_destination(contract, open_store(store))

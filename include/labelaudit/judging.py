@@ -1,64 +1,182 @@
-"""Compares an audit with the contract's limits and with the releases before: publish, or hold for a person.
-
-The full regression engine (incidents from counts, with a stated false-alarm budget) will take the place of
-`_against_before`.
-"""
+"""Compares a release with the contract and with the releases before: publish, hold for a person, or reject."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from labelaudit import layout, tables
 from labelaudit.contract import Contract
-from labelaudit.findings import AnnotatorFinding
+from labelaudit.findings import AgreementFinding, AnnotatorFinding
+from labelaudit.incidents import review
+from labelaudit.judged import Judged
+from labelaudit.quality_terms import Severity
 from labelaudit.rates import wilson
-from labelaudit.store import Store
 from labelaudit.values import Audit, Count
-from labelaudit.verdicts import Breach, Verdict
+from labelaudit.verdicts import AcceptanceDecision, Breach, DefectRate, Incident, Verdict
 
 BEFORE = 14
 """Releases that the ratio to "before" looks back on."""
-
-Counts = dict[str, list[Count]]
-"""Counts by release, oldest first."""
-
-
-def read_counts(destination: Store) -> Counts:
-    """The counts of every release that exists."""
-    rows = tables.read_table(destination, layout.QUALITY).to_pylist()
-    rows.sort(key=lambda row: row["sequence"])
-    counts: Counts = {}
-    for row in rows:
-        counts.setdefault(row["release"], []).append(
-            Count(metric=row["metric"], vendor=row["vendor"], label=row["label"], x=row["x"], n=row["n"])
-        )
-    return counts
+FLAGRANT = ("limits.defect_rate", "limits.vendor_defect_rate", "limits.canary_recall")
+"""Clauses whose breach is critical: what is published is known to be bad, or not known at all."""
 
 
-def judge(
-    contract: Contract, audit: Audit, before: Counts, hold: bool = False, annotators: Sequence[AnnotatorFinding] = ()
-) -> Verdict:
-    """The verdict: held where a limit is breached and the contract says `hold`, or where a person asked for it."""
-    before = {release: counts for release, counts in before.items() if release != audit.release}
+@dataclass(frozen=True)
+class Evidence:
+    """What a release is judged by, besides its own counts. history: the judged releases before it, oldest first."""
+
+    history: Sequence[Judged] = ()
+    annotators: Sequence[AnnotatorFinding] = ()
+    agreement: AgreementFinding | None = None
+    rates: Sequence[DefectRate] = ()
+    acceptance: Sequence[AcceptanceDecision] = ()
+    sample: str = ""
+
+
+def judge(contract: Contract, audit: Audit, evidence: Evidence, hold: bool = False) -> Verdict:
+    """The verdict: rejected where the contract's acceptance says so; held where a clause of the contract is broken and
+    it says `hold`, or where a person asked for it; else published."""
+    own = Judged(release=audit.release, sequence=audit.found.sequence, accepted=True, counts=audit.counts)
+    found = review(contract.regressions, [*evidence.history, own])
+    incidents = tuple(_with_people(one, evidence.annotators) for one in found.incidents)
     breaches = [
         *_invalid(contract, audit),
+        *_accepted(evidence.acceptance),
+        *_measured(contract, audit, evidence),
         *_limits(contract, audit),
-        *_of_annotators(contract, annotators),
-        *_against_before(contract, audit, before),
+        *_of_annotators(contract, evidence.annotators),
+        *_open(contract, incidents),
+        *_against_before(contract, audit, evidence.history),
     ]
-    held = hold or (bool(breaches) and contract.on_breach == "hold")
-    if breaches:
-        reason = f"{breaches[0].message}" + (f" (and {len(breaches) - 1} more)" if len(breaches) > 1 else "")
+    undecided = [one for one in evidence.acceptance if one.outcome == "undecided"]
+    refused = any(one.outcome == "reject" for one in evidence.acceptance)
+    if refused and contract.acceptance.on_reject == "reject":
+        action = "reject"
+    elif (
+        hold
+        or refused
+        or (undecided and contract.acceptance.on_undecided == "hold")
+        or (breaches and contract.on_breach == "hold")
+    ):
+        action = "hold"
     else:
-        reason = "all limits of the contract are kept"
-    if hold:
-        reason = f"held by hand; {reason}"
+        action = "publish"
     return Verdict(
-        action="hold" if held else "publish",
+        action=action,
         breaches=tuple(breaches),
-        reason=reason,
-        compared_with=list(before)[-1] if before else None,
+        reason=_reason(breaches, undecided if action == "hold" else (), hold),
+        compared_with=evidence.history[-1].release if evidence.history else None,
+        rates=tuple(evidence.rates),
+        acceptance=tuple(evidence.acceptance),
+        incidents=incidents,
+        explained=found.explained,
+        watched=found.watched,
+        sample=evidence.sample,
     )
+
+
+def severity(verdict: Verdict) -> Severity:
+    """How severe a release's breaches are, for the routes of its alert."""
+    if any(one.clause in FLAGRANT or one.clause.startswith("acceptance") for one in verdict.breaches):
+        return "critical"
+    return "critical" if any(one.severity == "critical" for one in verdict.incidents) else "warning"
+
+
+def _reason(breaches: Sequence[Breach], undecided: Sequence[AcceptanceDecision], hold: bool) -> str:
+    reasons = [one.message for one in breaches] + [one.reason for one in undecided]
+    reason = reasons[0] if reasons else "all limits of the contract are kept"
+    if len(reasons) > 1:
+        reason += f" (and {len(reasons) - 1} more)"
+    return f"held by hand; {reason}" if hold else reason
+
+
+def _accepted(decisions: Sequence[AcceptanceDecision]) -> Iterator[Breach]:
+    for one in decisions:
+        if one.outcome == "reject":
+            observed = one.rate if one.rate is not None else one.defects / max(1, one.audited)
+            yield Breach(
+                clause=f"acceptance.{one.by}",
+                subject=one.vendor,
+                observed=observed,
+                limit=0,
+                low=one.low,
+                high=one.high,
+                message=f"delivery {one.delivery} is not accepted: {one.reason}",
+            )
+
+
+def _open(contract: Contract, incidents: Sequence[Incident]) -> Iterator[Breach]:
+    """An open incident, as long as the releases are evidence of it."""
+    for one in incidents:
+        if one.state == "open" and (one.rising or one.event in ("opened", "reopened")):
+            first = one.streams[0]
+            before, now = first.before_x / max(1.0, first.before_n), first.x / max(1.0, first.n)
+            whose = f" of vendor {one.vendor}" if one.vendor else ""
+            yield Breach(
+                clause="regressions.effect",
+                subject=one.vendor,
+                observed=now,
+                limit=contract.regressions.effect * before,
+                low=first.low,
+                high=first.high,
+                before=before,
+                message=f"incident {one.id}: the {first.metric} rate{whose} went from {before:.1%} to {now:.1%} since"
+                f" {one.since}",
+            )
+
+
+def _with_people(incident: Incident, annotators: Sequence[AnnotatorFinding]) -> Incident:
+    """With the vendor's worst annotators of this release: those that the others' whole intervals lie above."""
+    own = [one for one in annotators if not incident.vendor or incident.vendor in one.vendors.split(",")]
+    middle = sorted(one.quality for one in annotators)[len(annotators) // 2] if annotators else 0.0
+    worst = sorted((one for one in own if one.high < middle), key=lambda one: one.quality)
+    return incident.model_copy(update={"annotators": tuple(one.name for one in worst[:5])})
+
+
+def _measured(contract: Contract, audit: Audit, evidence: Evidence) -> Iterator[Breach]:
+    """Rates of samples, by the end of the interval that is on the safe side: few answers breach nothing."""
+    limits = contract.limits
+    for one in evidence.rates:
+        clause = {"release": "defect_rate", "pooled": "defect_rate", "vendor": "vendor_defect_rate"}.get(one.of, "")
+        limit = getattr(limits, clause) if clause else None
+        if limit is not None and one.low > limit:
+            whose = {"vendor": f" of vendor {one.subject}", "pooled": f" of the last {len(one.releases)} audited"}
+            yield Breach(
+                clause=f"limits.{clause}",
+                subject=one.subject,
+                observed=one.value,
+                limit=limit,
+                low=one.low,
+                high=one.high,
+                message=f"defect rate{whose.get(one.of, '')} {one.value:.1%} ({one.low:.1%} to {one.high:.1%}, of"
+                f" {one.audited} audited); limits.{clause} is {limit:.1%}",
+            )
+    for one in audit.counts:
+        if limits.gold_accuracy is not None and one.metric == "gold" and not one.label and one.n:
+            low, high = wilson(one.x, one.n)
+            if high < limits.gold_accuracy:
+                whose = f" of vendor {one.vendor}" if one.vendor else ""
+                yield Breach(
+                    clause="limits.gold_accuracy",
+                    subject=one.vendor,
+                    observed=one.x / one.n,
+                    limit=limits.gold_accuracy,
+                    low=low,
+                    high=high,
+                    message=f"gold accuracy{whose} {one.x / one.n:.1%} ({one.x:.0f} of {one.n:.0f} labels), at most"
+                    f" {high:.1%}; limits.gold_accuracy asks for {limits.gold_accuracy:.1%}",
+                )
+    if limits.agreement is not None and evidence.agreement:
+        alpha, low, high = evidence.agreement.alpha
+        if high < limits.agreement:
+            yield Breach(
+                clause="limits.agreement",
+                observed=alpha,
+                limit=limits.agreement,
+                low=low,
+                high=high,
+                message=f"Krippendorff's alpha is {alpha:.3f}, at most {high:.3f}; limits.agreement asks for"
+                f" {limits.agreement}",
+            )
 
 
 def _limits(contract: Contract, audit: Audit) -> Iterator[Breach]:
@@ -71,13 +189,6 @@ def _limits(contract: Contract, audit: Audit) -> Iterator[Breach]:
             yield from _above(one, name, limits.vendor_issue_rate if one.vendor else limits.issue_rate, "likely wrong")
         elif one.metric == "reject" and not one.vendor:
             yield from _above(one, "limits.rejected_rows_rate", limits.rejected_rows_rate, "rejected")
-    if limits.agreement is not None and audit.alpha is not None and audit.alpha < limits.agreement:
-        yield Breach(
-            clause="limits.agreement",
-            observed=audit.alpha,
-            limit=limits.agreement,
-            message=f"Krippendorff's alpha is {audit.alpha:.3f}; limits.agreement asks for {limits.agreement}",
-        )
 
 
 def _invalid(contract: Contract, audit: Audit) -> Iterator[Breach]:
@@ -138,12 +249,12 @@ def _of_annotators(contract: Contract, annotators: Sequence[AnnotatorFinding]) -
             )
 
 
-def _against_before(contract: Contract, audit: Audit, before: Counts) -> Iterator[Breach]:
+def _against_before(contract: Contract, audit: Audit, history: Sequence[Judged]) -> Iterator[Breach]:
     """The issue rate, over all and by vendor, against the mean of the last releases; both intervals must be apart."""
     ratio = contract.limits.issue_rate_ratio
     if ratio is None:
         return
-    recent = [count for counts in list(before.values())[-BEFORE:] for count in counts]
+    recent = [count for release in [one for one in history if one.accepted][-BEFORE:] for count in release.counts]
     for one in audit.counts:
         if one.metric != "issue" or one.label or not one.n:
             continue

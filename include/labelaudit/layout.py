@@ -4,9 +4,12 @@
 `<store>/runs`    a run's own work: staged tables, rejects, check results; expires
 `<store>/history` accepted annotations with their features, internal; a row counts only if its release is published
 `<store>/gold`    items whose true label the customer knows
+`<store>/audits`  samples of releases that people label again, their task files, and the answers
 `<store>/reports` the internal view of every release's report
 `<store>/rejections` one record and report for each rejected delivery, by its digest; the vendors' rejects.csv
 `<store>/rejects` a Delta table of every reject over time
+`<store>/judged`  a Delta table of the counts of releases that were held
+`<store>/alerts`  what is to be told, by which route, and what was sent
 `<store>/sealed`  sizes and digests of deliveries that came without a manifest
 `<destination>`   the customer's: tables `labels`, `annotations`, `quality`, and `releases/<release>/`
 """
@@ -76,6 +79,11 @@ def rejects(customer: str, dataset: str) -> str:
     return f"rejects/{customer}/{dataset}"
 
 
+def judged(customer: str, dataset: str) -> str:
+    """Name of the table of the counts of held releases, within the store."""
+    return f"judged/{customer}/{dataset}"
+
+
 def seals(customer: str, dataset: str) -> str:
     return f"sealed/{customer}/{dataset}/"
 
@@ -83,6 +91,11 @@ def seals(customer: str, dataset: str) -> str:
 def seal(customer: str, dataset: str, vendor: str, delivery_id: str, number: int) -> str:
     """What a delivery without manifest was when it had settled for the `number`th time, from 1."""
     return f"{seals(customer, dataset)}{vendor}/{delivery_id}/{number:06d}.json"
+
+
+def alerts(customer: str, dataset: str) -> str:
+    """The outbox of a dataset; of what belongs to none (upkeep), `all`."""
+    return f"alerts/{customer}/{dataset or 'all'}/"
 
 
 def gold(customer: str, dataset: str, name: str) -> str:
@@ -93,6 +106,20 @@ def gold(customer: str, dataset: str, name: str) -> str:
 def annotator_key(customer: str) -> str:
     """The secret with which a customer's annotators are hashed."""
     return f"keys/{customer}/annotators"
+
+
+def audits(customer: str, dataset: str) -> str:
+    return f"audits/{customer}/{dataset}/"
+
+
+def audit(customer: str, dataset: str, release_name: str) -> str:
+    """A release's sample for people, its task files, and their answers."""
+    return f"{audits(customer, dataset)}{release_name}/"
+
+
+def audit_key(customer: str) -> str:
+    """The secret with which a customer's audit tasks are signed."""
+    return f"keys/{customer}/audits"
 
 
 def internal_report(customer: str, dataset: str, release_name: str) -> str:

@@ -6,13 +6,11 @@ Texts are plain: a route that shows markup (Slack, HTML mail) escapes them itsel
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 from labelaudit.contract import Contract
+from labelaudit.quality_terms import Event, Severity
 from labelaudit.values import Audit, CheckedDelivery, Release, Value
 from labelaudit.verdicts import Breach, Verdict
-
-Event = Literal["breach", "rejection", "failure"]
 
 
 class Message(Value):
@@ -25,6 +23,7 @@ class Message(Value):
     subject: str
     text: str
     link: str = ""
+    severity: Severity = "warning"
 
 
 def breach(contract: Contract, audit: Audit, verdict: Verdict, release: Release | None) -> Message:
@@ -111,7 +110,7 @@ def _rows(checked: Sequence[CheckedDelivery]) -> str:
 
 def _carriers(audit: Audit) -> list[str]:
     """The classes with the most likely wrong labels."""
-    classes = [one for one in audit.counts if one.metric == "issue" and one.label and one.x]
+    classes = [one for one in audit.counts if one.metric == "issue" and one.label and not one.vendor and one.x]
     classes.sort(key=lambda one: (-one.x, one.label))
     if not classes:
         return []

@@ -17,7 +17,7 @@ from labelaudit import annotator_names, differences, layout, table_schemas, tabl
 from labelaudit.contract import Contract
 from labelaudit.errors import ReleaseConflict
 from labelaudit.findings import read_findings
-from labelaudit.judging import read_counts
+from labelaudit.judged import read_counts
 from labelaudit.parquet_files import read_table
 from labelaudit.report.content import ReportContent, report_content
 from labelaudit.report.release import changes_csv, issues_csv, item_lists, report_html

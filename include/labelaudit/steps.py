@@ -105,13 +105,37 @@ def detect(
     return auditing.audit(contract, found, tuple(checked), store, destination, progress)
 
 
-def judge(contract: Contract, audit: Audit, store: Store, destination: Store, hold: bool = False) -> Verdict:
-    """Compare the audit with the contract's limits and with the releases before."""
-    from labelaudit import judging
+def judge(
+    contract: Contract,
+    audit: Audit,
+    store: Store,
+    destination: Store,
+    hold: bool = False,
+    run_time: datetime | None = None,
+) -> Verdict:
+    """Compare the audit with the contract and with the releases before; draw the sample that people are to audit.
+
+    Repeated once answers have come, it judges by them. What is not published keeps its counts with us, under the run's
+    time (the clock's by default).
+    """
+    from labelaudit import human_audits, judged, judging, measuring
     from labelaudit.findings import read_findings
 
-    annotators = read_findings(store, audit).annotators
-    return judging.judge(contract, audit, judging.read_counts(destination), hold=hold, annotators=annotators)
+    sample = human_audits.draw(contract, audit, store) or ""
+    history = [one for one in judged.read_judged(contract, store, destination) if one.release != audit.release]
+    findings = read_findings(store, audit)
+    evidence = judging.Evidence(
+        history=history,
+        annotators=findings.annotators,
+        agreement=findings.agreement,
+        rates=measuring.rates(contract, audit, store, [one.release for one in history if one.accepted]),
+        acceptance=measuring.acceptance(contract, audit, store),
+        sample=sample,
+    )
+    verdict = judging.judge(contract, audit, evidence, hold)
+    if verdict.action != "publish":
+        judged.record_held(contract, audit, store, run_time or datetime.now(UTC))
+    return verdict
 
 
 def released(verdict: Verdict, answer: Answer) -> Verdict:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labelaudit.detectors import classification
 from labelaudit.findings import (
     ClassFinding,
     Findings,
@@ -25,7 +26,8 @@ TEXT_CHARACTERS = 600
 
 
 def counts_of(work: Work, checked: Sequence[CheckedDelivery]) -> tuple[Count, ...]:
-    """issue (items), annotation_error (annotations), reject (rows), each over all, by vendor, and issues by class.
+    """issue (items), annotation_error (annotations), reject (rows), each over all, by vendor; issues also by class, and
+    by vendor and class. detector, guideline: what a change of the rates may come from (the name is the label).
 
     canary, canary_anywhere, canary_flagged: what Canaries counts. gold: right labels of gold items, over all and by
     vendor, where there are any.
@@ -46,6 +48,12 @@ def counts_of(work: Work, checked: Sequence[CheckedDelivery]) -> tuple[Count, ..
         own = here & (detection.given == code)
         if own.any():
             counts.append(_count("issue", detection.is_issue[own], label=label))
+            rows = np.flatnonzero(work.current & own[work.codes])
+            for vendor in sorted(set(vendors[rows])):
+                items = np.unique(work.codes[rows[vendors[rows] == vendor]])
+                counts.append(_count("issue", detection.is_issue[items], vendor=vendor, label=label))
+    counts.append(Count(metric="detector", label=classification.NAME, x=1, n=1))
+    counts += _guidelines(checked)
     tried = detection.canaries
     counts.append(Count(metric="canary", x=tried.found, n=tried.planted))
     counts.append(Count(metric="canary_anywhere", x=tried.found_anywhere, n=tried.planted_anywhere))
@@ -61,6 +69,21 @@ def counts_of(work: Work, checked: Sequence[CheckedDelivery]) -> tuple[Count, ..
     counts.append(Count(metric="reject", x=rejected.total(), n=delivered.total()))
     counts += [Count(metric="reject", vendor=name, x=rejected[name], n=delivered[name]) for name in sorted(delivered)]
     return tuple(counts)
+
+
+def _guidelines(checked: Sequence[CheckedDelivery]) -> list[Count]:
+    """Accepted rows by vendor and version of the guideline, of all its accepted rows."""
+    rows: Counter[tuple[str, str]] = Counter()
+    for one in checked:
+        if one.accepted:
+            rows[one.delivery.vendor, one.delivery.guideline or ""] += one.accepted_rows
+    total = Counter()
+    for (vendor, _), number in rows.items():
+        total[vendor] += number
+    return [
+        Count(metric="guideline", vendor=vendor, label=version, x=number, n=total[vendor])
+        for (vendor, version), number in sorted(rows.items())
+    ]
 
 
 def _count(metric: str, hits: np.ndarray, vendor: str = "", label: str = "") -> Count:

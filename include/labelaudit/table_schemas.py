@@ -43,6 +43,7 @@ QUALITY_SCHEMA = pa.schema(
         ("n", pa.float64()),
     ]
 )
+JUDGED_SCHEMA = QUALITY_SCHEMA.append(pa.field("run_time", pa.timestamp("us", tz="UTC")))
 REJECTS_SCHEMA = pa.schema(
     [
         ("vendor", pa.string()),

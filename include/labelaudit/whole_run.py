@@ -50,7 +50,11 @@ def whole_run(
         steps.record_rejections(contract, checked, store, now)
         return Outcome(status="rejected", rejected=rejected)
     with watch("judge"):
-        verdict = steps.judge(contract, audit, store, destination, hold)
+        verdict = steps.judge(contract, audit, store, destination, hold, now)
+    if verdict.action == "reject":
+        refused = steps.reject_held(contract, audit, verdict, None, store, now)
+        steps.record_rejections(contract, rejected, store, now)
+        return Outcome(status="rejected", audit=audit, verdict=verdict, rejected=(*rejected, *refused))
     if verdict.action == "hold" and publish_held is None:
         return Outcome(status="held", audit=audit, verdict=verdict, rejected=rejected)
     if verdict.action == "hold":

@@ -125,11 +125,14 @@ def _wire(contract: Contract) -> None:
     @task
     def judge(audit: Audit, params: dict) -> Verdict:
         """Compare with the contract's limits and the releases before."""
-        return steps.judge(contract, audit, runtime.store(), runtime.destination(contract), params["hold"])
+        return steps.judge(contract, audit, runtime.store(), runtime.destination(contract), params["hold"], _run_time())
 
     @task(outlets=[asset(contract)], trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
     def publish(audit: Audit, verdict: Verdict) -> Release:
         """One atomic commit."""
+        if verdict.action == "reject":
+            steps.reject_held(contract, audit, verdict, None, runtime.store(), _run_time())
+            raise AirflowSkipException(f"rejected by the contract's acceptance: {verdict.reason}")
         if verdict.action == "hold":
             answer: Answer = get_current_context()["ti"].xcom_pull(task_ids="approve")
             if answer.digest != audit.digest:

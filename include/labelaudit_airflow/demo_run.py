@@ -96,7 +96,7 @@ def run(dag) -> str:
 def _show_releases(console: Console) -> None:
     from labelaudit import layout, tables
     from labelaudit.contracts import read_contracts
-    from labelaudit.judging import read_counts
+    from labelaudit.judged import read_counts
     from labelaudit_airflow import runtime
 
     for contract in read_contracts(runtime.contracts_folder())[0]:

@@ -9,7 +9,7 @@ from labelaudit import intake, layout, manifests, tables
 from labelaudit.contract import Contract
 from labelaudit.contracts import read_contracts
 from labelaudit.errors import ContractError, LabelauditError
-from labelaudit.judging import read_counts
+from labelaudit.judged import read_counts
 from labelaudit.manifests import Waiting
 from labelaudit.rates import wilson
 from labelaudit.report.content import Point

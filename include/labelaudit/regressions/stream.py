@@ -8,7 +8,7 @@ import numpy as np
 
 from labelaudit.kernels.beta_binomial import log_likelihood
 
-RHO = np.array([1e-5, 0.001, 0.003, 0.008, 0.02, 0.05])
+RHO = np.array([1e-5, 0.001, 0.003, 0.01, 0.03, 0.1])
 """Overdispersions that are weighed against each other."""
 RHO_WEIGHTS = np.array([0.3, 0.15, 0.15, 0.15, 0.15, 0.1])
 """How likely each is before a stream has shown its own."""

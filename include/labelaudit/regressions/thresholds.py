@@ -2,14 +2,12 @@
 
 The watch itself runs on simulated streams that never change, with the stream's own units, rate and overdispersion; the
 threshold is the height that their scores pass as often as the budget allows. For the default terms the simulations are
-in thresholds.json, made by `python -m labelaudit.regressions.thresholds`; for others they are run when needed.
+in thresholds.json, made by `python -m labelaudit.regressions.tabulate`; for others they are run when needed.
 """
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from functools import cache
 from math import ceil
 from pathlib import Path
@@ -82,14 +80,14 @@ def _between(grid: np.ndarray, values: np.ndarray) -> list[tuple[np.ndarray, np.
 
 def _tails(terms: Terms, units: np.ndarray, rates: np.ndarray, rho: int) -> np.ndarray:
     """(S, bands, 3) of Tail, at simulated points."""
-    if _watched(terms) == _watched(DEFAULT) and TABLE.exists():
+    if watched(terms) == watched(DEFAULT) and TABLE.exists():
         return _table()[units, rates, rho]
     points = zip(units.tolist(), rates.tolist(), strict=True)
-    found = [simulate(_watched(terms), UNITS[one], RATES[other], RHO[rho], STREAMS // 5) for one, other in points]
+    found = [simulate(watched(terms), UNITS[one], RATES[other], RHO[rho], STREAMS // 5) for one, other in points]
     return np.array(found)
 
 
-def _watched(terms: Terms) -> Terms:
+def watched(terms: Terms) -> Terms:
     """The terms that thresholds depend on."""
     return Terms(terms.effect, terms.learning_releases, terms.learning_units)
 
@@ -102,14 +100,10 @@ def _table() -> np.ndarray:
 @cache
 def simulate(terms: Terms, units: float, rate: float, rho: float, streams: int) -> list[Tail]:
     """Highest scores of unchanging streams, by band of age."""
-    rng = np.random.default_rng([int(units), int(rate * 1e6), int(rho * 1e6)])
-    ready = max(terms.learning_releases, ceil(terms.learning_units / units))
-    size = (1 - rho) / rho
+    x, n, ready = unchanging(terms, units, rate, rho, streams)
     state, highest = Streams.new(streams), np.zeros((len(AGES), streams))
-    for release in range(ready + AGES[-1]):
-        n = np.maximum(rng.poisson(units, streams), 1)
-        x = rng.binomial(n, rng.beta(rate * size, (1 - rate) * size, streams))
-        step(state, x, n, terms, np.inf)
+    for release in range(x.shape[1]):
+        step(state, x[:, release], n[:, release], terms, np.inf)
         band = int(release >= ready + AGES[0])
         np.maximum(highest[band], state.score, out=highest[band])
     found = []
@@ -121,17 +115,10 @@ def simulate(terms: Terms, units: float, rate: float, rho: float, streams: int) 
     return found
 
 
-def tabulate(progress: Callable[[int, int], None] = lambda done, total: None) -> list:
-    """All simulations for the default terms: [units][rate][rho][band]."""
-    total = len(UNITS) * len(RATES)
-    made = []
-    for one, units in enumerate(UNITS):
-        made.append([])
-        for other, rate in enumerate(RATES):
-            made[-1].append([simulate(_watched(DEFAULT), units, rate, rho, STREAMS) for rho in RHO])
-            progress(one * len(RATES) + other + 1, total)
-    return made
-
-
-if __name__ == "__main__":
-    TABLE.write_text(json.dumps(tabulate(lambda done, total: print(f"{done} of {total}", file=sys.stderr))))
+def unchanging(terms: Terms, units: float, rate: float, rho: float, streams: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Counts x of n (streams, T) of streams that never change, and the release at which they are about ready."""
+    rng = np.random.default_rng([int(units), int(rate * 1e6), int(rho * 1e6)])
+    ready = max(terms.learning_releases, ceil(terms.learning_units / units))
+    n = np.maximum(rng.poisson(units, (streams, ready + AGES[-1])), 1)
+    size = (1 - rho) / rho
+    return rng.binomial(n, rng.beta(rate * size, (1 - rate) * size, n.shape)), n, ready

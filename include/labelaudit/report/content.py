@@ -17,7 +17,7 @@ from labelaudit.findings import (
     VendorFinding,
     WorstItem,
 )
-from labelaudit.judging import Counts
+from labelaudit.judged import Counts
 from labelaudit.rates import wilson
 from labelaudit.values import Audit, CheckedDelivery, CheckOutcome, Cleanup, Count, RejectCount, Value
 from labelaudit.verdicts import Verdict

@@ -1,0 +1,175 @@
+"""Alerts that are to be delivered, in the store: posted before they are sent, so that a killed sender loses none.
+
+`alerts/<customer>/<dataset>/` holds `waiting/<id>.json`, `attempts/<id>/<n>.json` (a claim), `attempts/<id>/<n>.failed`
+and `sent/<id>.json`. `id` is a hash of the message's key and the route: the same message is posted once a route, and
+never again once it was sent. An attempt is claimed by put-if-absent, so of two senders one sends; a killed sender's
+claim ends after LEASE_SECONDS.
+
+What stays at-least-once: a sender killed (or a connection lost) between the service's yes and our note of it, and a
+sender that takes longer than its lease, send again. The copy has the same `Entry.id`; channels hand it on.
+Times are arguments, in seconds since 1970. No entry holds a secret: a route names its Connection only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from labelaudit import layout
+from labelaudit.messages import Message
+from labelaudit.quality_terms import SEVERITIES, AlertRoute
+from labelaudit.store import Store
+from labelaudit.values import Value
+
+LEASE_SECONDS = 600
+
+
+class Entry(Value):
+    """One message for one route, posted at `posted`."""
+
+    id: str
+    message: Message
+    route: AlertRoute
+    posted: float
+
+
+class Claim(Value):
+    """The right to send an entry until `until`; `attempt` counts from 1."""
+
+    id: str
+    attempt: int
+    until: float
+
+
+class Failure(Value):
+    at: float
+    error: str
+
+
+class Sent(Value):
+    at: float
+    attempts: int
+
+
+class Undelivered(Value):
+    """What the page shows of an entry that waits."""
+
+    subject: str
+    route: str
+    attempts: int
+    last_error: str
+    last_attempt: float | None
+    since: float
+
+
+def wants(route: AlertRoute, message: Message) -> bool:
+    """Whether the route takes this event, and one this severe."""
+    return message.event in route.on and SEVERITIES.index(message.severity) >= SEVERITIES.index(route.severity)
+
+
+def entry_id(message: Message, route: AlertRoute) -> str:
+    """Of the message's key and where the route leads; not of the texts, nor of the route's filters."""
+    parts = (message.key, route.via, route.connection or "", *sorted(route.to))
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def post(
+    store: Store, customer: str, dataset: str, messages: Iterable[Message], routes: Iterable[AlertRoute], now: float
+) -> int:
+    """Post each message for each route that wants it; gives how many were new."""
+    folder, routes = layout.alerts(customer, dataset), list(routes)
+    new = 0
+    for message in messages:
+        for route in routes:
+            one = Entry(id=entry_id(message, route), message=message, route=route, posted=now)
+            if wants(route, message) and not store.exists(f"{folder}sent/{one.id}.json"):
+                new += store.put_if_absent(f"{folder}waiting/{one.id}.json", one.model_dump_json().encode())
+    return new
+
+
+def waiting(store: Store, customer: str, dataset: str) -> list[Entry]:
+    """What is not sent yet, oldest first."""
+    folder = layout.alerts(customer, dataset)
+    found = []
+    for key in store.list(f"{folder}waiting/"):
+        try:
+            one = Entry.model_validate_json(store.read(key))
+        except KeyError:  # another sender has just sent it
+            continue
+        if not store.exists(f"{folder}sent/{one.id}.json"):
+            found.append(one)
+    return sorted(found, key=lambda one: (one.posted, one.id))
+
+
+def claim(store: Store, customer: str, dataset: str, entry: Entry, now: float) -> Claim | None:
+    """The right to send, or None where it was sent, or another sender holds it."""
+    folder = layout.alerts(customer, dataset)
+    if store.exists(f"{folder}sent/{entry.id}.json"):
+        return None
+    last = _attempts(store, folder, entry.id)
+    if last and not store.exists(_attempt(folder, entry.id, last) + ".failed"):
+        try:
+            if Claim.model_validate_json(store.read(_attempt(folder, entry.id, last) + ".json")).until > now:
+                return None
+        except KeyError:  # sent meanwhile, and tidied away
+            return None
+    mine = Claim(id=entry.id, attempt=last + 1, until=now + LEASE_SECONDS)
+    if not store.put_if_absent(_attempt(folder, entry.id, mine.attempt) + ".json", mine.model_dump_json().encode()):
+        return None
+    return None if store.exists(f"{folder}sent/{entry.id}.json") else mine
+
+
+def mark_sent(store: Store, customer: str, dataset: str, claimed: Claim, now: float) -> None:
+    """Note that the service took it; only then what waited is removed."""
+    folder = layout.alerts(customer, dataset)
+    sent = Sent(at=now, attempts=claimed.attempt)
+    store.put_if_absent(f"{folder}sent/{claimed.id}.json", sent.model_dump_json().encode())
+    store.delete(f"{folder}waiting/{claimed.id}.json")
+    for key in store.list(f"{folder}attempts/{claimed.id}/"):
+        store.delete(key)
+
+
+def mark_failed(store: Store, customer: str, dataset: str, claimed: Claim, error: str, now: float) -> None:
+    """Note why it failed, which ends the claim: the next sender may try at once."""
+    key = _attempt(layout.alerts(customer, dataset), claimed.id, claimed.attempt) + ".failed"
+    store.write(key, Failure(at=now, error=error[:500]).model_dump_json().encode())
+
+
+def undelivered(store: Store, customer: str, dataset: str) -> list[Undelivered]:
+    """What waits, in words for the page, oldest first."""
+    folder = layout.alerts(customer, dataset)
+    shown = []
+    for one in waiting(store, customer, dataset):
+        failures = [key for key in store.list(f"{folder}attempts/{one.id}/") if key.endswith(".failed")]
+        last = Failure.model_validate_json(store.read(failures[-1])) if failures else None
+        where = one.route.connection or ", ".join(one.route.to)
+        shown.append(
+            Undelivered(
+                subject=one.message.subject,
+                route=f"{one.route.via} {where}".strip(),
+                attempts=_attempts(store, folder, one.id),
+                last_error=last.error if last else "",
+                last_attempt=last.at if last else None,
+                since=one.posted,
+            )
+        )
+    return shown
+
+
+def expire_sent(store: Store, customer: str, dataset: str, before: float) -> int:
+    """Remove notes of what was sent before `before`; what waits never expires. Gives how many."""
+    folder = layout.alerts(customer, dataset)
+    old = [key for key in store.list(f"{folder}sent/") if store.modified(key) < before]
+    for key in old:
+        store.delete(key)
+    return len(old)
+
+
+def _attempt(folder: str, entry: str, number: int) -> str:
+    return f"{folder}attempts/{entry}/{number:06d}"
+
+
+def _attempts(store: Store, folder: str, entry: str) -> int:
+    """How often it was tried."""
+    keys = [key for key in store.list(f"{folder}attempts/{entry}/") if key.endswith(".json")]
+    return int(keys[-1].rsplit("/", 1)[1].removesuffix(".json")) if keys else 0

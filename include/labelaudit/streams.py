@@ -1,0 +1,108 @@
+"""The streams that are watched for regressions: counts of defects, release by release, of a metric and a vendor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from labelaudit.judged import Judged
+from labelaudit.quality_terms import Regressions
+from labelaudit.regressions import Terms, Watched, watch_all
+from labelaudit.values import Count
+
+SMALL = "small vendors"
+"""The stream of all vendors that send few units, together; no vendor's name has a space."""
+SMALL_UNITS = 50
+"""A stream with fewer units a release gets less of the budget, in proportion: it finds little, and a person can look
+at twenty labels. Its labels are watched with those of the other small vendors, and with all."""
+OF_LABELS = ("issue", "annotation_error", "gold", "defect")
+"""Metrics that a new guideline changes; those that a new detector changes are the first two."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """x of n (T,) of one metric and vendor (empty: all), and how it was watched."""
+
+    metric: str
+    vendor: str
+    x: np.ndarray
+    n: np.ndarray
+    restarts: np.ndarray
+    watched: Watched
+
+
+def watch_streams(terms: Regressions, history: Sequence[Judged]) -> list[Stream]:
+    """Watch every stream of the judged releases, oldest first."""
+    counts = [{(one.metric, one.vendor): one for one in release.counts if not one.label} for release in history]
+    guidelines = [_causes(release, "guideline") for release in history]
+    detectors = [_causes(release, "detector") for release in history]
+    accepted = np.array([release.accepted for release in history])
+    accepted[-1:] = True  # whether the last one will be published, is decided by what is said of it here
+    named = sorted({key for release in counts for key in release if key[0] in terms.metrics})
+    rows = []
+    for metric, vendor in named:
+        x, n = _defects([release.get((metric, vendor)) for release in counts], metric)
+        restarts = np.zeros(len(history), bool)
+        if metric in OF_LABELS:
+            restarts |= _changed([one.get(vendor) if vendor else _common(one) for one in guidelines])
+        if metric in OF_LABELS[:2]:
+            restarts |= _changed([one.get("") for one in detectors])
+        rows.append((metric, vendor, x, n, restarts))
+    rows += _small(rows, terms.metrics)
+    if not rows:
+        return []
+    n = np.array([row[3] for row in rows])
+    usual = n.sum(axis=1) / np.maximum(1, (n > 0).sum(axis=1))
+    found = watch_all(
+        np.array([row[2] for row in rows]),
+        n,
+        Terms(terms.effect, terms.learning_releases, terms.learning_units, terms.close_after),
+        terms.false_incidents * np.minimum(1, np.maximum(usual, 1) / SMALL_UNITS),
+        terms.reopen_within,
+        np.broadcast_to(accepted, n.shape),
+        np.array([row[4] for row in rows]),
+    )
+    return [Stream(*row, watched) for row, watched in zip(rows, found, strict=True)]
+
+
+def _defects(counts: Sequence[Count | None], metric: str) -> tuple[np.ndarray, np.ndarray]:
+    x = np.array([one.x if one else 0.0 for one in counts])
+    n = np.array([one.n if one else 0.0 for one in counts])
+    return (n - x if metric == "gold" else x), n
+
+
+def _small(rows: list[tuple], metrics: Sequence[str]) -> list[tuple]:
+    """Per metric, the vendors with few units a release together, where there are several."""
+    made = []
+    for metric in metrics:
+        own = [row for row in rows if row[0] == metric and row[1]]
+        few = [row for row in own if 0 < row[3].sum() < SMALL_UNITS * max(1, (row[3] > 0).sum())]
+        if len(few) > 1 and len(few) < len(own):
+            restarts = np.any([row[4] for row in few], axis=0)
+            made.append((metric, SMALL, sum(row[2] for row in few), sum(row[3] for row in few), restarts))
+    return made
+
+
+def _causes(release: Judged, metric: str) -> dict[str, str]:
+    """vendor: the guideline that most of its rows follow; of a detector: "": its name."""
+    most: dict[str, Count] = {}
+    for one in release.counts:
+        if one.metric == metric and (one.vendor not in most or one.x > most[one.vendor].x):
+            most[one.vendor] = one
+    return {vendor: one.label for vendor, one in most.items()}
+
+
+def _common(guidelines: dict[str, str]) -> str | None:
+    """The guideline of all vendors, where they follow the same."""
+    return next(iter(guidelines.values())) if len(set(guidelines.values())) == 1 else None
+
+
+def _changed(names: Sequence[str | None]) -> np.ndarray:
+    """Releases (T,) whose name is another than the last one known."""
+    found, last = np.zeros(len(names), bool), None
+    for at, name in enumerate(names):
+        found[at] = name is not None and last is not None and name != last
+        last = last if name is None else name
+    return found
