@@ -32,7 +32,7 @@ from labelaudit.rates import wilson
 AUDITS = 1_000
 ROWS = (100, 200, 400)
 WISHED = (0.03, 0.02, 0.015)
-PROMISED = 40
+PROMISED = 14
 """Audits of several phases a set and wished half-width; each plans anew after every phase."""
 DOMAINS = (0.1, 0.25, 0.5)
 TABLES = (

@@ -96,7 +96,7 @@ def test_every_contract_is_a_dag_and_every_dag_a_contract():
         bag = BundleDagBag(PROJECT / "dags", bundle_path=PROJECT / "dags", bundle_name="dags-folder")
     assert not bag.import_errors
     contracts = {f"audit__{path.parent.name}__{path.stem}" for path in contract_paths(PROJECT / "include/contracts")}
-    assert set(bag.dags) == contracts | {"labelaudit__upkeep"}
+    assert set(bag.dags) == contracts | {"labelaudit__upkeep", "labelaudit__alerts"}
     for dag in bag.dags.values():
         assert {"## What", "## When", "## When it fails"} <= set(dag.doc_md.splitlines())
         assert "labelaudit" in dag.tags
@@ -111,7 +111,7 @@ def test_parsing_imports_nothing_heavy_and_warns_of_nothing():
     program = (
         "import sys, runpy, warnings\n"
         "warnings.filterwarnings('error', module='labelaudit')\n"
-        f"for name in ('audits', 'upkeep'): runpy.run_path(f'{PROJECT}/dags/{{name}}.py')\n"
+        f"for name in ('audits', 'upkeep', 'alerts'): runpy.run_path(f'{PROJECT}/dags/{{name}}.py')\n"
         f"found = [name for name in {HEAVY!r} if name in sys.modules]\n"
         "assert not found, found\n"
     )

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-
 from scipy.special import bdtrik
 
 from labelaudit.audit_rows import allocate

@@ -57,7 +57,7 @@ def defect_rate(sizes: ArrayLike, audited: ArrayLike, defects: ArrayLike) -> Rat
 
     >>> rate = defect_rate([80, 20], [10, 20], [1, 10])
     >>> round(rate.value, 4), round(rate.low, 2), round(rate.high, 2)
-    (0.18, 0.11, 0.39)
+    (0.18, 0.1, 0.42)
     """
     sizes, audited, defects = _counts(sizes, audited, defects)
     if not audited.sum():

@@ -9,15 +9,12 @@ from labelaudit.contract import Contract
 from labelaudit.findings import AgreementFinding, AnnotatorFinding
 from labelaudit.incidents import review
 from labelaudit.judged import Judged
-from labelaudit.quality_terms import Severity
 from labelaudit.rates import wilson
 from labelaudit.values import Audit, Count
 from labelaudit.verdicts import AcceptanceDecision, Breach, DefectRate, Incident, Verdict
 
 BEFORE = 14
 """Releases that the ratio to "before" looks back on."""
-FLAGRANT = ("limits.defect_rate", "limits.vendor_defect_rate", "limits.canary_recall")
-"""Clauses whose breach is critical: what is published is known to be bad, or not known at all."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +69,6 @@ def judge(contract: Contract, audit: Audit, evidence: Evidence, hold: bool = Fal
         watched=found.watched,
         sample=evidence.sample,
     )
-
-
-def severity(verdict: Verdict) -> Severity:
-    """How severe a release's breaches are, for the routes of its alert."""
-    if any(one.clause in FLAGRANT or one.clause.startswith("acceptance") for one in verdict.breaches):
-        return "critical"
-    return "critical" if any(one.severity == "critical" for one in verdict.incidents) else "warning"
 
 
 def _reason(breaches: Sequence[Breach], undecided: Sequence[AcceptanceDecision], hold: bool) -> str:

@@ -1,6 +1,7 @@
 """Alerts in words: what failed, before and after, which items carry it, where to look, what to do. Pure functions.
 
-Texts are plain: a route that shows markup (Slack, HTML mail) escapes them itself.
+Texts are plain: a route that shows markup (Slack, HTML mail) escapes them itself. One incident is one alert; what only
+goes on, or ends, is in the digest of its run.
 """
 
 from __future__ import annotations
@@ -8,50 +9,177 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from labelaudit.contract import Contract
+from labelaudit.findings import WorstItem
 from labelaudit.quality_terms import Event, Severity
 from labelaudit.values import Audit, CheckedDelivery, Release, Value
-from labelaudit.verdicts import Breach, Verdict
+from labelaudit.verdicts import Breach, Incident, StreamChange, Verdict, severity
+
+SHOWN_ITEMS = 5
+HELD = "To do: open the run in Airflow, look at the worst items, and answer the task `approve`."
+PUBLISHED = "To do: open the report, look at the worst items, and send issues.csv to the vendors that it names."
 
 
 class Message(Value):
-    """One alert. `key` is the same when a killed step sends it again, so that a receiver can drop the copy."""
+    """One alert. `key` is the same when a killed step sends it again, so that a receiver can drop the copy.
+
+    cause: what a pager groups by; resolved: it is over, for pagers only.
+    """
 
     event: Event
+    severity: Severity = "warning"
     key: str
     customer: str
     dataset: str
     subject: str
     text: str
     link: str = ""
-    severity: Severity = "warning"
+    cause: str = ""
+    resolved: bool = False
 
 
-def breach(contract: Contract, audit: Audit, verdict: Verdict, release: Release | None) -> Message:
-    """A release that does not keep the contract's limits, or that is held."""
-    held = release is None
-    state = "is held" if held else "was published"
+def of_run(
+    contract: Contract,
+    rejected: Sequence[tuple[CheckedDelivery, str]],
+    audit: Audit | None = None,
+    verdict: Verdict | None = None,
+    release: Release | None = None,
+    worst: Sequence[WorstItem] = (),
+) -> list[Message]:
+    """Everything that a run has to say; `rejected` with the links of their reports. Without release: nothing is out."""
+    told = [rejection(contract, one, report) for one, report in rejected]
+    if audit and verdict:
+        if release or verdict.action == "reject":
+            told += of_release(contract, audit, verdict, release, worst)
+        told.append(digest(contract, audit, verdict, release, rejected))
+    return told
+
+
+def of_release(
+    contract: Contract,
+    audit: Audit,
+    verdict: Verdict,
+    release: Release | None,
+    worst: Sequence[WorstItem] = (),
+    link: str = "",
+) -> list[Message]:
+    """Incidents that opened or became critical, or are over; and a breach, but for what an incident says already."""
+    told = []
+    for one in verdict.incidents:
+        if one.event in ("opened", "escalated"):
+            told.append(incident(contract, audit, verdict, one, release, worst, link))
+        elif one.event == "closed":
+            told.append(over(contract, one, release))
+    others = [one for one in verdict.breaches if one.clause != "regressions.effect"]
+    if others or (verdict.action == "hold" and not any(one.event == "incident" and not one.resolved for one in told)):
+        told.append(breach(contract, audit, verdict, release, link))
+    return told
+
+
+def incident(
+    contract: Contract,
+    audit: Audit,
+    verdict: Verdict,
+    one: Incident,
+    release: Release | None,
+    worst: Sequence[WorstItem] = (),
+    link: str = "",
+) -> Message:
+    """A rate that got worse: told once, and once more if it becomes critical."""
+    whose = f"vendor {one.vendor}" if one.vendor else "several vendors, or all"
+    lines = [
+        f"Incident {one.id} of {contract.id} ({one.severity}): quality got worse, of {whose},"
+        f" since release {one.since}, seen in {audit.release}.",
+        "",
+        *(_changed(stream) for stream in one.streams),
+    ]
+    if one.classes:
+        found = ", ".join(f"{label} ({was:.1%}, now {now:.1%})" for label, was, now in one.classes)
+        lines.append(f"Classes that carry it: {found}.")
+    if one.annotators:
+        names = ", ".join(one.annotators) if contract.annotators == "plain" else "named in the internal report"
+        lines.append(f"Annotators that carry it: {len(one.annotators)}, {names}.")
+    own = [item for item in worst if not one.vendor or one.vendor in item.vendors.split(",")]
+    lines += [f"  {item.item}: {item.given}, rather {item.suggested}" for item in own[:SHOWN_ITEMS]]
+    lines += ["", _state(verdict, audit, release), _to_do(verdict, release)]
+    return Message(
+        event="incident",
+        severity=one.severity,
+        key=f"incident/{contract.id}/{one.id}" + ("/critical" if one.event == "escalated" else ""),
+        customer=contract.customer,
+        dataset=contract.dataset,
+        subject=f"{contract.id}: {one.streams[0].metric} rate of {one.vendor or 'all'} got worse ({one.id})",
+        text="\n".join(lines),
+        link=release.report if release else link,
+        cause=f"{contract.id}/{one.id}",
+    )
+
+
+def over(contract: Contract, one: Incident, release: Release | None) -> Message:
+    """The end of an incident."""
+    return Message(
+        event="incident",
+        severity="info",
+        key=f"incident/{contract.id}/{one.id}/closed/{one.closed}",
+        customer=contract.customer,
+        dataset=contract.dataset,
+        subject=f"{contract.id}: incident {one.id} is over",
+        text=f"Incident {one.id} of {contract.id} is closed by release {one.closed}: enough good releases in a row.",
+        link=release.report if release else "",
+        cause=f"{contract.id}/{one.id}",
+        resolved=True,
+    )
+
+
+def breach(contract: Contract, audit: Audit, verdict: Verdict, release: Release | None, link: str = "") -> Message:
+    """A release that does not keep the contract's limits, or that is held or rejected."""
+    state = "was published" if release else "is rejected" if verdict.action == "reject" else "is held"
     lines = [f"Release {audit.release} of {contract.id} {state}: {verdict.reason}.", ""]
     lines += [_line(one) for one in verdict.breaches]
+    lines += [f"- {one.delivery}: {one.outcome}; {one.reason}" for one in verdict.acceptance]
     lines += [
         "",
         f"{audit.issues} of {audit.items} items are likely labelled wrong; {_rows(audit.checked)}.",
         f"Compared with: {verdict.compared_with or 'nothing, it is the first release'}.",
+        *_carriers(audit),
+        _to_do(verdict, release),
     ]
-    lines += _carriers(audit)
-    if held:
-        lines.append(
-            "To do: open the run in Airflow, look at the worst items, and answer the task `approve`: publish or reject."
-        )
-    else:
-        lines.append(
-            "To do: open the report, look at the worst items, and send issues.csv to the vendors that it names."
-        )
     return Message(
         event="breach",
-        key=f"breach/{contract.id}/{audit.digest}/{'held' if held else 'published'}",
+        severity=severity(verdict),
+        key=f"breach/{contract.id}/{audit.digest}/{verdict.action}",
         customer=contract.customer,
         dataset=contract.dataset,
         subject=f"{contract.id}: {audit.release} {state}, {len(verdict.breaches)} limit(s) breached",
+        text="\n".join(lines),
+        link=release.report if release else link,
+    )
+
+
+def digest(
+    contract: Contract,
+    audit: Audit,
+    verdict: Verdict,
+    release: Release | None,
+    rejected: Sequence[tuple[CheckedDelivery, str]] = (),
+) -> Message:
+    """All else of a run, in one message."""
+    lines = [
+        _state(verdict, audit, release),
+        f"{audit.issues} of {audit.items} items are likely labelled wrong; {_rows(audit.checked)}.",
+        *(f"Delivery {one.delivery.name} is rejected: {one.refusal.code}." for one, _ in rejected),
+        *(f"Delivery {one.delivery}: {one.outcome}; {one.reason}." for one in verdict.acceptance),
+        *(f"Incident {one.id}: {one.event or 'goes on'}, {one.state}." for one in verdict.incidents),
+        *(f"No incident ({one.cause}): {one.text}." for one in verdict.explained),
+    ]
+    if verdict.sample:
+        lines.append(f"People are asked to audit a sample: labelaudit plan {contract.id} {audit.release}.")
+    return Message(
+        event="digest",
+        severity="info",
+        key=f"digest/{contract.id}/{audit.digest}/{verdict.action}",
+        customer=contract.customer,
+        dataset=contract.dataset,
+        subject=f"{contract.id}: {audit.release}, digest",
         text="\n".join(lines),
         link=release.report if release else "",
     )
@@ -94,6 +222,30 @@ def failure(customer: str, dataset: str, what: str, error: str, link: str = "") 
         " To do: mend the cause and clear the task; every step is safe to repeat.",
         link=link,
     )
+
+
+def _state(verdict: Verdict, audit: Audit, release: Release | None) -> str:
+    if release:
+        return f"Release {audit.release} was published{f' by {verdict.answer.by}' if verdict.answer else ''}."
+    return f"Release {audit.release} is {'rejected' if verdict.action == 'reject' else 'held'}: nothing is published."
+
+
+def _to_do(verdict: Verdict, release: Release | None) -> str:
+    if release:
+        return PUBLISHED
+    if verdict.action == "reject":
+        return "To do: tell the vendors; deliveries that are not named wait for the next run."
+    return HELD
+
+
+def _changed(one: StreamChange) -> str:
+    whose = f" of {one.vendor}" if one.vendor else ""
+    before = _rate(one.before_x, one.before_n, one.before_low, one.before_high)
+    return f"- {one.metric} rate{whose}: {before} before, {_rate(one.x, one.n, one.low, one.high)} since"
+
+
+def _rate(x: float, n: float, low: float, high: float) -> str:
+    return f"{x / n if n else 0:.1%} ({low:.1%} to {high:.1%}; {x:.0f} of {n:.0f})"
 
 
 def _line(one: Breach) -> str:

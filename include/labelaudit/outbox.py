@@ -63,7 +63,9 @@ class Undelivered(Value):
 
 
 def wants(route: AlertRoute, message: Message) -> bool:
-    """Whether the route takes this event, and one this severe."""
+    """Whether the route takes this event, and one this severe. That it is over concerns pagers only."""
+    if message.resolved:
+        return route.via == "pagerduty" and message.event in route.on
     return message.event in route.on and SEVERITIES.index(message.severity) >= SEVERITIES.index(route.severity)
 
 

@@ -57,6 +57,17 @@ def publish(contract: Contract, audit: Audit, verdict: Verdict, store: Store, de
     )
 
 
+def preview(contract: Contract, audit: Audit, verdict: Verdict, store: Store, destination: Store) -> str:
+    """The internal report of a release that is held, for the person who decides; gives its key in our store."""
+    labels = _with_release(read_table(store, audit.labels), audit.release)
+    found = differences.changes(audit, labels, destination)
+    findings, before = read_findings(store, audit), read_counts(destination)
+    content = report_content(contract, audit, verdict, findings, before, None, found[0] if found else None)
+    key = layout.internal_report(contract.customer, contract.dataset, audit.release)
+    store.write(key, report_html(contract, content))
+    return key
+
+
 def _publish_new(
     contract: Contract, audit: Audit, verdict: Verdict, store: Store, destination: Store
 ) -> tuple[int, bool]:
@@ -79,8 +90,9 @@ def _publish_new(
     content = report_content(contract, audit, verdict, findings, before, rename, difference)
     manifest = _write_files(contract, content, kept, lists, audit, destination)
     plain = report_content(contract, audit, verdict, findings, before, None, difference)
-    key = layout.internal_report(contract.customer, contract.dataset, audit.release)
-    store.write(key, report_html(contract, plain))
+    store.write(
+        layout.internal_report(contract.customer, contract.dataset, audit.release), report_html(contract, plain)
+    )
     with store.local(audit.annotations) as path:
         store.upload(path, f"{layout.history(contract.customer, contract.dataset)}{audit.release}.parquet")
     logged = Logged(
@@ -152,6 +164,7 @@ def _write_files(
         "release": audit.release,
         "digest": audit.digest,
         "deliveries": {one.delivery.name: one.delivery.digest for one in audit.checked if one.accepted},
+        "approval": content.verdict.answer.model_dump() if content.verdict.answer else None,
         "labels": {"rows": labels.num_rows, "sha256": verifying.rows_sha256(labels)},
         "files": [
             {"path": name, "bytes": len(file), "sha256": hashlib.sha256(file).hexdigest()}

@@ -138,7 +138,9 @@ class AlertRoute(Model):
     via: Literal["email", "slack", "webhook", "pagerduty", "log"]
     to: tuple[str, ...] = Field((), description="e-mail addresses")
     connection: str | None = Field(
-        None, description="id of the Airflow Connection (smtp, slackwebhook, http, pagerduty_events)"
+        None,
+        description="id of the Airflow Connection (smtp, slackwebhook, http); pagerduty: an http one to"
+        " https://events.pagerduty.com, with the routing key as its password",
     )
 
     @model_validator(mode="after")

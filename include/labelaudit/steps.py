@@ -118,7 +118,7 @@ def judge(
     Repeated once answers have come, it judges by them. What is not published keeps its counts with us, under the run's
     time (the clock's by default).
     """
-    from labelaudit import human_audits, judged, judging, measuring
+    from labelaudit import human_audits, judged, judging, measuring, publishing
     from labelaudit.findings import read_findings
 
     sample = human_audits.draw(contract, audit, store) or ""
@@ -134,6 +134,7 @@ def judge(
     )
     verdict = judging.judge(contract, audit, evidence, hold)
     if verdict.action != "publish":
+        publishing.preview(contract, audit, verdict, store, destination)
         judged.record_held(contract, audit, store, run_time or datetime.now(UTC))
     return verdict
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from labelaudit.quality_terms import Severity
 from labelaudit.values import Audit, CheckedDelivery, Release, Value
 
 
@@ -139,6 +140,17 @@ class Verdict(Value):
     watched: tuple[WatchState, ...] = ()
     sample: str = Field("", description="key of the sample that people are asked to audit; empty: none is asked for")
     answer: Answer | None = Field(None, description="of the person who decided on a held release")
+
+
+FLAGRANT = ("limits.defect_rate", "limits.vendor_defect_rate", "limits.canary_recall")
+"""Clauses whose breach is critical: what is published is known to be bad, or not known at all."""
+
+
+def severity(verdict: Verdict) -> Severity:
+    """How severe a release's breaches are, for the routes of its alert."""
+    if any(one.clause in FLAGRANT or one.clause.startswith("acceptance") for one in verdict.breaches):
+        return "critical"
+    return "critical" if any(one.severity == "critical" for one in verdict.incidents) else "warning"
 
 
 class Outcome(Value):

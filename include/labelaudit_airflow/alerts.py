@@ -1,50 +1,83 @@
-"""Sends messages by Airflow's notifiers. A route that fails never stops the others, nor a release."""
+"""Sends alerts by Airflow's notifiers, from the outbox: posted first, so that a killed task loses none, and sent once.
+
+A route that fails never stops the others, nor a release; what it did not take waits for the next try.
+"""
 
 from __future__ import annotations
 
 import html
 import logging
+import re
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from labelaudit import outbox
 from labelaudit.contract import Contract
+from labelaudit.errors import LabelauditError
 from labelaudit.messages import Message, failure
+from labelaudit.outbox import Entry
 from labelaudit.quality_terms import AlertRoute
+from labelaudit.store import Store
 from labelaudit_airflow import runtime
 
 log = logging.getLogger("airflow.task.labelaudit")
+ADDRESS = re.compile(r"https?://[^\s'\"<>]+|/services/[^\s'\"<>]+")
+"""In errors of services: the address of a Slack webhook is its secret."""
 
 
-def send(message: Message, route: AlertRoute, context: Any) -> None:
-    """Send one message by one route.
+def tell(
+    store: Store,
+    customer: str,
+    dataset: str,
+    messages: Iterable[Message],
+    routes: Sequence[AlertRoute],
+    context: Any,
+) -> list[str]:
+    """Post, then send what waits for these routes; gives what failed, one line a route and message."""
+    outbox.post(store, customer, dataset, messages, routes, time.time())
+    return send_waiting(store, customer, dataset, routes, context)
+
+
+def send_waiting(
+    store: Store, customer: str, dataset: str, routes: Sequence[AlertRoute] | None, context: Any
+) -> list[str]:
+    """Send everything that waits for these routes (None: all), oldest first; gives what failed."""
+    failed = []
+    for entry in outbox.waiting(store, customer, dataset):
+        if routes is not None and not any(_same(entry.route, route) for route in routes):
+            continue
+        claimed = outbox.claim(store, customer, dataset, entry, time.time())
+        if claimed is None:
+            continue
+        try:
+            send(entry, context)
+        except Exception as error:  # a notifier raises whatever its service's client does
+            said = ADDRESS.sub("(address)", f"{type(error).__name__}: {error}")
+            outbox.mark_failed(store, customer, dataset, claimed, said, time.time())
+            failed.append(f"{entry.route.via} {entry.route.connection or ', '.join(entry.route.to)}: {said}")
+            log.warning("alert %s could not be sent by %s: %s", entry.message.key, entry.route.via, said)
+        else:
+            outbox.mark_sent(store, customer, dataset, claimed, time.time())
+    return failed
+
+
+def send(entry: Entry, context: Any) -> None:
+    """Send one message by its route.
 
     By `notify`, not by calling the notifier: that would render the text as a Jinja template, with vendors' words in it.
     """
-    if message.event not in route.on:
-        return
-    if route.via == "log":
+    if entry.route.via == "log":
+        message = entry.message
         log.warning("ALERT %s\n%s\n%s", message.subject, message.text, message.link)
         return
-    _notifier(message, route).notify(context)
-
-
-def send_all(messages: Iterable[Message], routes: Sequence[AlertRoute], context: Any) -> list[str]:
-    """Send all by all routes; gives what failed, one line a route and message."""
-    failed = []
-    for message in messages:
-        for route in routes:
-            try:
-                send(message, route, context)
-            except Exception as error:  # a notifier raises whatever its service's client does
-                failed.append(f"{route.via} {route.connection or ', '.join(route.to)}: {error}")
-                log.exception("alert %s could not be sent by %s", message.key, route.via)
-    return failed
+    _notifier(entry).notify(context)
 
 
 def on_failure(contract: Contract | None, what: str):
     """A callback for tasks: tells the routes of `failure` what broke, and where its log is."""
 
-    def tell(context: Any) -> None:
+    def told(context: Any) -> None:
         task, error = context["ti"], context.get("exception")
         customer, dataset = (contract.customer, contract.dataset) if contract else ("labelaudit", "")
         message = failure(
@@ -54,12 +87,24 @@ def on_failure(contract: Contract | None, what: str):
             f"{type(error).__name__}: {error}",
             getattr(task, "log_url", "") or "",
         )
-        send_all([message], runtime.alert_routes(contract), context)
+        routes = runtime.alert_routes(contract)
+        try:
+            tell(runtime.store(), customer, dataset, [message], routes, context)
+        except LabelauditError:  # the store itself is what does not answer
+            log.exception("the outbox can't be reached; %s is sent without it", message.key)
+            for route in routes:
+                if outbox.wants(route, message):
+                    send(Entry(id="", message=message, route=route, posted=time.time()), context)
 
-    return tell
+    return told
 
 
-def _notifier(message: Message, route: AlertRoute) -> Any:
+def _same(one: AlertRoute, other: AlertRoute) -> bool:
+    return (one.via, one.connection, sorted(one.to)) == (other.via, other.connection, sorted(other.to))
+
+
+def _notifier(entry: Entry) -> Any:
+    message, route = entry.message, entry.route
     link = f"\n\n{message.link}" if message.link else ""
     if route.via == "email":
         from airflow.providers.smtp.notifications.smtp import SmtpNotifier
@@ -69,6 +114,7 @@ def _notifier(message: Message, route: AlertRoute) -> Any:
             to=list(route.to),
             subject=" ".join(f"[labelaudit] {message.subject}".split()),
             html_content=f"<p>{text}</p>",
+            custom_headers={"Message-ID": f"<{entry.id or time.time_ns()}@labelaudit>"},
             **({"smtp_conn_id": route.connection} if route.connection else {}),
         )
     if route.via == "slack":
@@ -76,7 +122,34 @@ def _notifier(message: Message, route: AlertRoute) -> Any:
 
         words = f"*{message.subject}*\n{message.text}{link}"
         escaped = words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-        return SlackWebhookNotifier(slack_webhook_conn_id=route.connection, text=escaped, unfurl_links=False)
+        # the client's own retries would send again what was taken and not answered
+        return SlackWebhookNotifier(
+            slack_webhook_conn_id=route.connection, text=escaped, unfurl_links=False, retry_handlers=[]
+        )
     from airflow.providers.http.notifications.http import HttpNotifier
 
-    return HttpNotifier(http_conn_id=route.connection, json=message.model_dump(mode="json"))
+    if route.via == "pagerduty":
+        body = _page(message, route.connection)
+        return HttpNotifier(http_conn_id=route.connection, endpoint="v2/enqueue", json=body)
+    key = {"Idempotency-Key": entry.id or message.key}
+    return HttpNotifier(http_conn_id=route.connection, json=message.model_dump(mode="json"), headers=key)
+
+
+def _page(message: Message, connection: str) -> dict[str, Any]:
+    """An event of PagerDuty's Events API v2; the Connection's password is the routing key."""
+    from airflow.sdk import Connection
+
+    page = {
+        "routing_key": Connection.get(connection).password,
+        "event_action": "resolve" if message.resolved else "trigger",
+        "dedup_key": (message.cause or message.key)[:255],
+    }
+    if not message.resolved:
+        page["payload"] = {
+            "summary": message.subject[:1024],
+            "source": f"labelaudit {message.customer}/{message.dataset}",
+            "severity": message.severity,
+            "custom_details": {"text": message.text},
+        }
+        page["links"] = [{"href": message.link, "text": "report"}] if message.link.startswith("http") else []
+    return page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, timedelta
 from typing import Any
 
@@ -11,6 +12,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from labelaudit import messages
 from labelaudit.contract import Contract
+from labelaudit.errors import StorageUnavailable
+from labelaudit.findings import read_findings
 from labelaudit.values import Audit
 from labelaudit.verdicts import Answer, Verdict
 from labelaudit_airflow import alerts, runtime
@@ -54,9 +57,20 @@ class Approve(HITLOperator):
         if verdict.action != "hold":
             raise AirflowSkipException("nothing is held")
         audit: Audit = task.xcom_pull(task_ids="detect")
-        message = messages.breach(self.contract, audit, verdict, None)
-        self.body = f"{message.text}\n\nRelease {audit.release}, digest `{audit.digest}`."
-        alerts.send_all([message], runtime.alert_routes(self.contract), context)
+        store, contract = runtime.store(), self.contract
+        link = HITLOperator.generate_link_to_ui_from_context(context=context)
+        worst = read_findings(store, audit).worst
+        told = messages.of_release(contract, audit, verdict, None, worst, link)
+        report = f"/labelaudit/datasets/{contract.id}/releases/{audit.release}"
+        question = "\n\n".join(one.text for one in told if not one.resolved)
+        self.body = (
+            f"{_as_text(question)}\n\n[The report, as it would be published]({report}).\n\n"
+            f"Release {audit.release}, digest `{audit.digest}`: the answer is for this and no other."
+        )
+        try:
+            alerts.tell(store, *contract.id.split("/"), told, runtime.alert_routes(contract), context)
+        except StorageUnavailable:  # the question stands all the same
+            alerts.log.exception("the question could not be told")
         task.xcom_push(ASKED, audit.digest)
         return super().execute(context)
 
@@ -72,3 +86,8 @@ class Approve(HITLOperator):
             digest=context["ti"].xcom_pull(task_ids=self.task_id, key=ASKED),
             deliveries=tuple(given.get("deliveries") or ()),
         )
+
+
+def _as_text(text: str) -> str:
+    """For a field that is shown as Markdown: vendors' words make no links, pictures or markup in it."""
+    return re.sub(r"([\\`*_{}\[\]<>()#!|~])", r"\\\1", text).replace("\n", "  \n")

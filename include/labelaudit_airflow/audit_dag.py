@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from labelaudit import layout, messages, steps
 from labelaudit.contract import Contract
+from labelaudit.findings import read_findings
 from labelaudit.values import Audit, CheckedDelivery, Delivery, Found, Release, StagedDelivery
 from labelaudit.verdicts import Answer, Verdict
 from labelaudit_airflow import alerts, approval, runtime
@@ -157,12 +158,10 @@ def _wire(contract: Contract) -> None:
         context = get_current_context()
         context["route"] = f"{route + 1}: {via.via}"
         store = runtime.store()
-        told = [
-            messages.rejection(contract, one, store.uri_of(one.report)) for one in _several(checked) if not one.accepted
-        ]
-        if release and verdict.breaches:
-            told.append(messages.breach(contract, audit, verdict, release))
-        failed = alerts.send_all(told, [via], context)
+        rejected = [(one, store.uri_of(one.report)) for one in _several(checked) if not one.accepted]
+        worst = read_findings(store, audit).worst if audit else ()
+        told = messages.of_run(contract, rejected, audit, verdict, release, worst)
+        failed = alerts.tell(store, contract.customer, contract.dataset, told, [via], context)
         if failed:
             raise ConnectionError("; ".join(failed))
 
