@@ -111,7 +111,8 @@ class Regressions(Model):
     """When a rate that got worse becomes an incident. Streams: each metric, over all vendors and of each vendor."""
 
     metrics: tuple[Literal["issue", "annotation_error", "reject", "gold", "defect"], ...] = Field(
-        ("issue", "reject", "gold", "defect"), description="gold: wrong labels of gold items; defect: human audits"
+        ("issue", "annotation_error", "reject", "gold", "defect"),
+        description="gold: wrong labels of gold items; defect: human audits",
     )
     effect: Annotated[float, Field(gt=1, le=20)] = Field(2.0, description="least ratio to the baseline that counts")
     false_incidents: Annotated[float, Field(gt=0, le=12)] = Field(

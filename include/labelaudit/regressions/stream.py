@@ -10,14 +10,15 @@ from labelaudit.kernels.beta_binomial import log_likelihood
 
 RHO = np.array([1e-5, 0.001, 0.003, 0.01, 0.03, 0.1])
 """Overdispersions that are weighed against each other."""
-RHO_WEIGHTS = np.array([0.3, 0.15, 0.15, 0.15, 0.15, 0.1])
+RHO_WEIGHTS = np.array([0.35, 0.2, 0.18, 0.15, 0.09, 0.03])
 """How likely each is before a stream has shown its own."""
 PRIOR_DEFECTS, PRIOR_UNITS = 0.5, 5.0
 """What is known of a rate beforehand: as much as half a defect of five units says."""
 LAG = 5
 """Releases that the baseline stays behind: a shift that is under way does not teach it."""
 STEP_LIMIT = 2.5
-"""The most that one release can say: a single bad day is no incident, unless it is one of several."""
+"""What one release can say before more of it counts by its logarithm: a single bad day is no incident, unless it is
+one of several, or glaring."""
 HALF_LIFE = 120.0
 """Releases after which the baseline has forgotten half: slow drift is no incident."""
 
@@ -121,14 +122,15 @@ def step(
     rho = np.minimum(RHO * (1 + 1 / np.maximum(state.releases, 1))[:, None] + unsure[:, None], 0.5)
     weights = state.rho_weights
 
-    def likelihood(rates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def likelihood(rates: np.ndarray) -> np.ndarray:
         logs = log_likelihood(defects[:, None], units[:, None], rates[:, None], rho)
         top = logs.max(axis=1)
-        return np.log((weights * np.exp(logs - top[:, None])).sum(axis=1)) + top, logs - top[:, None]
+        return np.log((weights * np.exp(logs - top[:, None])).sum(axis=1)) + top
 
-    usual, of_rho = likelihood(rate)
-    worse = [likelihood(np.minimum(ratio * rate, (1 + rate) / 2))[0] - usual for ratio in _ratios(terms)]
-    evidence = np.minimum(np.logaddexp(*worse) - np.log(len(worse)), STEP_LIMIT)
+    usual = likelihood(rate)
+    worse = [likelihood(np.minimum(ratio * rate, (1 + rate) / 2)) - usual for ratio in _ratios(terms)]
+    evidence = np.logaddexp(*worse) - np.log(len(worse))
+    evidence = np.minimum(evidence, STEP_LIMIT) + np.log1p(np.maximum(evidence - STEP_LIMIT, 0))
     evidence = np.where(there, evidence, 0.0)
     was_open, before = state.is_open, state.score
     state.score = np.where(state.is_ready(terms), np.maximum(0, before + evidence), 0.0)
@@ -142,7 +144,7 @@ def step(
     state.is_open = (was_open | opened) & ~closed
     state.seen_releases = state.seen_releases + there
     state.seen_units = state.seen_units + units
-    _learn(state, defects, units, of_rho, opened, ~state.is_open & there & accepted)
+    _learn(state, defects, units, opened, ~state.is_open & there & accepted)
     return evidence, opened, closed
 
 
@@ -150,23 +152,21 @@ def _ratios(terms: Terms) -> tuple[float, float]:
     return terms.effect, 1.5 * terms.effect
 
 
-def _learn(
-    state: Streams,
-    defects: np.ndarray,
-    units: np.ndarray,
-    of_rho: np.ndarray,
-    opened: np.ndarray,
-    taken: np.ndarray,
-) -> None:
-    state.pending.append((defects * taken, units * taken, of_rho * taken[:, None], taken.astype(float)))
+def _learn(state: Streams, defects: np.ndarray, units: np.ndarray, opened: np.ndarray, taken: np.ndarray) -> None:
+    state.pending.append((defects * taken, units * taken, taken.astype(float)))
     if opened.any():  # what led to the incident is no baseline
         for part in state.pending:
             for array in part:
                 array[opened] = 0
-    if len(state.pending) > LAG:
-        x, n, logs, releases = state.pending.pop(0)
-        kept = np.where(releases > 0, 0.5 ** (1 / HALF_LIFE), 1.0)
-        state.defects = state.defects * kept + x
-        state.units = state.units * kept + n
-        state.releases = state.releases * kept + releases
-        state.rho_evidence = state.rho_evidence + logs
+    if len(state.pending) <= LAG:
+        return
+    # the overdispersion is seen best around the mean of all that is known, not of what came before only
+    known = state.defects + sum(part[0] for part in state.pending)
+    rate = (known + PRIOR_DEFECTS) / (state.units + sum(part[1] for part in state.pending) + PRIOR_UNITS)
+    x, n, releases = state.pending.pop(0)
+    logs = log_likelihood(x[:, None], n[:, None], rate[:, None], RHO)
+    state.rho_evidence = state.rho_evidence + logs - logs.max(axis=1, keepdims=True)
+    kept = np.where(releases > 0, 0.5 ** (1 / HALF_LIFE), 1.0)
+    state.defects = state.defects * kept + x
+    state.units = state.units * kept + n
+    state.releases = state.releases * kept + releases

@@ -51,9 +51,11 @@ def thresholds(
     corners = [
         (one, other, share * part) for one, share in _between(UNITS, units) for other, part in _between(RATES, rates)
     ]
-    found = np.zeros(len(units))
+    found, likely = np.zeros(len(units)), np.flatnonzero(rho_weights.max(axis=0) > 0.02)
     for one, other, share in corners:
-        tails = np.stack([_tails(terms, one, other, rho)[np.arange(len(units)), bands] for rho in range(len(RHO))], 1)
+        tails = np.zeros((len(units), len(RHO), 3))
+        for rho in likely:
+            tails[:, rho] = _tails(terms, one, other, rho)[np.arange(len(units)), bands]
         found += share * _height(tails, rho_weights, tail)
     return np.maximum(LEAST, found)
 

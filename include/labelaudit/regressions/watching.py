@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labelaudit.errors import InvalidInput
-from labelaudit.regressions.stream import DEFAULT, RHO, STEP_LIMIT, Streams, Terms, step
+from labelaudit.regressions.stream import DEFAULT, RHO, Streams, Terms, step
 from labelaudit.regressions.thresholds import LEAST, thresholds
 
 DETECTABLE_RELEASES, DETECTABLE_SHARE = 14, 0.8
@@ -120,7 +120,7 @@ def watch_all(
         ready = state.is_ready(terms)
         ready_at = np.where(ready & (ready_at == releases), at, ready_at)
         last = at == releases - 1
-        near = np.flatnonzero(last | (ready & ~state.is_open & (state.score + STEP_LIMIT > LEAST)))
+        near = np.flatnonzero(last | (ready & ~state.is_open & (defects[:, at] > 0)))
         if len(near):
             heights[near] = _heights(state, near, at - ready_at, budget, terms)
         since = np.where((state.score <= 0) & ~state.is_open, at, since)
