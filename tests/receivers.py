@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +14,24 @@ from benchmarks.s3_server import free_port
 
 
 @contextmanager
-def http_receiver(status: int = 200) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    """Gives its port, and the JSON bodies that arrived."""
+def http_receiver(status: int = 200, failing: float = 0.0) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """Gives its port, and the JSON bodies that were taken.
+
+    failing: share of the requests that are not: answered with 500, or cut off before they are read, by turns of a seed.
+    """
     received: list[dict[str, Any]] = []
+    dice = random.Random(7)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
+            if dice.random() < failing:
+                if dice.random() < 0.5:
+                    self.connection.close()
+                    return
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.send_response(500)
+                self.end_headers()
+                return
             body = self.rfile.read(int(self.headers["Content-Length"]))
             received.append(json.loads(body))
             self.send_response(status)
@@ -38,14 +51,17 @@ def http_receiver(status: int = 200) -> Iterator[tuple[int, list[dict[str, Any]]
 
 
 @contextmanager
-def smtp_receiver() -> Iterator[tuple[int, list[Any]]]:
-    """Gives its port, and the envelopes that arrived."""
+def smtp_receiver(failing: float = 0.0) -> Iterator[tuple[int, list[Any]]]:
+    """Gives its port, and the envelopes that were taken. failing: share of the mails that are put off (451)."""
     from aiosmtpd.controller import Controller
 
     received: list[Any] = []
+    dice = random.Random(11)
 
     class Handler:
         async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+            if dice.random() < failing:
+                return "451 try again later"
             received.append(envelope)
             return "250 OK"
 

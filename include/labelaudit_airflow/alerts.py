@@ -43,9 +43,12 @@ def send_waiting(
     store: Store, customer: str, dataset: str, routes: Sequence[AlertRoute] | None, context: Any
 ) -> list[str]:
     """Send everything that waits for these routes (None: all), oldest first; gives what failed."""
-    failed = []
+    failed, behind = [], set()  # of one cause, what comes later waits for what came first: no end before its beginning
     for entry in outbox.waiting(store, customer, dataset):
         if routes is not None and not any(_same(entry.route, route) for route in routes):
+            continue
+        cause = (entry.route.via, entry.route.connection, entry.message.cause or entry.id)
+        if cause in behind:
             continue
         claimed = outbox.claim(store, customer, dataset, entry, time.time())
         if claimed is None:
@@ -55,6 +58,7 @@ def send_waiting(
         except Exception as error:  # a notifier raises whatever its service's client does
             said = ADDRESS.sub("(address)", f"{type(error).__name__}: {error}")
             outbox.mark_failed(store, customer, dataset, claimed, said, time.time())
+            behind.add(cause)
             failed.append(f"{entry.route.via} {entry.route.connection or ', '.join(entry.route.to)}: {said}")
             log.warning("alert %s could not be sent by %s: %s", entry.message.key, entry.route.via, said)
         else:

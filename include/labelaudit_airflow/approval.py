@@ -35,10 +35,10 @@ class Approve(HITLOperator):
             arguments["response_timeout"] = timedelta(hours=hours)
             arguments["defaults"] = PUBLISH if contract.approval.on_timeout == "publish" else REJECT
         arguments["params"] = {
-            "note": Param("", type="string", description="Why; it stands in the report and the manifest."),
+            "note": Param(None, type=["null", "string"], description="Why; it stands in the report and the manifest."),
             "deliveries": Param(
-                [],
-                type="array",
+                None,
+                type=["null", "array"],
                 items={"type": "string"},
                 description="to reject (vendor/id, one a line); empty: those that the verdict names, or all",
             ),
