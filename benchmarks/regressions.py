@@ -21,7 +21,7 @@ from labelaudit.regressions import Terms, watch_all
 
 STREAMS, DAYS, DOUBLING = 4000, 90, 0.05
 RHOS = (0.0, 0.001, 0.003, 0.01, 0.03)
-BUDGET = 0.5
+BUDGET = 0.6
 MONTH = 3000
 """Streams x days that "per 100 streams and 30 days" speaks of."""
 
@@ -128,7 +128,7 @@ def compare(fleets: int) -> None:
         "exact binomial + Benjamini-Hochberg": benjamini_hochberg,
         f"ours, {BUDGET} false incidents in 365 releases": ours,
         "ours, 1": lambda f: ours(f, 1.0),
-        "ours, 0.25": lambda f: ours(f, 0.25),
+        "ours, 0.3": lambda f: ours(f, 0.3),
     }
     total = {name: np.zeros(5) for name in policies}
     for seed in range(fleets):

@@ -1,4 +1,4 @@
-"""A held release, as the demo's bad vendor makes one: asked in Airflow, answered by its API, in a browser, or by time."""
+"""A held release, as the demo's bad vendor makes one: answered by Airflow's API, in a browser, or by a time-out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import yaml
 from conftest import PROJECT, TERMS
 
-from benchmarks.airflow_server import Airflow, airflow_server, wait
+from benchmarks.airflow_server import FINAL, Airflow, airflow_server, wait
 from labelaudit import demo, layout, manifests, steps, tables
 from labelaudit.contract import Contract
 from labelaudit.contracts import read_contract
@@ -18,8 +18,6 @@ from labelaudit.store import Store, open_store
 from labelaudit.whole_run import whole_run
 
 DIGITS, PATIENT, HASTY = "audit__northwind__digits", "audit__acme__patient", "audit__acme__hasty"
-SEEN = demo.BAD_DAY + 1
-"""The day on which cedar's second bad delivery opens the incident."""
 WRONG = "item,annotator,label\n" + "".join(
     f"j{n},{who},{'dog' if (n % 2 == 1) == (who == 'cyd') else 'cat'}\n"
     for n in range(40)
@@ -47,7 +45,12 @@ class Customers:
     def ask(self, dag_id: str) -> str:
         """Trigger a run and wait for its question."""
         run = self.airflow.trigger(dag_id)
-        wait(lambda: self.state(dag_id, run, "approve") == "awaiting_input", 180, "the question")
+
+        def asked() -> bool:
+            assert self.airflow.run_state(dag_id, run) not in FINAL, self.airflow.tasks(dag_id, run)
+            return self.state(dag_id, run, "approve") == "awaiting_input"
+
+        wait(asked, 180, "the question")
         return run
 
     def state(self, dag_id: str, run: str, task: str) -> str:
@@ -69,7 +72,7 @@ def place(dag_id: str, run: str) -> str:
 
 @pytest.fixture(scope="module")
 def customers(tmp_path_factory):
-    """The demo's digits, which hold on an incident, up to cedar's first bad delivery; and two that hold by a limit."""
+    """The demo's digits, held by an incident, up to the day on which cedar turns bad; and two that a limit holds."""
     home = tmp_path_factory.mktemp("approval")
     folder = home / "contracts"
     terms = yaml.safe_load((PROJECT / "include/contracts/northwind/digits.yaml").read_text())
@@ -84,7 +87,7 @@ def customers(tmp_path_factory):
         held = {"limits": {"annotator_quality": 0.7}, "on_breach": "hold", "schedule": None}
         path.write_text(yaml.safe_dump(changed if name.startswith("north") else TERMS | held | changed))
     store, contract = open_store(f"file://{home / 'store'}"), read_contract(folder / "northwind/digits.yaml")
-    for day in range(1, SEEN):
+    for day in range(1, demo.BAD_DAY):
         demo.deliver_day(store, day)
         whole_run(contract, store, steps.open_destination(contract, store), f"day-{day}")
     settings = {"LABELAUDIT_CONTRACTS": str(folder), "LABELAUDIT_STORE": f"file://{home / 'store'}"}
@@ -95,15 +98,16 @@ def customers(tmp_path_factory):
 
 def test_the_bad_vendor_opens_one_incident_that_holds_and_an_answer_by_the_api_publishes(customers):
     before = customers.releases()
-    assert len(before) == demo.BAD_DAY, "nothing was held while all was well"
-    demo.deliver_day(customers.store, SEEN)
+    assert len(before) == demo.BAD_DAY - 1, "nothing was held while all was well"
+    demo.deliver_day(customers.store, demo.BAD_DAY)
     run = customers.ask(DIGITS)
     (incident,) = customers.verdict(run)["incidents"]
-    assert (incident["vendor"], incident["event"], incident["since"]) == (demo.BAD_VENDOR, "opened", before[-1])
     body = customers.question(DIGITS, run)["body"]
+    held = body.split("/releases/")[1].split(")")[0]
+    assert held.startswith(f"r{demo.BAD_DAY:04d}-")
+    assert (incident["vendor"], incident["event"], incident["since"]) == (demo.BAD_VENDOR, "opened", held)
     assert "cedar" in body
     assert "digest" in body
-    held = body.split("/releases/")[1].split(")")[0]
     assert customers.releases() == before
     status, page = customers.airflow.call("GET", f"/labelaudit/datasets/northwind/digits/releases/{held}")
     assert status == 200, "the report can be read before the answer"
@@ -119,7 +123,7 @@ def test_the_bad_vendor_opens_one_incident_that_holds_and_an_answer_by_the_api_p
 
 
 def test_the_same_incident_is_told_once_and_an_answer_in_the_browser_publishes(customers, browser):
-    demo.deliver_day(customers.store, SEEN + 1)
+    demo.deliver_day(customers.store, demo.BAD_DAY + 1)
     before = customers.releases()
     run = customers.ask(DIGITS)
     (incident,) = customers.verdict(run)["incidents"]
@@ -146,7 +150,7 @@ def test_the_same_incident_is_told_once_and_an_answer_in_the_browser_publishes(c
 
 
 def test_a_rejection_publishes_nothing_and_takes_the_bad_vendors_delivery_only(customers):
-    demo.deliver_day(customers.store, SEEN + 2)
+    demo.deliver_day(customers.store, demo.BAD_DAY + 2)
     before = customers.releases()
     run = customers.ask(DIGITS)
     answer = {"chosen_options": ["reject"], "params_input": {"note": "label again", "deliveries": []}}
@@ -156,7 +160,7 @@ def test_a_rejection_publishes_nothing_and_takes_the_bad_vendors_delivery_only(c
     again = customers.airflow.trigger(DIGITS)
     assert customers.airflow.finished(DIGITS, again) == "success"
     (new,) = [one for one in tables.log(customers.destination("northwind/digits")) if one.release not in before]
-    assert sorted(new.deliveries) == [f"{vendor}/day-{SEEN + 2:02d}" for vendor in ("alder", "birch")]
+    assert sorted(new.deliveries) == [f"{vendor}/day-{demo.BAD_DAY + 2:02d}" for vendor in ("alder", "birch")]
 
 
 @pytest.mark.parametrize(("name", "published"), [("acme/patient", 1), ("acme/hasty", 0)])

@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Table
 
-from labelaudit import cli_audit, layout, steps
+from labelaudit import cli_audit, cli_backtest, cli_releases, layout, steps
 from labelaudit import contracts as contract_files
 from labelaudit.cli_output import err, show, tell, watched
 from labelaudit.cli_read import read
@@ -34,6 +34,9 @@ app = typer.Typer(
 app.command()(read)
 for command in (cli_audit.plan, cli_audit.answers, cli_audit.defects):
     app.command()(command)
+for command in (cli_releases.releases, cli_releases.verify, cli_releases.expire):
+    app.command()(command)
+app.command("backtest")(cli_backtest.backtest_command)
 
 StoreOption = Annotated[str, typer.Option("--store", envvar="LABELAUDIT_STORE", help="file:///folder or s3://bucket")]
 ContractsOption = Annotated[
@@ -203,40 +206,6 @@ def run(
 
 
 @app.command()
-def releases(
-    name: Annotated[str, typer.Argument(metavar="CUSTOMER/DATASET")],
-    store: StoreOption = HERE,
-    contracts: ContractsOption = CONTRACTS,
-    as_json: JsonOption = False,
-) -> None:
-    """List the published releases."""
-    from labelaudit import tables
-    from labelaudit.judged import read_counts
-
-    contract = _contract(contracts, name)
-    destination = steps.open_destination(contract, open_store(store))
-    counts = read_counts(destination)
-    report_column = Column("report", overflow="fold")
-    table = Table("release", "deliveries", "items", "issues", "rejected rows", report_column)
-    rows = []
-    for one in tables.log(destination):
-        found = {count.metric: count for count in counts.get(one.release, ()) if not count.vendor and not count.label}
-        issue, reject = found.get("issue"), found.get("reject")
-        report = destination.uri_of(layout.release(one.release) + "report.html")
-        rows.append(
-            {"release": one.release, "digest": one.digest, "deliveries": list(one.deliveries), "report": report}
-        )
-        rows[-1] |= {
-            "items": issue and int(issue.n),
-            "issues": issue and int(issue.x),
-            "rejected_rows": reject and int(reject.x),
-        }
-        shown = [str(rows[-1][key]) for key in ("items", "issues", "rejected_rows")]
-        table.add_row(one.release, ", ".join(one.deliveries), *shown, report)
-    tell(rows, as_json, table)
-
-
-@app.command()
 def rejects(
     name: Annotated[str, typer.Argument(metavar="CUSTOMER/DATASET")],
     vendor: Annotated[str | None, typer.Option(help="of this vendor only")] = None,
@@ -254,47 +223,6 @@ def rejects(
 
     opened = open_store(store)
     show_rejects(_contract(contracts, name), opened, vendor, delivery, code, since, by, csv, as_json)
-
-
-@app.command()
-def verify(
-    name: Annotated[str, typer.Argument(metavar="CUSTOMER/DATASET, or URI of a destination")],
-    release: Annotated[str | None, typer.Argument(help="the last one by default")] = None,
-    store: StoreOption = HERE,
-    contracts: ContractsOption = CONTRACTS,
-    as_json: JsonOption = False,
-) -> None:
-    """Check a release: every file, its manifest, and the rows of its table. Needs no contract where given a URI."""
-    from labelaudit import verifying
-
-    if "://" in name:
-        destination = open_store(name)
-    else:
-        destination = steps.open_destination(_contract(contracts, name), open_store(store))
-    with watched("verify", as_json) as progress:
-        found = verifying.verify(destination, release, progress)
-    rows = f"{found.rows} rows" if found.rows_checked else "its rows have expired and were not checked"
-    told = f"[green]{found.release} is whole[/green]: {found.files} files, {rows}, digest {found.digest}"
-    tell(found.model_dump(), as_json, told)
-
-
-@app.command()
-def expire(
-    name: Annotated[str, typer.Argument(metavar="CUSTOMER/DATASET")],
-    store: StoreOption = HERE,
-    contracts: ContractsOption = CONTRACTS,
-    as_json: JsonOption = False,
-) -> None:
-    """Remove old runs' files and old table versions, as the contract's retention says."""
-    import time
-
-    from labelaudit import expiry
-
-    contract = _contract(contracts, name)
-    opened = open_store(store)
-    found = expiry.expire(contract, opened, steps.open_destination(contract, opened), time.time())
-    told = f"Removed {found.run_files} files of old runs and {found.table_files} of old table versions."
-    tell(found.model_dump(), as_json, told)
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labelaudit import layout, tables
+from labelaudit import layout, outbox, tables
 from labelaudit.contract import Contract
 from labelaudit.store import Store
 from labelaudit.values import Value
@@ -27,6 +27,8 @@ def expire(contract: Contract, store: Store, destination: Store, now: float) -> 
             for key in keys:
                 store.delete(key)
             removed += len(keys)
+    kept = now - contract.retention.table_versions_days * DAY_SECONDS
+    outbox.expire_sent(store, contract.customer, contract.dataset, kept)
     return Expired(
         run_files=removed,
         table_files=tables.expire_versions(destination, contract.retention.table_versions_days),

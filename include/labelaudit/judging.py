@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from labelaudit.contract import Contract
 from labelaudit.findings import AgreementFinding, AnnotatorFinding
-from labelaudit.incidents import review
+from labelaudit.incidents import Review, review
 from labelaudit.judged import Judged
 from labelaudit.rates import wilson
 from labelaudit.values import Audit, Count
@@ -33,16 +33,20 @@ def judge(contract: Contract, audit: Audit, evidence: Evidence, hold: bool = Fal
     """The verdict: rejected where the contract's acceptance says so; held where a clause of the contract is broken and
     it says `hold`, or where a person asked for it; else published."""
     own = Judged(release=audit.release, sequence=audit.found.sequence, accepted=True, counts=audit.counts)
-    found = review(contract.regressions, [*evidence.history, own])
+    return judge_counts(contract, own, evidence, review(contract.regressions, [*evidence.history, own]), hold)
+
+
+def judge_counts(contract: Contract, own: Judged, evidence: Evidence, found: Review, hold: bool = False) -> Verdict:
+    """`judge` from a release's counts alone, and what the review of its incidents found: what a back-test replays."""
     incidents = tuple(_with_people(one, evidence.annotators) for one in found.incidents)
     breaches = [
-        *_invalid(contract, audit),
+        *_invalid(contract, own),
         *_accepted(evidence.acceptance),
-        *_measured(contract, audit, evidence),
-        *_limits(contract, audit),
+        *_measured(contract, own, evidence),
+        *_limits(contract, own),
         *_of_annotators(contract, evidence.annotators),
         *_open(contract, incidents),
-        *_against_before(contract, audit, evidence.history),
+        *_against_before(contract, own, evidence.history),
     ]
     undecided = [one for one in evidence.acceptance if one.outcome == "undecided"]
     refused = any(one.outcome == "reject" for one in evidence.acceptance)
@@ -122,7 +126,7 @@ def _with_people(incident: Incident, annotators: Sequence[AnnotatorFinding]) -> 
     return incident.model_copy(update={"annotators": tuple(one.name for one in worst[:5])})
 
 
-def _measured(contract: Contract, audit: Audit, evidence: Evidence) -> Iterator[Breach]:
+def _measured(contract: Contract, own: Judged, evidence: Evidence) -> Iterator[Breach]:
     """Rates of samples, by the end of the interval that is on the safe side: few answers breach nothing."""
     limits = contract.limits
     for one in evidence.rates:
@@ -140,7 +144,7 @@ def _measured(contract: Contract, audit: Audit, evidence: Evidence) -> Iterator[
                 message=f"defect rate{whose.get(one.of, '')} {one.value:.1%} ({one.low:.1%} to {one.high:.1%}, of"
                 f" {one.audited} audited); limits.{clause} is {limit:.1%}",
             )
-    for one in audit.counts:
+    for one in own.counts:
         if limits.gold_accuracy is not None and one.metric == "gold" and not one.label and one.n:
             low, high = wilson(one.x, one.n)
             if high < limits.gold_accuracy:
@@ -169,9 +173,9 @@ def _measured(contract: Contract, audit: Audit, evidence: Evidence) -> Iterator[
             )
 
 
-def _limits(contract: Contract, audit: Audit) -> Iterator[Breach]:
+def _limits(contract: Contract, own: Judged) -> Iterator[Breach]:
     limits = contract.limits
-    for one in audit.counts:
+    for one in own.counts:
         if one.n == 0 or one.label:
             continue
         if one.metric == "issue":
@@ -181,13 +185,13 @@ def _limits(contract: Contract, audit: Audit) -> Iterator[Breach]:
             yield from _above(one, "limits.rejected_rows_rate", limits.rejected_rows_rate, "rejected")
 
 
-def _invalid(contract: Contract, audit: Audit) -> Iterator[Breach]:
+def _invalid(contract: Contract, own: Judged) -> Iterator[Breach]:
     """A detector that finds no more of the wrong labels planted for it than of any labels has judged nothing.
 
     By the upper end of the interval: few planted labels breach nothing.
     """
     floor = contract.limits.canary_recall
-    counts = {one.metric: one for one in audit.counts if one.metric.startswith("canary")}
+    counts = {one.metric: one for one in own.counts if one.metric.startswith("canary")}
     planted, flagged = counts.get("canary_anywhere"), counts.get("canary_flagged")
     if floor is None or not planted or not planted.n or not flagged:
         return
@@ -239,13 +243,13 @@ def _of_annotators(contract: Contract, annotators: Sequence[AnnotatorFinding]) -
             )
 
 
-def _against_before(contract: Contract, audit: Audit, history: Sequence[Judged]) -> Iterator[Breach]:
+def _against_before(contract: Contract, own: Judged, history: Sequence[Judged]) -> Iterator[Breach]:
     """The issue rate, over all and by vendor, against the mean of the last releases; both intervals must be apart."""
     ratio = contract.limits.issue_rate_ratio
     if ratio is None:
         return
     recent = [count for release in [one for one in history if one.accepted][-BEFORE:] for count in release.counts]
-    for one in audit.counts:
+    for one in own.counts:
         if one.metric != "issue" or one.label or not one.n:
             continue
         earlier = [count for count in recent if (count.metric, count.vendor, count.label) == ("issue", one.vendor, "")]

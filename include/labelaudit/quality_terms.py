@@ -116,7 +116,7 @@ class Regressions(Model):
     )
     effect: Annotated[float, Field(gt=1, le=20)] = Field(2.0, description="least ratio to the baseline that counts")
     false_incidents: Annotated[float, Field(gt=0, le=12)] = Field(
-        0.5, description="budget: false incidents of one stream in 365 releases"
+        0.6, description="budget: false incidents of one stream in 365 releases"
     )
     learning_releases: int = Field(14, ge=2, description="until so many releases only limits are judged")
     learning_units: int = Field(200, ge=1, description="until so many units (items, rows, labels), too")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from labelaudit.judged import Judged
 from labelaudit.quality_terms import Regressions
-from labelaudit.regressions import Terms, Watched, watch_all
+from labelaudit.regressions import Shift, Terms, Watched, watch_all
 from labelaudit.values import Count
 
 SMALL = "small vendors"
@@ -31,6 +31,33 @@ class Stream:
     n: np.ndarray
     restarts: np.ndarray
     watched: Watched
+
+    def until(self, at: int) -> Stream:
+        """The stream as it was after release `at`; but for `threshold` and the overdispersion, which are the last."""
+        now, seen = slice(at + 1), self.watched
+        shifts = tuple(_until(one, seen.is_open, at) for one in seen.shifts if one.opened <= at)
+        return Stream(
+            self.metric,
+            self.vendor,
+            self.x[now],
+            self.n[now],
+            self.restarts[now],
+            replace(
+                seen,
+                evidence=seen.evidence[now],
+                score=seen.score[now],
+                baseline_rate=seen.baseline_rate[now],
+                is_open=seen.is_open[now],
+                shifts=shifts,
+            ),
+        )
+
+
+def _until(shift: Shift, is_open: np.ndarray, at: int) -> Shift:
+    if shift.closed is not None and shift.closed <= at:
+        return shift
+    ended = None if is_open[at] else shift.opened + 1 + int(np.flatnonzero(is_open[shift.opened : at + 1])[-1])
+    return Shift(shift.opened, shift.since, ended, tuple(one for one in shift.reopened if one <= at))
 
 
 def watch_streams(terms: Regressions, history: Sequence[Judged]) -> list[Stream]:
@@ -54,7 +81,9 @@ def watch_streams(terms: Regressions, history: Sequence[Judged]) -> list[Stream]
     if not rows:
         return []
     n = np.array([row[3] for row in rows])
-    usual = n.sum(axis=1) / np.maximum(1, (n > 0).sum(axis=1))
+    # of the releases that a stream learns from: nothing can open before, and what was said stays said
+    first = n * (np.cumsum(n > 0, axis=1) <= terms.learning_releases)
+    usual = first.sum(axis=1) / np.maximum(1, (first > 0).sum(axis=1))
     found = watch_all(
         np.array([row[2] for row in rows]),
         n,
@@ -74,14 +103,19 @@ def _defects(counts: Sequence[Count | None], metric: str) -> tuple[np.ndarray, n
 
 
 def _small(rows: list[tuple], metrics: Sequence[str]) -> list[tuple]:
-    """Per metric, the vendors with few units a release together, where there are several."""
+    """Per metric, the vendors with few units a release so far together, where there are several, and others."""
     made = []
     for metric in metrics:
         own = [row for row in rows if row[0] == metric and row[1]]
-        few = [row for row in own if 0 < row[3].sum() < SMALL_UNITS * max(1, (row[3] > 0).sum())]
-        if len(few) > 1 and len(few) < len(own):
-            restarts = np.any([row[4] for row in few], axis=0)
-            made.append((metric, SMALL, sum(row[2] for row in few), sum(row[3] for row in few), restarts))
+        if len(own) < 3:
+            continue
+        x, n, restarts = (np.array([row[column] for row in own]) for column in (2, 3, 4))
+        units, releases = np.cumsum(n, axis=1), np.cumsum(n > 0, axis=1)
+        few = (units > 0) & (units < SMALL_UNITS * np.maximum(1, releases))
+        several = (few.sum(axis=0) > 1) & (few.sum(axis=0) < (units > 0).sum(axis=0))
+        few &= several
+        if few.any():
+            made.append((metric, SMALL, (x * few).sum(axis=0), (n * few).sum(axis=0), (restarts & few).any(axis=0)))
     return made
 
 

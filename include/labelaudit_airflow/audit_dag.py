@@ -32,7 +32,11 @@ In: `inbox/<vendor>/{id}/<delivery>/` of the store, from {vendors}. Out: the Del
 ## When it fails
 * **A delivery is rejected**: no failure; the others went on. Its report for the vendor is in `rejections/{id}/` of the
   store, and on the page *Labelaudit*.
-* **`approve` waits**: a limit is breached and the contract says `hold`. Read the question, answer publish or reject.
+* **`approve` waits**: a limit is breached, or an incident is open, and the contract says `hold`; or acceptance is not
+  decided. Read the question and the report that it links to; answer approve, reject, or publish with a note. Are answers
+  of a human audit missing: `labelaudit answers`, then clear `judge`. A rejection takes the deliveries that the verdict
+  blames (or those you name); trigger the DAG again for the others.
+* **`publish`: the answer is about another release**: something before it was cleared. Clear `approve`: it asks again.
 * **`find`, `publish`: StorageUnavailable**: the store does not answer; retried three times, then clear the task.
 * **`publish`: ReleaseConflict**: another run published first. Clear the run from `find`.
 * **`detect`: AuditImpossible**: no predictions and no item with two annotators. Mend the contract.
@@ -40,7 +44,8 @@ In: `inbox/<vendor>/{id}/<delivery>/` of the store, from {vendors}. Out: the Del
   `labelaudit gold FILE --to {id}`, then clear the task.
 * **A breach that says "audit invalid"**: the detector finds no more of the wrong labels planted for it than of any
   labels. Look at the predictions (or the overlap of annotators) before anything else.
-* **`alert` fails**: the release is out; only the message is missing. Mend the Connection, clear the task.
+* **`alert` fails**: the release is out; only the message is missing, and waits in the outbox. Mend the Connection;
+  `labelaudit__alerts` sends it within 15 minutes.
 
 Every task is safe to clear at any time: nothing is published twice, or half.
 """

@@ -154,7 +154,7 @@ def report_content(
         before=trend[-2] if len(trend) > 1 else None,
         trend=trend,
         vendor_trends={one.vendor: _trend(counts, one.vendor) for one in findings.vendors},
-        not_checked=(*findings.not_checked, *_never_checked(contract, findings.dataset)),
+        not_checked=(*findings.not_checked, *_never_checked(contract, findings.dataset, bool(verdict.rates))),
     )
 
 
@@ -207,7 +207,13 @@ def _seen(verdict: Verdict, names: dict[str, str | None]) -> Verdict:
     reason = verdict.reason
     if breaches and verdict.breaches[0].clause == "limits.annotator_quality":
         reason = reason.replace(verdict.breaches[0].message, breaches[0].message)
-    return verdict.model_copy(update={"breaches": breaches, "reason": reason})
+    rates = tuple(
+        one if one.of != "annotator" else one.model_copy(update={"subject": names[one.subject]})
+        for one in verdict.rates
+        if one.of != "annotator" or names.get(one.subject) is not None
+    )
+    incidents = tuple(one.model_copy(update={"annotators": ()}) for one in verdict.incidents)
+    return verdict.model_copy(update={"breaches": breaches, "reason": reason, "rates": rates, "incidents": incidents})
 
 
 def _dataset(dataset: DatasetFindings, names: dict[str, str | None]) -> DatasetFindings:
@@ -221,9 +227,11 @@ def _dataset(dataset: DatasetFindings, names: dict[str, str | None]) -> DatasetF
     return dataset.model_copy(update={"overlaps": overlaps})
 
 
-def _never_checked(contract: Contract, dataset: DatasetFindings) -> tuple[str, ...]:
+def _never_checked(contract: Contract, dataset: DatasetFindings, audited: bool) -> tuple[str, ...]:
     """What this method can't see, said in every report."""
     said = ["No second person looked at these labels: the rates are a model-based range, no measured defect rate."]
+    if audited:
+        said = ["People looked at a sample only: the defect rate is measured on it, all else is model-based."]
     if contract.predictions.source == "none":
         said.append("Errors that all annotators of an item make alike can't be seen from agreement alone.")
     if not dataset.looked_for_copies:

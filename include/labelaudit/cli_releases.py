@@ -1,0 +1,95 @@
+"""Commands of published releases: list the `releases`, `verify` one, `expire` what is old."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Column, Table
+
+from labelaudit import layout, steps
+from labelaudit.cli_output import tell, watched
+from labelaudit.store import open_store
+
+StoreOption = Annotated[str, typer.Option("--store", envvar="LABELAUDIT_STORE", help="file:///folder or s3://bucket")]
+ContractsOption = Annotated[
+    Path, typer.Option("--contracts", envvar="LABELAUDIT_CONTRACTS", help="folder of contracts")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
+HERE, CONTRACTS = "file://" + str(Path.cwd() / "labelaudit-store"), Path("include/contracts")
+
+
+def releases(
+    name: Annotated[str, typer.Argument(metavar="CUSTOMER/DATASET")],
+    store: StoreOption = HERE,
+    contracts: ContractsOption = CONTRACTS,
+    as_json: JsonOption = False,
+) -> None:
+    """List the published releases."""
+    from labelaudit import tables
+    from labelaudit.cli import _contract
+    from labelaudit.judged import read_counts
+
+    contract = _contract(contracts, name)
+    destination = steps.open_destination(contract, open_store(store))
+    counts = read_counts(destination)
+    report_column = Column("report", overflow="fold")
+    table = Table("release", "deliveries", "items", "issues", "rejected rows", report_column)
+    rows = []
+    for one in tables.log(destination):
+        found = {count.metric: count for count in counts.get(one.release, ()) if not count.vendor and not count.label}
+        issue, reject = found.get("issue"), found.get("reject")
+        report = destination.uri_of(layout.release(one.release) + "report.html")
+        rows.append(
+            {"release": one.release, "digest": one.digest, "deliveries": list(one.deliveries), "report": report}
+        )
+        rows[-1] |= {
+            "items": issue and int(issue.n),
+            "issues": issue and int(issue.x),
+            "rejected_rows": reject and int(reject.x),
+        }
+        shown = [str(rows[-1][key]) for key in ("items", "issues", "rejected_rows")]
+        table.add_row(one.release, ", ".join(one.deliveries), *shown, report)
+    tell(rows, as_json, table)
+
+
+def verify(
+    name: Annotated[str, typer.Argument(metavar="CUSTOMER/DATASET, or URI of a destination")],
+    release: Annotated[str | None, typer.Argument(help="the last one by default")] = None,
+    store: StoreOption = HERE,
+    contracts: ContractsOption = CONTRACTS,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a release: every file, its manifest, and the rows of its table. Needs no contract where given a URI."""
+    from labelaudit import verifying
+    from labelaudit.cli import _contract
+
+    if "://" in name:
+        destination = open_store(name)
+    else:
+        destination = steps.open_destination(_contract(contracts, name), open_store(store))
+    with watched("verify", as_json) as progress:
+        found = verifying.verify(destination, release, progress)
+    rows = f"{found.rows} rows" if found.rows_checked else "its rows have expired and were not checked"
+    told = f"[green]{found.release} is whole[/green]: {found.files} files, {rows}, digest {found.digest}"
+    tell(found.model_dump(), as_json, told)
+
+
+def expire(
+    name: Annotated[str, typer.Argument(metavar="CUSTOMER/DATASET")],
+    store: StoreOption = HERE,
+    contracts: ContractsOption = CONTRACTS,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove old runs' files and old table versions, as the contract's retention says."""
+    import time
+
+    from labelaudit import expiry
+    from labelaudit.cli import _contract
+
+    contract = _contract(contracts, name)
+    opened = open_store(store)
+    found = expiry.expire(contract, opened, steps.open_destination(contract, opened), time.time())
+    told = f"Removed {found.run_files} files of old runs and {found.table_files} of old table versions."
+    tell(found.model_dump(), as_json, told)

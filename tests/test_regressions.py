@@ -1,0 +1,157 @@
+"""Rules of the watch: how few false incidents it opens, what it finds, and that it never looks ahead."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labelaudit.errors import InvalidInput
+from labelaudit.regressions import Terms, watch, watch_all
+from labelaudit.regressions.thresholds import HIGHEST, LEAST, thresholds
+
+STEADY = ([5] * 40, [100] * 40)
+
+
+def test_streams_that_never_change_keep_the_budget():
+    """300 streams of several sizes and rates, 365 releases: half an incident each, at most one and a half times."""
+    rng = np.random.default_rng(5)
+    units = rng.choice([30, 100, 300, 1000], (300, 1))
+    rate = rng.choice([0.01, 0.03, 0.1, 0.2], (300, 1))
+    n = rng.poisson(units, (300, 365))
+    found = watch_all(rng.binomial(n, rate).astype(float), n.astype(float))
+    assert sum(len(one.shifts) for one in found) <= 1.5 * 0.5 * 300
+
+
+def test_doublings_are_found_within_fourteen_releases():
+    rng = np.random.default_rng(6)
+    n = rng.poisson(300, (60, 74))
+    x = rng.binomial(n, np.where(np.arange(74) >= 60, 0.1, 0.05))
+    found = watch_all(x.astype(float), n.astype(float))
+    late = [any(shift.opened >= 60 for shift in one.shifts) for one in found]
+    assert np.mean(late) >= 0.95
+
+
+def test_a_shift_is_dated_by_when_it_began():
+    found = watch([5] * 40 + [20] * 3, [100] * 43)
+    assert [(one.since, one.closed) for one in found.shifts] == [(40, None)]
+    assert found.state == "open"
+
+
+def test_nothing_opens_until_enough_releases_and_enough_units_are_there():
+    worse = [1] * 10 + [60] * 4
+    assert watch(worse[:-1], [100] * 13).state == "learning"
+    assert watch(worse, [100] * 14).state == "watching", "the fourteenth is learnt; the next can open"
+    assert not watch(worse, [100] * 14).shifts
+    x, n = [5] * 10 + [15] * 4, [100] * 14
+    assert watch(x, n, learning_releases=8).state == "open"
+    assert not watch(x, n, learning_releases=8, learning_units=5000).shifts
+
+
+def test_it_closes_after_as_many_good_releases_as_the_terms_say_and_no_fewer():
+    x = [5] * 40 + [30] * 4 + [5] * 6
+    for close_after in (2, 5):
+        (shift,) = watch(x, [100] * 50, close_after=close_after).shifts
+        assert shift.closed == 43 + close_after
+    (interrupted,) = watch([5] * 40 + [30] * 4 + [5] * 4 + [30] + [5] * 4, [100] * 53).shifts
+    assert interrupted.closed is None
+
+
+def test_it_reopens_within_the_terms_releases_only():
+    x = [5] * 40 + [30] * 4 + [5] * 12 + [30] * 4
+    assert [len(one.reopened) for one in watch(x, [100] * 60, reopen_within=14).shifts] == [1]
+    assert [len(one.reopened) for one in watch(x, [100] * 60, reopen_within=2).shifts] == [0, 0]
+
+
+def test_an_open_incident_teaches_nothing():
+    found = watch([5] * 40 + [30] * 100, [100] * 140)
+    assert found.baseline_rate[-1] == pytest.approx(found.baseline_rate[45], abs=0.003)
+    assert found.is_open[-1]
+
+
+def test_a_release_without_units_changes_neither_score_nor_count_of_good_ones():
+    x, n = [5] * 40 + [30] * 4, [100] * 44
+    plain, paused = watch([*x, 5], [*n, 100]), watch([*x, 0, 0, 0, 0, 0, 0, 5], [*n, 0, 0, 0, 0, 0, 0, 100])
+    assert paused.is_open[-1]
+    assert paused.evidence[44:50].tolist() == [0] * 6
+    assert paused.score[49] == plain.score[43]
+
+
+def test_releases_that_were_not_accepted_teach_nothing():
+    x = [5] * 30 + [7] * 20 + [5] * 10
+    accepted = [not 30 <= at < 50 for at in range(60)]
+    assert watch(x, [100] * 60, accepted=accepted).baseline_rate[-1] == pytest.approx(0.05, abs=0.002)
+    assert watch(x, [100] * 60).baseline_rate[-1] > 0.053
+
+
+def test_a_restart_ends_what_is_open_and_learns_anew():
+    found = watch([5] * 40 + [20] * 40, [100] * 80, restarts=[44])
+    assert [one.closed for one in found.shifts] == [44]
+    assert found.baseline_rate[-1] == pytest.approx(0.2, abs=0.01)
+    assert found.state == "watching"
+
+
+def test_the_rate_that_can_be_detected_falls_with_units_and_a_tiny_stream_detects_little():
+    rng = np.random.default_rng(1)
+    rates = []
+    for units in (20, 100, 500):
+        found = watch(rng.binomial(units, 0.05, 120), [units] * 120)
+        rates.append(found.detectable_rate or 1.0)
+    assert rates[0] > rates[1] >= rates[2]
+    assert rates[2] <= 0.1, "five hundred units find a doubling"
+
+
+def test_thresholds_rise_as_the_budget_falls_and_stay_in_their_range():
+    sure = np.tile(np.eye(6)[3], (4, 1))
+    found = thresholds(np.full(4, 300.0), np.full(4, 0.05), sure, np.full(4, 50), np.array([4, 0.5, 0.1, 1e-9]))
+    assert (np.diff(found) >= 0).all()
+    assert found[0] < found[3]
+    assert found.min() >= LEAST
+    assert found.max() <= HIGHEST
+
+
+def test_a_doubling_is_evidence_of_a_doubling_and_not_of_the_tenfold():
+    x, n = [5] * 40 + [10] * 8, [100] * 48
+    assert watch(x, n, effect=2).evidence[-1] > 0 > watch(x, n, effect=10).evidence[-1]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(20, 79))
+def test_what_is_said_of_a_release_does_not_depend_on_later_ones(seed, at):
+    rng = np.random.default_rng(seed)
+    n = rng.poisson(rng.choice([10, 100, 500], (3, 1)), (3, 80)).astype(float)
+    rate = np.where(np.arange(80) >= rng.integers(20, 80, (3, 1)), 0.2, 0.05)
+    x = rng.binomial(n.astype(int), rate).astype(float)
+    whole, then = watch_all(x, n), watch_all(x[:, : at + 1], n[:, : at + 1])
+    for one, other in zip(whole, then, strict=True):
+        assert one.is_open[: at + 1].tolist() == other.is_open.tolist()
+        assert one.evidence[: at + 1] == pytest.approx(other.evidence)
+        assert one.baseline_rate[: at + 1] == pytest.approx(other.baseline_rate)
+        begun = [(shift.opened, shift.since) for shift in one.shifts if shift.opened <= at]
+        assert begun == [(shift.opened, shift.since) for shift in other.shifts]
+
+
+@pytest.mark.parametrize(
+    ("x", "n"), [([[1, 2], [3, 9]], [[5, 5], [5, 5]]), ([[1, 2], [3, -1]], [[5, 5], [5, 5]])], ids=["more", "negative"]
+)
+def test_impossible_counts_name_stream_and_release(x, n):
+    with pytest.raises(InvalidInput, match="release 1 of stream 1"):
+        watch_all(np.array(x, float), np.array(n, float))
+
+
+def test_other_bad_input_says_what_is_wrong():
+    with pytest.raises(InvalidInput, match="same releases"):
+        watch([1, 2], [5])
+    with pytest.raises(InvalidInput, match="no release"):
+        watch([], [])
+    with pytest.raises(InvalidInput, match="release 0 of stream 0"):
+        watch([float("nan")], [5])
+    with pytest.raises(InvalidInput, match="watch_all"):
+        watch([[1], [2]], [[5], [5]])
+
+
+def test_a_stream_says_the_same_alone_by_either_function():
+    alone, among = watch(*STEADY), watch_all(*(np.array([one], float) for one in STEADY), Terms())[0]
+    assert alone.score.tolist() == among.score.tolist()
+    assert (alone.state, alone.threshold) == (among.state, among.threshold)
