@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from labelaudit import intake, layout, manifests, tables
+from labelaudit import audit_rates, intake, judged, layout, manifests, outbox, tables
 from labelaudit.contract import Contract
 from labelaudit.contracts import read_contracts
 from labelaudit.errors import ContractError, LabelauditError
+from labelaudit.incidents import review
 from labelaudit.judged import read_counts
 from labelaudit.manifests import Waiting
+from labelaudit.outbox import Undelivered
 from labelaudit.rates import wilson
 from labelaudit.report.content import Point
 from labelaudit.store import Store
 from labelaudit.values import CheckedDelivery, Value
+from labelaudit.verdicts import Incident
 
 SHOWN_RELEASES = 30
+SHOWN_AUDITS = 5
 
 
 class ReleaseLine(Value):
@@ -26,6 +30,15 @@ class ReleaseLine(Value):
     issues: int
     rejected_rows: int
     has_report: bool
+
+
+class AuditLine(Value):
+    """How far people are with a release's sample."""
+
+    release: str
+    tasks: int
+    answered: int
+    cant_tell: int
 
 
 class DatasetState(Value):
@@ -39,6 +52,9 @@ class DatasetState(Value):
     waiting: tuple[str, ...] = ()
     incomplete: tuple[Waiting, ...] = ()
     rejections: tuple[CheckedDelivery, ...] = ()
+    incidents: tuple[Incident, ...] = ()
+    undelivered: tuple[Undelivered, ...] = ()
+    audits: tuple[AuditLine, ...] = ()
     problem: str = ""
 
 
@@ -82,7 +98,17 @@ def _read(contract: Contract, store: Store, destination: Store) -> dict:
     rejected = [one for _, one in intake.rejections(contract, store)]
     known = {one.delivery.digest for one in rejected} | set(published.values())
     known |= set(tables.superseded_deliveries(destination).values())
+    history = judged.read_judged(contract, store, destination)
+    latest = [one.release for one in history[-SHOWN_AUDITS:]]
+    audits = [(release, audit_rates.progress(contract, store, release)) for release in reversed(latest)]
     return {
+        "incidents": tuple(one for one in review(contract.regressions, history).incidents if one.state == "open"),
+        "undelivered": tuple(outbox.undelivered(store, contract.customer, contract.dataset)),
+        "audits": tuple(
+            AuditLine(release=release, tasks=one.tasks, answered=one.answered, cant_tell=one.cant_tell)
+            for release, one in audits
+            if one
+        ),
         "releases": tuple(reversed(lines)),
         "trend": tuple(trend),
         "waiting": tuple(one.name for one in manifests.waiting(contract, store) if one.digest not in known),

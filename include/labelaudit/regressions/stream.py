@@ -19,6 +19,8 @@ LAG = 5
 STEP_LIMIT = 2.5
 """What one release can say before more of it counts by its logarithm: a single bad day is no incident, unless it is
 one of several, or glaring."""
+GLARING = (5.0, 10.0)
+"""Times the baseline from which more defects are no weaker evidence: a wide overdispersion would explain them away."""
 HALF_LIFE = 120.0
 """Releases after which the baseline has forgotten half: slow drift is no incident."""
 
@@ -118,19 +120,12 @@ def step(
     defects, units = np.asarray(defects, float), np.asarray(units, float)
     there = units > 0
     rate = state.baseline_rate
-    unsure = 1 / (state.units + PRIOR_UNITS + 1)
-    rho = np.minimum(RHO * (1 + 1 / np.maximum(state.releases, 1))[:, None] + unsure[:, None], 0.5)
-    weights = state.rho_weights
-
-    def likelihood(rates: np.ndarray) -> np.ndarray:
-        logs = log_likelihood(defects[:, None], units[:, None], rates[:, None], rho)
-        top = logs.max(axis=1)
-        return np.log((weights * np.exp(logs - top[:, None])).sum(axis=1)) + top
-
-    usual = likelihood(rate)
-    worse = [likelihood(np.minimum(ratio * rate, (1 + rate) / 2)) - usual for ratio in _ratios(terms)]
-    evidence = np.logaddexp(*worse) - np.log(len(worse))
-    evidence = np.minimum(evidence, STEP_LIMIT) + np.log1p(np.maximum(evidence - STEP_LIMIT, 0))
+    evidence = _evidence(state, defects, units, rate, terms)
+    for most in GLARING:
+        glaring = np.flatnonzero(defects > most * rate * units)
+        if len(glaring):
+            fewer = np.minimum(defects, most * rate * units)
+            evidence[glaring] = np.maximum(evidence, _evidence(state, fewer, units, rate, terms))[glaring]
     evidence = np.where(there, evidence, 0.0)
     was_open, before = state.is_open, state.score
     state.score = np.where(state.is_ready(terms), np.maximum(0, before + evidence), 0.0)
@@ -146,6 +141,22 @@ def step(
     state.seen_units = state.seen_units + units
     _learn(state, defects, units, opened, ~state.is_open & there & accepted)
     return evidence, opened, closed
+
+
+def _evidence(state: Streams, defects: np.ndarray, units: np.ndarray, rate: np.ndarray, terms: Terms) -> np.ndarray:
+    unsure = 1 / (state.units + PRIOR_UNITS + 1)
+    rho = np.minimum(RHO * (1 + 1 / np.maximum(state.releases, 1))[:, None] + unsure[:, None], 0.5)
+    weights = state.rho_weights
+
+    def likelihood(rates: np.ndarray) -> np.ndarray:
+        logs = log_likelihood(defects[:, None], units[:, None], rates[:, None], rho)
+        top = logs.max(axis=1)
+        return np.log((weights * np.exp(logs - top[:, None])).sum(axis=1)) + top
+
+    usual = likelihood(rate)
+    worse = [likelihood(np.minimum(ratio * rate, (1 + rate) / 2)) - usual for ratio in _ratios(terms)]
+    evidence = np.logaddexp(*worse) - np.log(len(worse))
+    return np.minimum(evidence, STEP_LIMIT) + np.log1p(np.maximum(evidence - STEP_LIMIT, 0))
 
 
 def _ratios(terms: Terms) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from markupsafe import Markup, escape
 
+from labelaudit.quality_terms import Acceptance
 from labelaudit.report.content import Point
 
 INK, LINE, BAND = "#2457c5", "#dfe4ea", "#2457c522"
@@ -46,6 +47,41 @@ def trend(points: Sequence[Point], width: int = 1040, height: int = 190) -> Mark
             name = point.release.split("-")[0]
             parts.append(f'<text x="{x(i):.1f}" y="{height - 8}" text-anchor="middle">{escape(name)}</text>')
     return Markup("".join(parts) + "</svg>")  # noqa: S704 - texts were escaped, the rest are numbers
+
+
+def operating_characteristic(
+    curve: Sequence[tuple[float, float, float]], acceptance: Acceptance, width: int = 520, height: int = 220
+) -> Markup:
+    """A plan's probability of acceptance by defect rate, with the producer's and the consumer's point."""
+    left, right, top, bottom = 52, 16, 14, 40
+    most = max(rate for rate, _, _ in curve) or 1.0
+
+    def x(rate: float) -> float:
+        return left + min(rate / most, 1) * (width - left - right)
+
+    def y(share: float) -> float:
+        return height - bottom - share * (height - top - bottom)
+
+    parts = [f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img" aria-label="acceptance by rate">']
+    for share in (0, 0.5, 1):
+        parts.append(
+            f'<line x1="{left}" x2="{width - right}" y1="{y(share):.1f}" y2="{y(share):.1f}" stroke="{LINE}"/>'
+        )
+        parts.append(f'<text x="{left - 8}" y="{y(share) + 4:.1f}" text-anchor="end">{100 * share:.0f} %</text>')
+        parts.append(
+            f'<text x="{x(share * most):.1f}" y="{height - 22}" text-anchor="middle">{share * most:.1%}</text>'
+        )
+    line = " ".join(f"{x(rate):.1f},{y(accepted):.1f}" for rate, accepted, _ in sorted(curve))
+    parts.append(f'<polyline points="{line}" fill="none" stroke="{INK}" stroke-width="2"/>')
+    for name, point in (("producer", acceptance.producer), ("consumer", acceptance.consumer)):
+        if point:
+            at = 1 - point.risk if name == "producer" else point.risk
+            parts.append(f'<circle cx="{x(point.rate):.1f}" cy="{y(at):.1f}" r="4" fill="{INK}">')
+            parts.append(f"<title>{name}: {point.rate:.1%}, {at:.0%}</title></circle>")
+            parts.append(f'<text x="{x(point.rate) + 8:.1f}" y="{y(at) - 6:.1f}">{name}</text>')
+    middle = (left + width - right) / 2
+    parts.append(f'<text x="{middle}" y="{height - 6}" text-anchor="middle">defect rate of the delivery</text>')
+    return Markup("".join(parts) + "</svg>")  # noqa: S704 - numbers only
 
 
 def sparkline(points: Sequence[Point], width: int = 240, height: int = 36) -> Markup:
