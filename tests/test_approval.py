@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,7 @@ class Customers:
             return self.state(dag_id, run, "approve") == "awaiting_input"
 
         wait(asked, 180, "the question")
+        time.sleep(3)  # a person reads first; an answer within a second makes Airflow ask again
         return run
 
     def state(self, dag_id: str, run: str, task: str) -> str:

@@ -34,8 +34,8 @@ In: `inbox/<vendor>/{id}/<delivery>/` of the store, from {vendors}. Out: the Del
   store, and on the page *Labelaudit*.
 * **`approve` waits**: a limit is breached or an incident is open, and the contract says `hold`; or acceptance is not
   decided. Read the question and the report that it links to; answer approve, reject, or publish with a note. If answers
-  of a human audit are missing: `labelaudit answers`, then clear `judge`. A rejection takes the deliveries that the verdict
-  blames (or those you name); trigger the DAG again for the others.
+  of a human audit are missing: `labelaudit answers`, then clear `judge`. A rejection takes the deliveries that the
+  verdict blames (or those you name); trigger the DAG again for the others.
 * **`publish`: the answer is about another release**: something before it was cleared. Clear `approve`: it asks again.
 * **`find`, `publish`: StorageUnavailable**: the store does not answer; retried three times, then clear the task.
 * **`publish`: ReleaseConflict**: another run published first. Clear the run from `find`.
