@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from labelaudit import steps
+from labelaudit import layout, steps
 from labelaudit.cli_output import out, tell
 from labelaudit.contract import Contract
 from labelaudit.errors import InvalidInput
@@ -51,7 +51,7 @@ def plan(
     from labelaudit import audit_offers
 
     contract, opened, destination = _opened(contracts, name, store)
-    release = release or _last(contract, destination)
+    release = release or _last(contract, opened, destination)
     if acceptance:
         found = audit_offers.acceptance_offers(contract, opened, release)
         tell(found, as_json, None)
@@ -107,7 +107,7 @@ def defects(
     if unknown := [one for one in wanted if one not in RATES]:
         raise InvalidInput(f"--by {','.join(unknown)}: choose of {', '.join(RATES)}")
     published = [one.release for one in tables.log(destination)]
-    release = release or _last(contract, destination)
+    release = release or _last(contract, opened, destination)
     before = published[: published.index(release)] if release in published else published
     progress = audit_rates.progress(contract, opened, release)
     if progress is None and release not in published:
@@ -135,13 +135,16 @@ def _opened(contracts: Path, name: str, store: str) -> tuple[Contract, Store, St
     return contract, opened, steps.open_destination(contract, opened)
 
 
-def _last(contract: Contract, destination: Store) -> str:
+def _last(contract: Contract, store: Store, destination: Store) -> str:
+    """The newest release: a held one whose sample waits for answers, or the last published."""
     from labelaudit import tables
 
-    last = tables.state(destination).release
-    if last is None:
-        raise InvalidInput(f"{contract.id} has no published release yet; name the held one, or: labelaudit run")
-    return last
+    published = tables.state(destination).release
+    asked = store.folders(layout.audits(contract.customer, contract.dataset))
+    newest = max((one.split("-")[0], one == published, one) for one in (*asked, published or ""))[2]
+    if not newest:
+        raise InvalidInput(f"{contract.id} has no release yet: labelaudit run {contract.id}")
+    return newest
 
 
 def _percent(rate: float) -> str:
