@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+from conftest import GOOD, audit
+
+from labelaudit import judged, layout, steps
+from labelaudit.page.state import dataset_state
 from labelaudit.report.content import _seen
 from labelaudit.report.pages import render
 from labelaudit.verdicts import AcceptanceDecision, DefectRate, Explained, Incident, Verdict, WatchState
@@ -69,3 +73,21 @@ def test_hostile_texts_are_escaped_and_an_unseeing_stream_says_so():
 
 def test_without_an_audit_the_report_says_so():
     assert "No human audited this release" in drawn(VERDICT.model_copy(update={"rates": ()}), "customer")
+
+
+def test_the_page_shows_what_the_last_judged_release_left_open(folder_store, make_contract, put):
+    contract = make_contract()
+    put(folder_store, contract, GOOD)
+    audit(contract, folder_store)
+    assert folder_store.exists(layout.open_incidents("acme", "pets")), "a run writes it"
+
+    def shown() -> list[str]:
+        state = dataset_state(contract, folder_store, lambda one: steps.open_destination(one, folder_store))
+        assert state.problem == ""
+        return [one.id for one in state.incidents]
+
+    assert shown() == []
+    terms = {"severity": "warning", "opened": "r0002-0", "since": "r0001-0", "streams": ()}
+    found = [Incident(id=name, state=name, **terms) for name in ("open", "closed")]
+    judged.write_open(contract, found, folder_store)
+    assert shown() == ["open"]

@@ -62,14 +62,6 @@ def review(terms: Regressions | None, history: Sequence[Judged]) -> Review:
     return _reviewed(streams, history, terms).model_copy(update={"watched": watched})
 
 
-def open_incidents(terms: Regressions | None, history: Sequence[Judged]) -> tuple[Incident, ...]:
-    """Those of `review` that are open, without what each stream can see: that is simulated, and takes its time."""
-    if terms is None or not history:
-        return ()
-    found = _reviewed(watch_streams(terms, history), history, terms)
-    return tuple(one for one in found.incidents if one.state == "open")
-
-
 def reviews(terms: Regressions | None, history: Sequence[Judged]) -> list[Review]:
     """`review` after each of the releases, but for `watched`: of T releases in one watch."""
     if terms is None:

@@ -6,6 +6,7 @@ What was published is in the customer's table `quality`. A held release's counts
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ from labelaudit.contract import Contract
 from labelaudit.store import Store
 from labelaudit.table_schemas import JUDGED_SCHEMA
 from labelaudit.values import Audit, Count, Value
+from labelaudit.verdicts import Incident
 
 Counts = dict[str, list[Count]]
 """Counts by release, oldest first."""
@@ -27,6 +29,10 @@ class Judged(Value):
     sequence: int
     accepted: bool
     counts: tuple[Count, ...]
+
+
+class OpenIncidents(Value):
+    incidents: tuple[Incident, ...]
 
 
 def read_counts(destination: Store) -> Counts:
@@ -67,6 +73,21 @@ def record_held(contract: Contract, audit: Audit, store: Store, run_time: dateti
     table = pa.Table.from_pylist(rows, schema=JUDGED_SCHEMA)
     name = layout.judged(contract.customer, contract.dataset)
     tables.replace_rows(store, name, JUDGED_SCHEMA, lambda: table, f"release = {tables.quoted(audit.release)}")
+
+
+def write_open(contract: Contract, incidents: Sequence[Incident], store: Store) -> None:
+    """Keep the open incidents for the page: to watch all streams again takes too long for a request."""
+    kept = OpenIncidents(incidents=tuple(one for one in incidents if one.state == "open"))
+    store.write(layout.open_incidents(contract.customer, contract.dataset), kept.model_dump_json().encode())
+
+
+def read_open(contract: Contract, store: Store) -> tuple[Incident, ...]:
+    """The incidents that the last judged release left open."""
+    try:
+        content = store.read(layout.open_incidents(contract.customer, contract.dataset))
+    except KeyError:
+        return ()
+    return OpenIncidents.model_validate_json(content).incidents
 
 
 def _count(row: dict) -> Count:

@@ -10,6 +10,7 @@
 `<store>/rejects` a Delta table of every reject over time
 `<store>/judged`  a Delta table of the counts of releases that were held
 `<store>/alerts`  what is to be told, by which route, and what was sent
+`<store>/incidents` the open incidents of each dataset, for the page
 `<store>/sealed`  sizes and digests of deliveries that came without a manifest
 `<destination>`   the customer's: tables `labels`, `annotations`, `quality`, and `releases/<release>/`
 """
@@ -82,6 +83,11 @@ def rejects(customer: str, dataset: str) -> str:
 def judged(customer: str, dataset: str) -> str:
     """Name of the table of the counts of held releases, within the store."""
     return f"judged/{customer}/{dataset}"
+
+
+def open_incidents(customer: str, dataset: str) -> str:
+    """What the last judged release left open."""
+    return f"incidents/{customer}/{dataset}.json"
 
 
 def seals(customer: str, dataset: str) -> str:

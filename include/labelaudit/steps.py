@@ -133,6 +133,7 @@ def judge(
         sample=sample,
     )
     verdict = judging.judge(contract, audit, evidence, hold)
+    judged.write_open(contract, verdict.incidents, store)
     if verdict.action != "publish":
         publishing.preview(contract, audit, verdict, store, destination)
         judged.record_held(contract, audit, store, run_time or datetime.now(UTC))

@@ -9,7 +9,6 @@ from labelaudit import audit_rates, intake, judged, layout, manifests, outbox, t
 from labelaudit.contract import Contract
 from labelaudit.contracts import read_contracts
 from labelaudit.errors import ContractError, LabelauditError
-from labelaudit.incidents import open_incidents
 from labelaudit.judged import read_counts
 from labelaudit.manifests import Waiting
 from labelaudit.outbox import Undelivered
@@ -102,7 +101,7 @@ def _read(contract: Contract, store: Store, destination: Store) -> dict:
     latest = [one.release for one in history[-SHOWN_AUDITS:]]
     audits = [(release, audit_rates.progress(contract, store, release)) for release in reversed(latest)]
     return {
-        "incidents": open_incidents(contract.regressions, history),
+        "incidents": judged.read_open(contract, store),
         "undelivered": tuple(outbox.undelivered(store, contract.customer, contract.dataset)),
         "audits": tuple(
             AuditLine(release=release, tasks=one.tasks, answered=one.answered, cant_tell=one.cant_tell)
