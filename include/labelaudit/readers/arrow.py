@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -12,12 +11,13 @@ from labelaudit.readers.arrow_columns import as_python, batch_of, distinct_names
 from labelaudit.readers.opening import opened, unreadable
 from labelaudit.readers.parquet import BROKEN, said
 from labelaudit.readers.records import BATCH_ROWS, TEXT_CHARACTERS, Batch, Reject, Row, Terms
+from labelaudit.readers.sources import Source, mapped
 
 Reader = pa.ipc.RecordBatchFileReader | pa.ipc.RecordBatchStreamReader
 MAGIC, FEATHER_1 = b"ARROW1", b"FEA1"
 
 
-def read(path: Path, terms: Terms) -> Iterator[Batch]:
+def read(path: Source, terms: Terms) -> Iterator[Batch]:
     with _reader(path, terms) as (reader, source):
         where = wanted(terms, reader.schema)
         undeclared = frozenset(reader.schema.names) - set(where)
@@ -30,7 +30,7 @@ def read(path: Path, terms: Terms) -> Iterator[Batch]:
             yield made
 
 
-def rows(path: Path, terms: Terms) -> Iterator[Row | Reject]:
+def rows(path: Source, terms: Terms) -> Iterator[Row | Reject]:
     with _reader(path, terms) as (reader, source):
         names = distinct_names(terms, reader.schema)
         for number, first, start, batch in _batches(reader, source, terms):
@@ -45,12 +45,12 @@ def rows(path: Path, terms: Terms) -> Iterator[Row | Reject]:
 
 
 @contextmanager
-def _reader(path: Path, terms: Terms) -> Iterator[tuple[Reader, pa.MemoryMappedFile]]:
+def _reader(path: Source, terms: Terms) -> Iterator[tuple[Reader, pa.NativeFile]]:
     with opened(path, terms) as file:
         head = file.read(8)
     if head.startswith(FEATHER_1):
         raise unreadable(terms, "it is Feather version 1, which has no types of today. Write it as Arrow IPC")
-    with pa.memory_map(str(path)) as source:
+    with mapped(path) as source:
         try:
             reader = pa.ipc.open_file(source) if head.startswith(MAGIC) else pa.ipc.open_stream(source)
             reader.schema.names  # noqa: B018 - they may be no text
@@ -59,9 +59,7 @@ def _reader(path: Path, terms: Terms) -> Iterator[tuple[Reader, pa.MemoryMappedF
         yield reader, source
 
 
-def _batches(
-    reader: Reader, source: pa.MemoryMappedFile, terms: Terms
-) -> Iterator[tuple[int, int, int, pa.RecordBatch]]:
+def _batches(reader: Reader, source: pa.NativeFile, terms: Terms) -> Iterator[tuple[int, int, int, pa.RecordBatch]]:
     """Record batch (from 1), row in it and in the file (from 1) of each part's first row, and the part."""
     start, number = 1, 0
     count = reader.num_record_batches if isinstance(reader, pa.ipc.RecordBatchFileReader) else None
@@ -82,7 +80,7 @@ def _batches(
             start += part.num_rows
 
 
-def _require_end(source: pa.MemoryMappedFile, behind: int, number: int, terms: Terms) -> None:
+def _require_end(source: pa.NativeFile, behind: int, number: int, terms: Terms) -> None:
     """Refuse a stream that stops without the mark of its end, or goes on after it: Arrow takes both for whole."""
     end = source.tell()
     if end == behind:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 
@@ -29,12 +28,13 @@ from labelaudit.readers.records import (
     Terms,
     places,
 )
+from labelaudit.readers.sources import Source
 from labelaudit.readers.text_blocks import BLOCK_BYTES, TextBlocks
 
 DELIMITERS = ",;\t|"
 
 
-def read(path: Path, terms: Terms, block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:
+def read(path: Source, terms: Terms, block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:
     with opened(path, terms) as stream:
         text = _Text(stream, terms, block_bytes)
         header = _header(text, terms)
@@ -54,7 +54,7 @@ def read(path: Path, terms: Terms, block_bytes: int = BLOCK_BYTES) -> Iterator[B
                 content = text.pending
 
 
-def rows(path: Path, terms: Terms) -> Iterator[Row | Reject]:
+def rows(path: Source, terms: Terms) -> Iterator[Row | Reject]:
     with opened(path, terms) as stream:
         text = _Text(stream, terms, BLOCK_BYTES)
         header = _header(text, terms)

@@ -16,7 +16,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
@@ -27,6 +26,7 @@ from openpyxl.worksheet._reader import WorkSheetParser
 from labelaudit.readers.gathering import Gathering
 from labelaudit.readers.opening import FREE_BYTES, MAX_RATIO, opened, unreadable
 from labelaudit.readers.records import TEXT_CHARACTERS, Batch, Reject, Row, Terms, places
+from labelaudit.readers.sources import Source
 
 BROKEN = (
     zipfile.BadZipFile,
@@ -54,7 +54,7 @@ EXACT = 2**53
 MERGED = re.compile(rb"<(?:\w+:)?mergeCell\s+ref\s*=\s*[\"']\$?([A-Z]+)\$?([0-9]+):\$?([A-Z]+)\$?([0-9]+)[\"']")
 
 
-def read(path: Path, terms: Terms) -> Iterator[Batch]:
+def read(path: Source, terms: Terms) -> Iterator[Batch]:
     with _sheet(path, terms) as sheet:
         header, lines = _header(sheet, terms)
         places(terms, header)
@@ -73,7 +73,7 @@ def read(path: Path, terms: Terms) -> Iterator[Batch]:
             yield gathered.batch()
 
 
-def rows(path: Path, terms: Terms) -> Iterator[Row | Reject]:
+def rows(path: Source, terms: Terms) -> Iterator[Row | Reject]:
     with _sheet(path, terms) as sheet:
         header, lines = _header(sheet, terms)
         if len(set(header)) < len(header):
@@ -88,7 +88,7 @@ def rows(path: Path, terms: Terms) -> Iterator[Row | Reject]:
 
 
 @contextmanager
-def _sheet(path: Path, terms: Terms) -> Iterator[Any]:
+def _sheet(path: Source, terms: Terms) -> Iterator[Any]:
     """The sheet of the contract. Raises DeliveryRejected where the workbook can't be read."""
     with opened(path, terms) as file:
         if file.read(4) == OLE:
@@ -119,28 +119,29 @@ def _sheet(path: Path, terms: Terms) -> Iterator[Any]:
             raise unreadable(terms, f"the workbook can't be read to its end ({said}). Save it again") from error
 
 
-def _look_inside(path: Path, terms: Terms) -> None:
+def _look_inside(path: Source, terms: Terms) -> None:
     """Refuse bombs, before any XML is parsed: of size, and of entities."""
     limit = max(FREE_BYTES, MAX_RATIO * path.stat().st_size)
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             if sum(one.file_size for one in archive.infolist()) > limit:
                 raise unreadable(terms, f"it unpacks to more than {limit >> 20} MiB. Deliver it as CSV", "too_large")
             if "[Content_Types].xml" not in archive.namelist():
                 raise unreadable(terms, "it is a zip archive, but no workbook. Save it as .xlsx")
             for one in archive.infolist():
                 if one.filename.endswith((".xml", ".rels")):
-                    with archive.open(one) as file:
-                        if b"<!DOCTYPE" in file.read(PROLOG_BYTES):
+                    with archive.open(one) as part:
+                        if b"<!DOCTYPE" in part.read(PROLOG_BYTES):
                             raise unreadable(terms, f"{one.filename[:80]!r} declares entities. Save it again")
     except BROKEN as error:
         raise unreadable(terms, f"it is no workbook ({type(error).__name__}: {error}). Save it as .xlsx") from error
 
 
-def _refuse_merged(path: Path, sheet: Any, terms: Terms) -> None:
-    with zipfile.ZipFile(path) as archive, archive.open(sheet._worksheet_path.lstrip("/")) as file:
+def _refuse_merged(path: Source, sheet: Any, terms: Terms) -> None:
+    name = sheet._worksheet_path.lstrip("/")
+    with path.open("rb") as file, zipfile.ZipFile(file) as archive, archive.open(name) as content:
         tail = b""
-        while block := file.read(1 << 20):
+        while block := content.read(1 << 20):
             for found in MERGED.finditer(tail + block):
                 if int(found[4]) > 1 or found[2] != found[4]:
                     cells = f"{found[1].decode()}{found[2].decode()}:{found[3].decode()}{found[4].decode()}"

@@ -6,10 +6,10 @@ import tempfile
 from collections.abc import Iterator
 from importlib import import_module
 from itertools import islice
-from pathlib import Path
 
-from labelaudit.readers.opening import unpacked
+from labelaudit.readers.opening import Scratch, unpacked
 from labelaudit.readers.records import Batch, Reject, Row, Terms
+from labelaudit.readers.sources import Source
 
 _MODULES = {
     "csv": "delimited",
@@ -25,19 +25,28 @@ _NESTED = "nested"
 """Reads all other formats: records of tools and datasets, each by its own module of `exports`."""
 
 
-def read_here(path: Path, terms: Terms) -> Iterator[Batch]:
+def modules(terms: Terms) -> list[str]:
+    """All modules that reading a file by these terms takes."""
+    names = [_MODULES.get(terms.format, _NESTED)]
+    if names == [_NESTED]:
+        container = _MODULES.get(terms.container, "json_lines")
+        names += [container, f"exports.{terms.format}"]
+    return [f"labelaudit.readers.{name}" for name in names]
+
+
+def read_here(path: Source, terms: Terms, scratch: Scratch = tempfile.TemporaryFile) -> Iterator[Batch]:
     """As `readers.read`, in this process: for the worker, and for tests of one reader."""
-    with tempfile.TemporaryDirectory(prefix="labelaudit-") as folder:
-        for plain, inner in unpacked(path, terms, Path(folder)):
-            yield from _module(inner).read(plain, inner)
+    for plain, inner in unpacked(path, terms, scratch):
+        yield from _module(inner).read(plain, inner)
 
 
-def rows_here(path: Path, terms: Terms, limit: int | None = None) -> Iterator[Row | Reject]:
+def rows_here(
+    path: Source, terms: Terms, limit: int | None = None, scratch: Scratch = tempfile.TemporaryFile
+) -> Iterator[Row | Reject]:
     """As `readers.rows`, in this process."""
-    with tempfile.TemporaryDirectory(prefix="labelaudit-") as folder:
-        files = unpacked(path, terms, Path(folder))
-        yield from islice((row for plain, inner in files for row in _module(inner).rows(plain, inner)), limit)
+    files = unpacked(path, terms, scratch)
+    yield from islice((row for plain, inner in files for row in _module(inner).rows(plain, inner)), limit)
 
 
 def _module(terms: Terms):
-    return import_module(f"labelaudit.readers.{_MODULES.get(terms.format, _NESTED)}")
+    return import_module(modules(terms)[0])

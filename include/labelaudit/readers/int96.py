@@ -6,13 +6,13 @@ They are read twice, as seconds (coarse, never overflowing) and as nanoseconds (
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labelaudit.readers.records import BATCH_ROWS
+from labelaudit.readers.sources import Source, mapped
 
 SECOND = 1_000_000_000
 MOST_NANOSECONDS, MOST_MICROSECONDS = 2**63 // SECOND - 1, 2**63 // 1_000_000 - 1
@@ -25,7 +25,7 @@ def int96_columns(file: pq.ParquetFile) -> list[str]:
 
 
 def with_exact_times(
-    path: Path, batches: Iterator[pa.RecordBatch], group: int, columns: Sequence[str] | None, times: Sequence[str]
+    path: Source, batches: Iterator[pa.RecordBatch], group: int, columns: Sequence[str] | None, times: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
     """`batches` of row group `group`, read as nanoseconds, with the columns `times` as what the file has.
 
@@ -33,7 +33,7 @@ def with_exact_times(
     """
     # the same columns again, so that both readings are cut into the same batches
     with pq.ParquetFile(
-        path, memory_map=True, pre_buffer=False, page_checksum_verification=True, coerce_int96_timestamp_unit="s"
+        mapped(path), pre_buffer=False, page_checksum_verification=True, coerce_int96_timestamp_unit="s"
     ) as coarse:
         again = coarse.iter_batches(BATCH_ROWS, row_groups=[group], columns=columns, use_threads=False)
         for batch, seconds in zip(batches, again, strict=True):

@@ -10,13 +10,13 @@ import codecs
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from labelaudit.errors import DeliveryRejected
 from labelaudit.readers.gathering import Gathering, shown_text
 from labelaudit.readers.opening import opened, unreadable
 from labelaudit.readers.records import MAX_RECORD_BYTES, TEXT_CHARACTERS, Batch, Reject, Row, Terms
+from labelaudit.readers.sources import Source
 from labelaudit.readers.strict_json import BadJson, is_exact, strict
 
 BLOCK_CHARACTERS = 1 << 20
@@ -42,7 +42,7 @@ class Element:
     problem: BadJson | None = None
 
 
-def read(path: Path, terms: Terms) -> Iterator[Batch]:
+def read(path: Source, terms: Terms) -> Iterator[Batch]:
     gathered = Gathering(terms, placed=True)
     for one in elements(path, terms):
         gathered.records += 1
@@ -59,7 +59,7 @@ def read(path: Path, terms: Terms) -> Iterator[Batch]:
         yield gathered.batch()
 
 
-def rows(path: Path, terms: Terms) -> Iterator[Row | Reject]:
+def rows(path: Source, terms: Terms) -> Iterator[Row | Reject]:
     for one in elements(path, terms):
         text = shown_text(one.text)
         if one.problem:
@@ -71,7 +71,7 @@ def rows(path: Path, terms: Terms) -> Iterator[Row | Reject]:
             yield Row(one.value, one.line, one.place, text)
 
 
-def elements(path: Path, terms: Terms, arrays: frozenset[str] | None = None) -> Iterator[Element]:
+def elements(path: Source, terms: Terms, arrays: frozenset[str] | None = None) -> Iterator[Element]:
     """The elements of a document that is an array (`arrays` None), or of a document that is an object.
 
     Of an object, those of the arrays named come one by one (key, index), the values of all other keys whole (index

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from labelaudit.readers import json_blocks
 from labelaudit.readers.gathering import Gathering, shown_text
 from labelaudit.readers.opening import opened
 from labelaudit.readers.records import MAX_RECORD_BYTES, Batch, Reject, Row, Terms
+from labelaudit.readers.sources import Source
 from labelaudit.readers.strict_json import BadJson, loads
 from labelaudit.readers.text_blocks import BLOCK_BYTES, TextBlocks
 
 
-def read(path: Path, terms: Terms, block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:
+def read(path: Source, terms: Terms, block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:
     gathered = Gathering(terms, placed=False)
     for content, first in _blocks(path, terms, block_bytes):
         block = json_blocks.parse(content, terms)
@@ -37,7 +37,7 @@ def read(path: Path, terms: Terms, block_bytes: int = BLOCK_BYTES) -> Iterator[B
             yield gathered.batch()
 
 
-def rows(path: Path, terms: Terms) -> Iterator[Row | Reject]:
+def rows(path: Source, terms: Terms) -> Iterator[Row | Reject]:
     for number, line, value in values(path, terms):
         if isinstance(value, BadJson):
             yield Reject(terms.name, number, None, value.code, value.reason, shown_text(line))
@@ -47,7 +47,7 @@ def rows(path: Path, terms: Terms) -> Iterator[Row | Reject]:
             yield Row(value, number, "", shown_text(line))
 
 
-def values(path: Path, terms: Terms) -> Iterator[tuple[int, bytes, Any]]:
+def values(path: Source, terms: Terms) -> Iterator[tuple[int, bytes, Any]]:
     """Line number, line and value (or BadJson) of every line that is not blank."""
     for content, first in _blocks(path, terms, BLOCK_BYTES):
         for number, line in enumerate(content.split(b"\n"), first):
@@ -74,7 +74,7 @@ def _value(line: bytes) -> Any:
     return loads(line)
 
 
-def _blocks(path: Path, terms: Terms, block_bytes: int) -> Iterator[tuple[bytes, int]]:
+def _blocks(path: Source, terms: Terms, block_bytes: int) -> Iterator[tuple[bytes, int]]:
     """Whole lines, many at a time and without the last one's end, and the number of the first."""
     with opened(path, terms) as stream:
         text, last = TextBlocks(stream, terms, block_bytes), False

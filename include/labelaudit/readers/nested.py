@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from labelaudit.readers import json_documents, json_lines
 from labelaudit.readers.gathering import Gathering, shown_text
 from labelaudit.readers.records import Batch, Part, Reject, Row, Terms, Unfit
+from labelaudit.readers.sources import Source
 from labelaudit.readers.strict_json import BadJson
 
 Labels = Callable[[Any, Terms], Iterator[Part | Unfit]]
@@ -31,7 +31,7 @@ class Record:
     problem: BadJson | None = None
 
 
-def read(path: Path, terms: Terms) -> Iterator[Batch]:
+def read(path: Source, terms: Terms) -> Iterator[Batch]:
     gathered, labels = Gathering(terms, placed=True), labels_of(terms)
     for record in records(path, terms):
         gathered.records += 1
@@ -47,7 +47,7 @@ def read(path: Path, terms: Terms) -> Iterator[Batch]:
         yield gathered.batch()
 
 
-def rows(path: Path, terms: Terms) -> Iterator[Row | Reject]:
+def rows(path: Source, terms: Terms) -> Iterator[Row | Reject]:
     labels = labels_of(terms)
     for record in records(path, terms):
         text = shown_text(record.text)
@@ -80,7 +80,7 @@ def parts(record: Record, labels: Labels, terms: Terms) -> Iterator[Part | Unfit
         yield Unfit("", None, "unlabelled", "the record holds no label")
 
 
-def records(path: Path, terms: Terms) -> Iterator[Record]:
+def records(path: Source, terms: Terms) -> Iterator[Record]:
     if terms.container == "json":
         for one in json_documents.elements(path, terms):
             yield Record(one.value, one.line, one.place, one.text, one.problem)

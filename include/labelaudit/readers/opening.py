@@ -1,7 +1,7 @@
 """A delivered file as plain bytes: decompressed, and refused in the vendor's words where it is something else.
 
-gzip and zstd are streamed; `unpacked` writes to a scratch folder what has to be a file: the members of a zip, and
-compressed formats that are read from their end.
+gzip and zstd are streamed; `unpacked` writes to a scratch file what has to be one: the members of a zip, one after
+another, and compressed formats that are read from their end.
 """
 
 from __future__ import annotations
@@ -11,16 +11,19 @@ import io
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import IO, BinaryIO
 
 import pyarrow as pa
 
 from labelaudit.errors import DeliveryRejected
 from labelaudit.readers.records import MAX_RECORD_BYTES, Terms
+from labelaudit.readers.sources import OpenFile, Source
+
+Scratch = Callable[[], AbstractContextManager[BinaryIO]]
+"""Gives an empty file to write to and read again, for the length of a context."""
 
 SEEKING = ("parquet", "arrow", "excel")
 """Formats, or containers of formats, that can't be streamed."""
@@ -47,7 +50,7 @@ _SIGNS = {
 
 
 @contextmanager
-def opened(path: Path, terms: Terms) -> Iterator[BinaryIO]:
+def opened(path: Source, terms: Terms) -> Iterator[BinaryIO]:
     """The file's bytes, decompressed. Raises DeliveryRejected(unreadable_file) wherever they turn out to be damaged."""
     with path.open("rb") as file:
         _sniff(file.read(64), terms)
@@ -67,20 +70,34 @@ def opened(path: Path, terms: Terms) -> Iterator[BinaryIO]:
             ) from error
 
 
-def unpacked(path: Path, terms: Terms, folder: Path) -> Iterator[tuple[Path, Terms]]:
-    """The file, or the files in it, as readers want them: streams of text as they are, all else plain in `folder`."""
+def needs_scratch(terms: Terms) -> bool:
+    """Whether what is packed has to be unpacked to a file."""
+    seeks = terms.format in SEEKING or terms.container in SEEKING
+    return terms.compression == "zip" or (terms.compression != "none" and seeks)
+
+
+def unpacked(path: Source, terms: Terms, scratch: Scratch) -> Iterator[tuple[Source, Terms]]:
+    """The file, or the files in it, as readers want them: streams of text as they are, all else plain in a scratch.
+
+    What came before must be done with when the next is asked for: they may lie in the same file.
+    """
     if terms.compression == "zip":
-        yield from _members(path, terms, folder)
-    elif terms.compression != "none" and (terms.format in SEEKING or terms.container in SEEKING):
-        plain = folder / "plain"
-        with opened(path, terms) as stream, plain.open("wb") as target:
-            shutil.copyfileobj(stream, target, 1 << 20)
-        yield plain, replace(terms, compression="none")
+        yield from _members(path, terms, scratch)
+    elif needs_scratch(terms):
+        with scratch() as plain:
+            with opened(path, terms) as stream:
+                shutil.copyfileobj(stream, plain, 1 << 20)
+            yield _plain(plain), replace(terms, compression="none")
     else:
         yield path, terms
 
 
-def lines(path: Path, terms: Terms) -> Iterator[str]:
+def _plain(file: BinaryIO) -> Source:
+    file.flush()
+    return OpenFile(file.fileno())
+
+
+def lines(path: Source, terms: Terms) -> Iterator[str]:
     """Physical lines with their ends. In UTF-8, what can't be decoded comes as surrogates: `is_text` finds it."""
     escaped = terms.encoding.startswith("utf-8")
     with opened(path, terms) as stream:
@@ -124,7 +141,7 @@ def unreadable(terms: Terms, what: str, code: str = "unreadable_file") -> Delive
 class _Unpacking(io.RawIOBase):
     """A decompressing stream that stops where it gives absurdly more than it was given."""
 
-    def __init__(self, stream: IO[bytes], path: Path, terms: Terms):
+    def __init__(self, stream: IO[bytes], path: Source, terms: Terms):
         self._stream, self._terms, self._bytes = stream, terms, 0
         self._limit = max(FREE_BYTES, MAX_RATIO * path.stat().st_size)
 
@@ -140,7 +157,7 @@ class _Unpacking(io.RawIOBase):
         return len(found)
 
 
-def _members(path: Path, terms: Terms, folder: Path) -> Iterator[tuple[Path, Terms]]:
+def _members(path: Source, terms: Terms, scratch: Scratch) -> Iterator[tuple[Source, Terms]]:
     with opened(path, terms) as file:
         try:
             archive = zipfile.ZipFile(file)
@@ -150,22 +167,21 @@ def _members(path: Path, terms: Terms, folder: Path) -> Iterator[tuple[Path, Ter
         members = [one for one in archive.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX/")]
         if not members:
             raise unreadable(terms, "the zip archive holds no file. Make it again")
-        for number, member in enumerate(sorted(members, key=lambda one: one.filename)):
+        for member in sorted(members, key=lambda one: one.filename):
             inner = replace(terms, name=f"{terms.name}/{_named(member.filename)}", compression="none")
             if member.flag_bits & 1:
                 raise unreadable(inner, "it is encrypted. Make the archive without a password")
-            plain = folder / f"member-{number}"
-            try:
-                with archive.open(member) as stream, plain.open("wb") as target:
-                    while block := stream.read(1 << 20):
-                        left -= len(block)
-                        if left < 0:
-                            raise _bomb(terms, limit)
-                        target.write(block)
-            except (*DAMAGED, RuntimeError, OSError) as error:
-                raise unreadable(inner, f"the zip archive is damaged there ({error}). Make it again") from error
-            yield plain, inner
-            plain.unlink()
+            with scratch() as plain:
+                try:
+                    with archive.open(member) as stream:
+                        while block := stream.read(1 << 20):
+                            left -= len(block)
+                            if left < 0:
+                                raise _bomb(terms, limit)
+                            plain.write(block)
+                except (*DAMAGED, RuntimeError, OSError) as error:
+                    raise unreadable(inner, f"the zip archive is damaged there ({error}). Make it again") from error
+                yield _plain(plain), inner
 
 
 def _named(member: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,11 +12,12 @@ from labelaudit.readers.arrow_columns import as_python, batch_of, distinct_names
 from labelaudit.readers.int96 import int96_columns, with_exact_times
 from labelaudit.readers.opening import opened, unreadable
 from labelaudit.readers.records import BATCH_ROWS, TEXT_CHARACTERS, Batch, Reject, Row, Terms
+from labelaudit.readers.sources import Source, mapped
 
 BROKEN = (pa.ArrowException, OSError, ValueError, KeyError, IndexError, UnicodeError, OverflowError)
 
 
-def read(path: Path, terms: Terms) -> Iterator[Batch]:
+def read(path: Source, terms: Terms) -> Iterator[Batch]:
     with _file(path, terms) as file:
         where = wanted(terms, file.schema_arrow)
         columns = [source for source, place in where.items() if place is not None]
@@ -31,7 +31,7 @@ def read(path: Path, terms: Terms) -> Iterator[Batch]:
             yield made
 
 
-def rows(path: Path, terms: Terms) -> Iterator[Row | Reject]:
+def rows(path: Source, terms: Terms) -> Iterator[Row | Reject]:
     with _file(path, terms) as file:
         names = distinct_names(terms, file.schema_arrow)
         for group, first, start, batch in _batches(path, file, terms, None):
@@ -46,11 +46,11 @@ def rows(path: Path, terms: Terms) -> Iterator[Row | Reject]:
 
 
 @contextmanager
-def _file(path: Path, terms: Terms) -> Iterator[pq.ParquetFile]:
+def _file(path: Source, terms: Terms) -> Iterator[pq.ParquetFile]:
     with opened(path, terms):
         pass  # refused, where it is plainly something else
     try:
-        file = pq.ParquetFile(path, memory_map=True, pre_buffer=False, page_checksum_verification=True)
+        file = pq.ParquetFile(mapped(path), pre_buffer=False, page_checksum_verification=True)
         file.schema_arrow.names  # noqa: B018 - the schema is read here, or not at all
     except BROKEN as error:
         if "crypt" in str(error).lower():
@@ -61,7 +61,7 @@ def _file(path: Path, terms: Terms) -> Iterator[pq.ParquetFile]:
 
 
 def _batches(
-    path: Path, file: pq.ParquetFile, terms: Terms, columns: list[str] | None
+    path: Source, file: pq.ParquetFile, terms: Terms, columns: list[str] | None
 ) -> Iterator[tuple[int, int, int, pa.RecordBatch]]:
     """Row group (from 1), row in it and in the file (from 1) of each batch's first row, and the batch."""
     start = 1

@@ -11,7 +11,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field as member
-from pathlib import Path
 from typing import Any
 
 from labelaudit.errors import DeliveryRejected
@@ -19,6 +18,7 @@ from labelaudit.readers.exports import Misfit, field, guarded, misfit, rest, sho
 from labelaudit.readers.gathering import Gathering, shown_text
 from labelaudit.readers.json_documents import Element, elements
 from labelaudit.readers.records import Batch, Part, Reject, Row, Terms, Unfit
+from labelaudit.readers.sources import Source
 
 LISTS = frozenset({"images", "annotations", "categories"})
 Id = int | str
@@ -33,7 +33,7 @@ class _Known:
     annotations: set[tuple[type, Id]] = member(default_factory=set)
 
 
-def read(path: Path, terms: Terms) -> Iterator[Batch]:
+def read(path: Source, terms: Terms) -> Iterator[Batch]:
     known, gathered = _known(path, terms), Gathering(terms, placed=True)
     for one in _annotations(path, terms):
         gathered.records += 1
@@ -49,7 +49,7 @@ def read(path: Path, terms: Terms) -> Iterator[Batch]:
         yield gathered.batch()
 
 
-def rows(path: Path, terms: Terms) -> Iterator[Row | Reject]:
+def rows(path: Source, terms: Terms) -> Iterator[Row | Reject]:
     known = _known(path, terms)
     for one in _annotations(path, terms):
         for part in _parts(one, known):
@@ -60,11 +60,11 @@ def rows(path: Path, terms: Terms) -> Iterator[Row | Reject]:
                 yield Row(part.cells, one.line, place, text)
 
 
-def _annotations(path: Path, terms: Terms) -> Iterator[Element]:
+def _annotations(path: Source, terms: Terms) -> Iterator[Element]:
     return (one for one in elements(path, terms, LISTS) if one.key == "annotations" and one.index is not None)
 
 
-def _known(path: Path, terms: Terms) -> _Known:
+def _known(path: Source, terms: Terms) -> _Known:
     """The first pass. Raises DeliveryRejected where the file is no COCO, or what it refers to is ambiguous."""
     known, there = _Known(), set()
     for one in elements(path, terms, LISTS):
@@ -97,7 +97,7 @@ def _known(path: Path, terms: Terms) -> _Known:
     return known
 
 
-def _empty(path: Path, terms: Terms, names: frozenset[str]) -> set[str]:
+def _empty(path: Source, terms: Terms, names: frozenset[str]) -> set[str]:
     """Which of the lists are there and empty."""
     if not names:
         return set()
