@@ -67,7 +67,11 @@ class Dialect(Model):
     """How a CSV or TSV file is written, where not as RFC 4180 has it."""
 
     quote: Character | None = Field('"', description="null: nothing is quoted")
-    escape: Literal["doubled", "backslash"] = Field("doubled", description="how a quote inside a field is written")
+    escape: Literal["doubled", "backslash"] = Field(
+        "doubled",
+        description='how a quote inside a field is written: "" or \\". A backslash stands for itself before all but the'
+        " quote, a backslash and, outside quotes, the delimiter: \\N and \\n are text",
+    )
     skip_lines: int = Field(0, ge=0, le=10_000, description="lines before the header (a preamble)")
     header: tuple[str, ...] | None = Field(None, description="names of the columns, where the file has no header")
     decimal: Literal[".", ","] = "."

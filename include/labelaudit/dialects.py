@@ -84,6 +84,9 @@ def written(text: str, whole: bool) -> Written | None:
         dialect["quote"] = best.terms.quote
     if best.terms.escape != "doubled":
         dialect["escape"] = best.terms.escape
+        notes.append(
+            '`escape`: quotes within fields seem to be written \\"; other backslashes stay, also of \\n and \\N'
+        )
     first, table = _preamble(best, part) + bool(said), best.table()
     if first:
         dialect["skip_lines"] = first

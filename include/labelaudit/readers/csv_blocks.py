@@ -8,9 +8,11 @@ That holds if and only if every record is sound as `csv_records` defines it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
 from labelaudit.readers.csv_records import MAX_RECORD_LINES
@@ -50,13 +52,14 @@ class Block:
 
 
 def parse(
-    content: bytes, delimiter: str, quoted: bool, width: int, header: bytes, wanted: list[int], whole: bool
+    content: bytes, delimiter: str, quoted: bool, header: list[str], wanted: list[int], whole: bool
 ) -> Block | None:
-    """The whole records of `content`, their columns `wanted`; None where any of them needs a closer look.
+    """The whole records of `content`, their columns `wanted` (one or more); None where any needs a closer look.
 
-    `header` is the header's line: a record like it is no row. Without `whole`, more follows, and the block ends with
-    the last record that is surely whole.
+    `header` are the columns' names: a record like them is no row. Without `whole`, more follows, and the block ends
+    with the last record that is surely whole.
     """
+    width = len(header)
     found = np.frombuffer(content, np.uint8)
     newlines = ends = np.flatnonzero(found == NEWLINE)
     quotes = np.flatnonzero(found == QUOTE) if quoted else newlines[:0]
@@ -73,7 +76,7 @@ def parse(
             return None
         content, found = content[: ends[-1] + 1], found[: ends[-1] + 1]
         newlines, quotes = newlines[: np.searchsorted(newlines, ends[-1], "right")], quotes[quotes < ends[-1]]
-    if b"\0" in content or content.startswith(BOM) or header in content or not _is_utf8(content):
+    if b"\0" in content or content.startswith(BOM) or not _is_utf8(content):
         return None
     returns = content.count(b"\r")
     if returns and (returns != content.count(b"\r\n") or content.startswith(b"\r\n") or b"\n\r\n" in content):
@@ -100,9 +103,20 @@ def parse(
         )
     except pa.ArrowInvalid:
         return None
-    if table.num_rows != len(ends):
+    if table.num_rows != len(ends) or _may_hold(table, [header[place] for place in wanted]):
         return None
     return Block([column.combine_chunks() for column in table.itercolumns()], content, ends, newlines)
+
+
+def _may_hold(table: pa.Table, header: list[str]) -> bool:
+    """Whether a row may be the header again, by the columns that are there; a mark of byte order may stand before."""
+    names = pa.array([header[0], "\ufeff" + header[0]])
+    alike = pc.is_in(table.column(0), names)
+    if not pc.any(alike).as_py():
+        return False
+    rows = table.filter(alike)
+    same = [pc.equal(column, name) for column, name in zip(rows.itercolumns(), header, strict=True)]
+    return pc.any(reduce(pc.and_, same[1:], pc.is_in(rows.column(0), names))).as_py()
 
 
 def _sound(found: np.ndarray, quotes: np.ndarray, delimiter: int) -> bool:

@@ -2,6 +2,10 @@
 
 A good record has fields that are quoted whole or not at all (RFC 4180). A bad one is *one line* long, and reading goes
 on behind it: a quote that is never closed swallows nothing.
+
+With `escape: backslash`, a backslash before the quote or another backslash stands for that character, and outside
+quotes before the delimiter, too. Before anything else it is a backslash: C:\\new, img\\001 and a database's \\N are what
+they say. At the end of a line, outside quotes, it may be either, and the line is bad.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from functools import cached_property
 from labelaudit.readers.records import MAX_RECORD_BYTES, Terms
 
 MAX_RECORD_LINES = 1_000
+LOOSE_BACKSLASH = "a backslash at the line's end: is the line's end escaped, or the backslash meant? Write \\\\ for one"
 csv.field_size_limit(MAX_RECORD_BYTES)
 
 
@@ -56,9 +61,7 @@ class Grammar:
 
         while (first := following()) is not None:
             if self.quote is None or self.quote not in first:
-                bare = first.removesuffix("\n").removesuffix("\r")
-                cut = self.backslash and (len(bare) - len(bare.rstrip("\\"))) % 2
-                yield Record(line, "a backslash at the line's end escapes nothing" if cut else self.split(first), first)
+                yield Record(line, LOOSE_BACKSLASH if self._is_loose(first) else self.split(first), first)
                 line += 1
                 continue
             taken, quotes, length = [first], self._quotes(first), len(first)
@@ -78,7 +81,7 @@ class Grammar:
             else:
                 pushed.extend(reversed(taken[1:]))
                 reason = "a quote that is never closed" if quotes % 2 else "a quote inside a field that is not quoted"
-                yield Record(line, reason, first)
+                yield Record(line, LOOSE_BACKSLASH if self._is_loose(first) else reason, first)
                 line += 1
 
     def split(self, text: str) -> list[str]:
@@ -97,13 +100,25 @@ class Grammar:
                 return cells
             at = found.end() + 1
 
+    def _is_loose(self, line: str) -> bool:
+        bare = line.rstrip("\r\n")
+        return self.backslash and (len(bare) - len(bare.rstrip("\\"))) % 2 == 1
+
     def _quotes(self, text: str) -> int:
         return (re.sub(r"\\.", "", text, flags=re.DOTALL) if self.backslash else text).count(self.quote)
 
     def _unescaped(self, field: str) -> str:
         if self.quote and field.startswith(self.quote):
-            field = field[1:-1]
-        return re.sub(r"\\(.)", r"\1", field, flags=re.DOTALL)
+            return self._escaped_quoted.sub(r"\1", field[1:-1])
+        return self._escaped_bare.sub(r"\1", field)
+
+    @cached_property
+    def _escaped_quoted(self) -> re.Pattern[str]:
+        return re.compile(rf"\\([\\{re.escape(self.quote or '')}])")
+
+    @cached_property
+    def _escaped_bare(self) -> re.Pattern[str]:
+        return re.compile(rf"\\([\\{re.escape((self.quote or '') + self.delimiter)}])")
 
     @cached_property
     def _field(self) -> re.Pattern[str]:

@@ -9,7 +9,7 @@ A blank line is no record; in a file of one column an empty line is an empty cel
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import numpy as np
@@ -32,6 +32,7 @@ from labelaudit.readers.sources import Source
 from labelaudit.readers.text_blocks import BLOCK_BYTES, TextBlocks
 
 DELIMITERS = ",;\t|"
+BOM = "\ufeff"
 
 
 def read(path: Source, terms: Terms, block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:
@@ -73,6 +74,10 @@ class _Header:
 
     def __init__(self, names: list[str], text: str):
         self.names, self.text = names, text.rstrip("\r\n")
+
+    def is_again(self, cells: Sequence[str]) -> bool:
+        """Whether a record is the header once more, however it is quoted: of a file that was joined to this one."""
+        return list(cells) == self.names or [cells[0].removeprefix(BOM), *cells[1:]] == self.names
 
 
 class _Text(TextBlocks):
@@ -163,13 +168,12 @@ class _Table:
         self._wanted = sorted({place for place in self._where.values() if place is not None})
         self._undeclared = frozenset(header.names) - set(self._where)
         self._simple = terms.quote in ('"', None) and terms.escape == "doubled" and terms.delimiter.isascii()
-        self._again = self._header.text.encode() or b"\0"
 
     def block(self, content: bytes, whole: bool) -> csv_blocks.Block | None:
         if not self._simple or not self._wanted:
             return None
-        quoted, width = self._terms.quote is not None, len(self._header.names)
-        return csv_blocks.parse(content, self._terms.delimiter, quoted, width, self._again, self._wanted, whole)
+        quoted, names = self._terms.quote is not None, self._header.names
+        return csv_blocks.parse(content, self._terms.delimiter, quoted, names, self._wanted, whole)
 
     def batch_of(self, block: csv_blocks.Block, line: int) -> Batch:
         place_of = dict(zip(self._wanted, block.columns, strict=True))
@@ -215,7 +219,7 @@ def _problem(record: Record, header: _Header, terms: Terms, doubt: str) -> tuple
         return "bad_encoding", f"bytes that are not {terms.encoding}"
     if "\0" in text:
         return "malformed", "a NUL character"
-    if header.text and text.rstrip("\r\n") == header.text:
+    if header.is_again(cells):
         return "repeated_header", "the header again"
     if doubt:
         return "malformed", f"the line {doubt} it has a single field: it may be a part of this row, not quoted"
