@@ -107,7 +107,7 @@ def test_blocks_and_records_agree_about_backslashes(tmp_path_factory, body: list
 
 
 def test_backslashes_are_proposed_only_where_the_sample_needs_them():
-    """Names with backslashes need nothing; a quote that only a backslash can have escaped does, and a person is told."""
+    """Names with backslashes need nothing; a quote that only a backslash can have escaped does, and a note says so."""
     plain = written('a,b\n"img\\001.jpg",cat\n"C:\\new\\",dog\n"C:\\x\\","p"\n', True)
     assert "escape" not in plain.dialect
     doubled = written('a,b\n"say ""x\\""",cat\n"y",dog\n', True)

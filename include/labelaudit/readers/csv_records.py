@@ -4,8 +4,8 @@ A good record has fields that are quoted whole or not at all (RFC 4180). A bad o
 on behind it: a quote that is never closed swallows nothing.
 
 With `escape: backslash`, a backslash before the quote or another backslash stands for that character, and outside
-quotes before the delimiter, too. Before anything else it is a backslash: C:\\new, img\\001 and a database's \\N are what
-they say. At the end of a line, outside quotes, it may be either, and the line is bad.
+quotes before the delimiter, too. Before anything else it is a backslash: C:\\new, img\\001, a database's \\N. At the
+end of a line, outside quotes, it may be either, and the line is bad.
 """
 
 from __future__ import annotations
