@@ -80,11 +80,14 @@ def test_label_studio_in_lines_and_the_usual_labelbox(tmp_path):
     assert vendor_of(tmp_path, lines) == {"format": "label_studio", "records_in": "jsonl"}
     old = {"ID": "1", "DataRow ID": "r1", "Label": {"classifications": []}, "Created By": "ann"}
     assert vendor_of(tmp_path, as_lines([old])) == {"format": "labelbox"}
+    array = json.dumps([labelbox(1, "cat"), labelbox(2, "dog")], indent=1)
+    assert vendor_of(tmp_path, array) == {"format": "labelbox", "records_in": "json"}
 
 
 def test_a_tool_in_a_file_that_it_is_not_read_from_is_said(tmp_path):
-    with pytest.raises(InvalidInput, match="records of labelbox in json; they are read in jsonl"):
-        vendor_of(tmp_path, json.dumps([labelbox(1, "cat")]))
+    records = [json.loads(line) for line in valid_files()["ground_truth"].content.splitlines()]
+    with pytest.raises(InvalidInput, match="records of ground_truth in json; they are read in jsonl"):
+        vendor_of(tmp_path, json.dumps(records))
 
 
 def test_a_flat_table_with_a_tools_column_names_is_a_table(tmp_path):

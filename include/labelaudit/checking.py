@@ -78,6 +78,7 @@ def check(
         ),
         records=staged.records,
         undeclared=staged.undeclared,
+        untaken=staged.untaken,
         cleanups=staged.cleanups,
         outcomes=tuple(outcomes),
         refusal=refusal,

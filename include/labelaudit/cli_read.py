@@ -24,6 +24,7 @@ from labelaudit.advice import SET_ASIDE, advice, title
 from labelaudit.cli_output import out, tell
 from labelaudit.contract import Contract, NoPredictions
 from labelaudit.errors import DeliveryRejected, InvalidInput
+from labelaudit.readers.noting import count_paths
 from labelaudit.readers.records import REJECT_SCHEMA, Field
 from labelaudit.recognising import recognise
 from labelaudit.report.spreadsheet import safe_cell
@@ -32,7 +33,7 @@ from labelaudit.store import FolderStore, sha256_of
 from labelaudit.values import DeliveredFile, Delivery
 
 ALL_READ, REJECTED = 0, 3
-SHOWN = 10
+SHOWN, LISTED = 10, 30
 
 Said = dict[str, Any]
 
@@ -41,7 +42,8 @@ Said = dict[str, Any]
 class Trial:
     """What was read of a file: rows, records, rejects by code and column, and the first of them in full.
 
-    `columns` are the file's, where there is no contract; `undeclared` those that a contract does not name.
+    `columns` are the file's, where there is no contract; `undeclared` those that a contract does not name. `untaken` is
+    what nested records hold and no column has: path, and how often.
     """
 
     file: str
@@ -54,6 +56,7 @@ class Trial:
     first_rejects: list[Said] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
     undeclared: list[str] = field(default_factory=list)
+    untaken: dict[str, int] = field(default_factory=dict)
     cleanups: list[Said] = field(default_factory=list)
     refusal: Said | None = None
 
@@ -135,6 +138,7 @@ def tried(file: Path, as_format: str | None, question: str | None, sink: _Reject
         return Trial(file.name, {}, refusal=refusal)
     trial = Trial(file.name, found.vendor, found.notes)
     counts: Counter[tuple[str, str | None]] = Counter()
+    untaken: Counter[str] = Counter()
     terms, columns = found.terms, set()
     if terms.format in ("csv", "tsv"):  # a table is read column by column: it needs one
         once = next((name for name in found.keys if found.keys.count(name) == 1), found.keys[0])
@@ -148,12 +152,13 @@ def tried(file: Path, as_format: str | None, question: str | None, sink: _Reject
             counts.update((one.code, one.column) for one in batch.rejects)
             sink.take(asdict(one) | {"advice": advice(one.code)} for one in batch.rejects)
             columns |= batch.undeclared
+            count_paths(untaken, batch.untaken)
         if not trial.records:
             trial.refusal = {"code": "empty_delivery", "message": f"{file.name}: it holds no rows."}
     except DeliveryRejected as error:
         trial.refusal = {"code": error.code, "message": str(error)}
     trial.rejects = [_count(code, column, rows) for (code, column), rows in counts.most_common()]
-    trial.columns = sorted(columns)
+    trial.columns, trial.untaken = sorted(columns), dict(untaken.most_common())
     return trial
 
 
@@ -205,6 +210,7 @@ def tried_as_delivery(
         rejected_rows=staged.rejected_rows,
         rejects=[_count(count.code, count.column, count.rows) for count in staged.reject_counts],
         undeclared=list(staged.undeclared),
+        untaken={one.path: one.count for one in staged.untaken},
         cleanups=[cleanup.model_dump() for cleanup in staged.cleanups],
         refusal=staged.refusal.model_dump() if staged.refusal else None,
     )
@@ -230,6 +236,12 @@ def _show(trial: Trial, written: Path | None) -> None:
     for what, names in (("columns", trial.columns), ("columns that the contract does not name", trial.undeclared)):
         if names:
             out.print(f"{what}: {escape(', '.join(names)[:1_000])}", highlight=False, soft_wrap=True)
+    if trial.untaken:
+        out.print("not taken: no column has it", highlight=False)
+    for path, count in islice(trial.untaken.items(), LISTED):
+        out.print(f"  {count} × {escape(path)}", highlight=False, soft_wrap=True)
+    if len(trial.untaken) > LISTED:
+        out.print(f"  … and {len(trial.untaken) - LISTED} more paths; --json has all", highlight=False)
     for one in trial.cleanups:
         out.print(f"  {one['kind']} changed `{escape(one['column'])}` in {one['rows']} rows", highlight=False)
     if trial.rejects:

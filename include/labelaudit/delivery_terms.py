@@ -20,10 +20,10 @@ RECORDS = ("jsonl", "json")
 EXPORTS = {
     "label_studio": ("json", "jsonl"),
     "label_studio_min": ("json", "jsonl"),
-    "labelbox": ("jsonl",),
+    "labelbox": ("jsonl", "json"),
     "scale": ("json", "jsonl"),
     "doccano": ("jsonl", "json"),
-    "prodigy": ("jsonl",),
+    "prodigy": ("jsonl", "json"),
     "coco": ("json",),
     "ground_truth": ("jsonl",),
     "preference": ("jsonl", "json", "parquet", "arrow"),

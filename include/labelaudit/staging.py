@@ -21,9 +21,10 @@ from labelaudit.contract import Contract, Delivered
 from labelaudit.delivery_terms import EXPORTS
 from labelaudit.errors import DeliveryRejected, InvalidInput
 from labelaudit.parquet_files import TableWriter
+from labelaudit.readers.noting import count_paths
 from labelaudit.readers.records import REJECT_SCHEMA, TEXT_CHARACTERS, Field, Reject, Terms, rejects_table, schema_of
 from labelaudit.store import Store, sha256_of
-from labelaudit.values import DeliveredFile, Delivery, Refusal, RejectCount, StagedDelivery
+from labelaudit.values import DeliveredFile, Delivery, PathCount, Refusal, RejectCount, StagedDelivery
 
 
 def stage(
@@ -59,6 +60,7 @@ def stage(
         ),
         records=work.records,
         undeclared=tuple(sorted(work.undeclared)),
+        untaken=tuple(PathCount(path=path, count=count) for path, count in work.untaken.most_common()),
         cleanups=work.cleaning.cleanups,
         refusal=refusal,
     )
@@ -113,6 +115,7 @@ class _Work:
         self.staged_rows = self.rejected_rows = self.predictions_rows = 0
         self.records = 0
         self.undeclared: set[str] = set()
+        self.untaken: Counter[str] = Counter()
         self.cleaning = Cleaning(contract, delivery)
         self.counts: Counter[tuple[str, str | None]] = Counter()
 
@@ -153,6 +156,7 @@ class _Work:
                     self.rejected_rows += len(found)
                     self.records += batch.records
                     self.undeclared |= batch.undeclared
+                    count_paths(self.untaken, batch.untaken)
                     self.counts.update((reject.code, reject.column) for reject in found)
                     if self.progress:
                         self.progress(self.staged_rows + self.rejected_rows, expected)

@@ -70,6 +70,13 @@ class RejectCount(Value):
     rows: int = Field(ge=0)
 
 
+class PathCount(Value):
+    """How often records of a tool's export hold a value at a path that no column has."""
+
+    path: str = Field(description="keys, with [] for the elements of a list and * for an id")
+    count: int = Field(ge=0)
+
+
 class Cleanup(Value):
     """Values that a declared clean-up changed: what the vendor wrote is not what was taken."""
 
@@ -94,6 +101,7 @@ class StagedDelivery(Value):
     reject_counts: tuple[RejectCount, ...] = ()
     records: int = Field(0, ge=0, description="records of the files; one of a tool's export may hold several rows")
     undeclared: tuple[str, ...] = Field((), description="columns that the files have and the contract does not name")
+    untaken: tuple[PathCount, ...] = Field((), description="what nested records hold and no column has")
     cleanups: tuple[Cleanup, ...] = ()
     refusal: Refusal | None = None
 
@@ -130,6 +138,7 @@ class CheckedDelivery(Value):
     reject_counts: tuple[RejectCount, ...] = ()
     records: int = Field(0, ge=0)
     undeclared: tuple[str, ...] = ()
+    untaken: tuple[PathCount, ...] = ()
     cleanups: tuple[Cleanup, ...] = ()
     outcomes: tuple[CheckOutcome, ...] = ()
     refusal: Refusal | None = Field(None, description="why the delivery is rejected")

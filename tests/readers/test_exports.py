@@ -24,7 +24,7 @@ NESTED = sorted(set(EXPORTS) - {"coco"})
 def labels(format: str, record: Any, question: str | None = None):
     """Cells of the labels, and path and code of what can't be taken."""
     terms = Terms("f", format, question=question)
-    found = list(nested.parts(nested.Record(record, 1, "$", ""), nested.labels_of(terms), terms))
+    found = list(nested.Parts(nested.Record(record, 1, "$", ""), nested.labels_of(terms), terms))
     return [one.cells for one in found if isinstance(one, Part)], [
         (one.path, one.code) for one in found if not isinstance(one, Part)
     ]
@@ -332,7 +332,7 @@ def test_whatever_a_record_holds_nothing_is_raised_and_nothing_is_lost(name: str
     terms = Terms("f", name)
     found = list(function(record, terms))
     assert all(one.reason for one in found if not isinstance(one, Part))
-    driven = list(nested.parts(nested.Record(record, 1, "$", ""), function, terms))
+    driven = list(nested.Parts(nested.Record(record, 1, "$", ""), function, terms))
     assert len(driven) == max(len(found), 1)
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from labelaudit.readers.conversion import to_batch
+from labelaudit.readers.noting import count_paths
 from labelaudit.readers.records import BATCH_ROWS, TEXT_CHARACTERS, Batch, Reject, Terms
 
 
@@ -25,6 +28,7 @@ class Gathering:
         self._places: list[str] = []
         self._texts: list[str | bytes] = []
         self._rejects: list[Reject] = []
+        self._untaken: Counter[str] = Counter()
         self.records = 0
 
     @property
@@ -54,6 +58,10 @@ class Gathering:
     def reject(self, line: int, column: str | None, code: str, reason: str, text: str | bytes, place: str = "") -> None:
         self._rejects.append(Reject(self._terms.name, line, column, code, reason[:500], shown_text(text), place))
 
+    def leave(self, paths: Iterable[str]) -> None:
+        """Count what of a record no column has."""
+        count_paths(self._untaken, paths)
+
     def batch(self) -> Batch:
         columns = {source: [row.get(source) for row in self._rows] for source in self._sources}
         places = self._places if self._placed else None
@@ -62,6 +70,7 @@ class Gathering:
         made.rejects = sorted([*made.rejects, *self._rejects], key=lambda reject: reject.line)
         made.records = self.records
         made.undeclared = frozenset(self._seen - set(self._sources))
+        made.untaken = dict(self._untaken)
         self._clear()
         return made
 

@@ -121,7 +121,8 @@ class Worker:
                 rejects = [_reject(said) for said in _table(content, REJECT_SCHEMA).to_pylist()]
             elif kind == BATCH:
                 said = json.loads(bytes(content))
-                yield Batch(rows, rejects, int(said["records"]), frozenset(said["undeclared"]))
+                untaken = {str(path): int(count) for path, count in said["untaken"].items()}
+                yield Batch(rows, rejects, int(said["records"]), frozenset(said["undeclared"]), untaken)
                 rows, rejects = schema.empty_table(), []
 
     def rows(self, path: Path, terms: Terms, limit: int | None = None) -> Iterator[Row | Reject]:

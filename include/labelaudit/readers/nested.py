@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from labelaudit.readers import json_documents, json_lines
+from labelaudit.readers import json_documents, json_lines, noting
 from labelaudit.readers.gathering import Gathering, shown_text
 from labelaudit.readers.records import Batch, Part, Reject, Row, Terms, Unfit
 from labelaudit.readers.sources import Source
@@ -35,12 +35,14 @@ def read(path: Source, terms: Terms) -> Iterator[Batch]:
     gathered, labels = Gathering(terms, placed=True), labels_of(terms)
     for record in records(path, terms):
         gathered.records += 1
-        for part in parts(record, labels, terms):
+        found = Parts(record, labels, terms)
+        for part in found:
             place = record.place + part.path
             if isinstance(part, Unfit):
                 gathered.reject(record.line, part.column, part.code, part.reason, record.text, place)
             else:
                 gathered.row(part.cells, record.line, record.text, place)
+        gathered.leave(found.left_over())
         if gathered.full:
             yield gathered.batch()
     if not gathered.empty:
@@ -51,7 +53,7 @@ def rows(path: Source, terms: Terms) -> Iterator[Row | Reject]:
     labels = labels_of(terms)
     for record in records(path, terms):
         text = shown_text(record.text)
-        for part in parts(record, labels, terms):
+        for part in Parts(record, labels, terms):
             place = record.place + part.path
             if isinstance(part, Unfit):
                 yield Reject(terms.name, record.line, part.column, part.code, part.reason[:500], text, place)
@@ -63,21 +65,44 @@ def labels_of(terms: Terms) -> Labels:
     return import_module(f"labelaudit.readers.exports.{terms.format}").labels
 
 
-def parts(record: Record, labels: Labels, terms: Terms) -> Iterator[Part | Unfit]:
-    """The record's labels and what is wrong with it: never nothing."""
-    if record.problem:
-        yield Unfit("", None, record.problem.code, record.problem.reason)
-        return
-    found = 0
-    try:
-        for part in labels(record.value, terms):
-            found += 1
+class Parts:
+    """A record's labels and what is wrong with it, never nothing; and then, what of it was not taken."""
+
+    def __init__(self, record: Record, labels: Labels, terms: Terms):
+        self._record, self._labels, self._terms = record, labels, terms
+        self._value: Any = None
+        self._refused: set[str] = set()
+        self._rows = 0
+
+    def __iter__(self) -> Iterator[Part | Unfit]:
+        for part in self._all():
+            if isinstance(part, Unfit):
+                self._refused.add(part.path)
+            else:
+                self._rows += 1
             yield part
-    except Exception as error:  # no export may be so strange that its record is lost
-        yield Unfit("", None, "wrong_nesting", f"not as {terms.format} exports it ({type(error).__name__}: {error})")
-        return
-    if not found:
-        yield Unfit("", None, "unlabelled", "the record holds no label")
+
+    def left_over(self) -> list[str]:
+        """Paths of what neither a row nor a reject has; a record that gives no row is a reject as a whole."""
+        return noting.left_over(self._value, self._refused) if self._rows else []
+
+    def _all(self) -> Iterator[Part | Unfit]:
+        record = self._record
+        if record.problem:
+            yield Unfit("", None, record.problem.code, record.problem.reason)
+            return
+        found = 0
+        try:
+            self._value = noting.noted(record.value)
+            for part in self._labels(self._value, self._terms):
+                found += 1
+                yield part
+        except Exception as error:  # no export may be so strange that its record is lost
+            reason = f"not as {self._terms.format} exports it ({type(error).__name__}: {error})"
+            yield Unfit("", None, "wrong_nesting", reason)
+            return
+        if not found:
+            yield Unfit("", None, "unlabelled", "the record holds no label")
 
 
 def records(path: Source, terms: Terms) -> Iterator[Record]:

@@ -118,13 +118,15 @@ class Batch:
     """Rows as `schema_of` has them, the rejects found among them, and how many of the file's own records they were.
 
     A record of a tool's export may hold several labels, each a row. `records` is None where a record is a row.
-    `undeclared` are columns that the file has and the terms don't name.
+    `undeclared` are columns that the file has and the terms don't name; `untaken`, path: how often, is what nested
+    records hold and no column has.
     """
 
     rows: pa.Table
     rejects: list[Reject] = field(default_factory=list)
     records: int | None = None
     undeclared: frozenset[str] = frozenset()
+    untaken: dict[str, int] = field(default_factory=dict)
 
 
 REJECT_SCHEMA = pa.schema(

@@ -109,7 +109,8 @@ class Frames:
         if batch.rejects:
             self.send(REJECTS, _ipc(rejects_table(batch.rejects)))
         records = batch.rows.num_rows + len(batch.rejects) if batch.records is None else batch.records
-        self.send(BATCH, json.dumps({"records": records, "undeclared": sorted(batch.undeclared)}).encode())
+        said = {"records": records, "undeclared": sorted(batch.undeclared), "untaken": batch.untaken}
+        self.send(BATCH, json.dumps(said).encode())
 
     def refuse(self, code: str, message: str) -> None:
         self.send(REFUSED, json.dumps({"code": code, "message": message[:4_000]}).encode())

@@ -19,7 +19,7 @@ from labelaudit.findings import (
 )
 from labelaudit.judged import Counts
 from labelaudit.rates import wilson
-from labelaudit.values import Audit, CheckedDelivery, CheckOutcome, Cleanup, Count, RejectCount, Value
+from labelaudit.values import Audit, CheckedDelivery, CheckOutcome, Cleanup, Count, PathCount, RejectCount, Value
 from labelaudit.verdicts import Verdict
 
 TREND_RELEASES = 60
@@ -40,6 +40,7 @@ class DeliveryLine(Value):
     guideline: str | None
     records: int
     undeclared: tuple[str, ...]
+    untaken: tuple[PathCount, ...] = ()
     cleanups: tuple[Cleanup, ...]
 
 
@@ -172,6 +173,7 @@ def _line(one: CheckedDelivery) -> DeliveryLine:
         guideline=one.delivery.guideline,
         records=one.records,
         undeclared=one.undeclared,
+        untaken=one.untaken,
         cleanups=one.cleanups,
     )
 

@@ -1,5 +1,8 @@
 """Where the labels are in each tool's and dataset's records: `labels(record, terms) -> Iterator[Part | Unfit]`.
 
+A record comes with noting objects (`readers.noting`): what is looked up is taken, what only tells one kind of record
+from another is peeked at, and all that is left over is listed with the delivery.
+
 Cells have the canonical names (item, annotator, label, seconds, timestamp, guideline, tool, gold, was_cancelled,
 confidence); the rest of the record keeps its own, dotted. An item is what gets one label: a document or picture, or a
 region of one (`<document>#<start>-<end>`, `<picture>#<region>`). `labels` gives an Unfit for whatever is not as the
@@ -14,12 +17,12 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 
+from labelaudit.readers.noting import MAX_DEPTH, Noted, peek, take
 from labelaudit.readers.records import Part, Terms, Unfit
 
-MAX_DEPTH = 20
 _MISSING = object()
 _NAMES = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a whole number"}
-_NAMES |= {float: "a number", type(None): "null"}
+_NAMES |= {float: "a number", type(None): "null", Noted: "an object"}
 
 
 class Misfit(Exception):
@@ -52,9 +55,17 @@ def guarded(function: Function) -> Function:
 
 def field(record: Any, key: str, kinds: type | tuple[type, ...], path: str = "", default: Any = _MISSING) -> Any:
     """`record[key]`, which must be of one of the types; `default` where it is missing or null. Raises Misfit."""
+    value = look(record, key, kinds, path, default)
+    if isinstance(record, Noted) and key in record:
+        record.taken.add(key)
+    return value
+
+
+def look(record: Any, key: str, kinds: type | tuple[type, ...], path: str = "", default: Any = _MISSING) -> Any:
+    """As `field`, without taking the value."""
     if not isinstance(record, dict):
         raise misfit(path, None, "wrong_nesting", f"found {shown(record)}, expected an object")
-    value = record.get(key)
+    value = peek(record, key)
     if value is None and default is not _MISSING:
         return default
     if key not in record:
@@ -116,26 +127,32 @@ def rest(record: dict[str, Any], *taken: str, prefix: str = "", depth: int = 0) 
         name = f"{prefix}{key}"
         if isinstance(value, dict) and depth < MAX_DEPTH:
             cells |= rest(value, prefix=f"{name}.", depth=depth + 1)
-        elif isinstance(value, dict | list):
-            cells[name] = as_json(value)
-        else:
-            cells[name] = value
+            continue
+        cells[name] = as_json(value) if isinstance(value, dict | list) else value
+        if isinstance(record, Noted):
+            record.taken.add(key)
     return cells
 
 
 def as_json(value: Any) -> str:
+    """A value as JSON text, which takes all of it."""
+    take(value)
+    return _json(value)
+
+
+def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
 
 
 def digest_id(*values: Any) -> str:
     """An id for what has none: sixteen digits of the sha256 of its content."""
-    return hashlib.sha256(as_json(values).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return hashlib.sha256(_json(values).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def identity(record: dict[str, Any], keys: tuple[str, ...], *content: Any) -> str:
     """The record's own id under the first of `keys` that it has, else a digest of its content."""
     for key in keys:
-        value = record.get(key)
+        value = peek(record, key)
         if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
-            return str(value)
+            return str(record[key])
     return digest_id(*content)

@@ -1,15 +1,17 @@
 """COCO: one object with `images`, `categories` and `annotations`; each annotation is an item, `<image>#<annotation>`.
 
 The file is read twice: first what annotations refer to, then the annotations, one by one. A picture without annotations
-has no label, and is no record. In the panoptic form each segment is an item. Ids are compared as they are: the text "1"
-is not the number 1. What is ambiguous for all (a category of two names, an image id twice) refuses the file.
+has no label, and is no record; a segmentation is listed, and not taken. In the panoptic form each segment is an item.
+Ids are compared as they are: the text "1" is not the number 1. What is ambiguous for all (a category of two names, an
+image id twice) refuses the file.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as member
 from typing import Any
 
@@ -17,6 +19,7 @@ from labelaudit.errors import DeliveryRejected
 from labelaudit.readers.exports import Misfit, field, guarded, misfit, rest, shown, typed
 from labelaudit.readers.gathering import Gathering, shown_text
 from labelaudit.readers.json_documents import Element, elements
+from labelaudit.readers.noting import count_paths, left_over, noted
 from labelaudit.readers.records import Batch, Part, Reject, Row, Terms, Unfit
 from labelaudit.readers.sources import Source
 
@@ -31,18 +34,23 @@ class _Known:
     categories: dict[tuple[type, Id], str] = member(default_factory=dict)
     images: dict[tuple[type, Id], dict[str, Any]] = member(default_factory=dict)
     annotations: set[tuple[type, Id]] = member(default_factory=set)
+    untaken: Counter[str] = member(default_factory=Counter)
 
 
 def read(path: Source, terms: Terms) -> Iterator[Batch]:
     known, gathered = _known(path, terms), Gathering(terms, placed=True)
+    gathered.leave(known.untaken.elements())
     for one in _annotations(path, terms):
         gathered.records += 1
+        refused = set()
         for part in _parts(one, known):
             place = one.place + part.path
             if isinstance(part, Unfit):
+                refused.add(part.path)
                 gathered.reject(one.line, part.column, part.code, part.reason, one.text, place)
             else:
                 gathered.row(part.cells, one.line, one.text, place)
+        gathered.leave(left_over(one.value, refused, "annotations[]"))
         if gathered.full:
             yield gathered.batch()
     if not gathered.empty:
@@ -61,7 +69,8 @@ def rows(path: Source, terms: Terms) -> Iterator[Row | Reject]:
 
 
 def _annotations(path: Source, terms: Terms) -> Iterator[Element]:
-    return (one for one in elements(path, terms, LISTS) if one.key == "annotations" and one.index is not None)
+    found = (one for one in elements(path, terms, LISTS) if one.key == "annotations" and one.index is not None)
+    return (replace(one, value=noted(one.value)) for one in found)
 
 
 def _known(path: Source, terms: Terms) -> _Known:
@@ -71,6 +80,7 @@ def _known(path: Source, terms: Terms) -> _Known:
         if one.key == "" and one.index is not None:
             raise _refused(terms, one, "found a list at the top, expected an object with images and categories")
         if one.key not in LISTS:
+            count_paths(known.untaken, left_over({one.key: one.value}))
             continue
         there.add(one.key)
         if one.problem:
@@ -79,13 +89,16 @@ def _known(path: Source, terms: Terms) -> _Known:
             continue
         if one.index is None:
             raise _refused(terms, one, f"found {shown(one.value)}, expected a list")
+        value = noted(one.value)
         try:
             if one.key == "categories":
-                _category(one.value, known)
+                _category(value, known)
             elif one.key == "images":
-                _image(one.value, known)
+                _image(value, known)
         except Misfit as error:
             raise _refused(terms, one, error.unfit.reason, error.unfit.path, error.unfit.code) from error
+        if one.key != "annotations":
+            count_paths(known.untaken, left_over(value, path=f"{one.key}[]"))
     # empty lists give no element: their keys are looked for once more
     missing = sorted(LISTS - there - _empty(path, terms, LISTS - there))
     if missing:
@@ -163,7 +176,7 @@ def _labelled(
     if area is not None and not 0 <= area < math.inf:
         raise misfit(path, "area", "wrong_type", f"`area` is {area!r}, expected a number of pixels")
     cells = {
-        **rest(one, "id", "image_id", "category_id", "segmentation", "bbox", "area", "iscrowd", "score", "file_name"),
+        **rest(one, "id", "image_id", "category_id", "segmentation", "bbox", "area", "iscrowd", "score"),
         **image,
         **_box(one, path),
         "item": f"{annotation['image_id']}#{name}",

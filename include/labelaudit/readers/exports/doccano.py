@@ -11,6 +11,7 @@ from typing import Any
 
 from labelaudit.readers.exports import as_label, field, guarded, identity, misfit, only, question_of, rest, typed
 from labelaudit.readers.exports.spans import bounds
+from labelaudit.readers.noting import peek
 from labelaudit.readers.records import Part, Terms, Unfit
 
 KEYS = ("label", "labels", "cats", "entities", "annotations")
@@ -24,7 +25,7 @@ def labels(record: Any, terms: Terms) -> Iterator[Part | Unfit]:
         raise misfit("", None, "unlabelled", f"none of the keys {', '.join(KEYS)}")
     text = field(record, "text" if "text" in record or "data" not in record else "data", str)
     document = identity(record, ("id",), text)
-    answered = [key for key in there if record[key] not in (None, [], "")]
+    answered = [key for key in there if peek(record, key) not in (None, [], "")]
     key = question_of(answered, terms, "") if answered or terms.question is None else terms.question
     cells = {
         **rest(record, "id", "text", "data", "relations", *KEYS),
@@ -70,6 +71,6 @@ def _by_user(one: dict[str, Any], document: str, cells: dict[str, Any], path: st
 
 def _annotator(record: dict[str, Any]) -> str | None:
     for key in ("username", "annotator", "user", "annotation_approver"):
-        if isinstance(record.get(key), str | int) and not isinstance(record[key], bool):
+        if isinstance(peek(record, key), str | int) and not isinstance(peek(record, key), bool):
             return str(record[key])
     return None

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from labelaudit.readers.exports import as_label, digest_id, field, guarded, misfit, only, question_of, rest, typed
+from labelaudit.readers.noting import peek
 from labelaudit.readers.records import Part, Terms, Unfit
 
 METADATA = "-metadata"
@@ -49,17 +50,22 @@ def labels(record: Any, terms: Terms) -> Iterator[Part | Unfit]:
 def _class(value: Any, about: dict[str, Any], kind: str, path: str) -> str:
     """The class of a whole object. Raises Misfit."""
     if isinstance(value, list) or kind.endswith("multilabel"):
-        names = field(about, "class-map", dict, path + METADATA, {})
+        names = _names(field(about, "class-map", dict, path + METADATA, {}))
         return only([names.get(str(one), one) for one in typed(value, list, path)], path)
     if "class-name" in about:
         return str(field(about, "class-name", str, path + METADATA))
     return as_label(value, path)
 
 
+def _names(classes: dict[str, Any]) -> dict[str, Any]:
+    """The classes by number; all are taken, used or not."""
+    return {number: classes[number] for number in classes if not isinstance(peek(classes, number), dict | list)}
+
+
 def _boxes(
     value: dict[str, Any], about: dict[str, Any], item: str, cells: dict[str, Any], path: str
 ) -> Iterator[Part | Unfit]:
-    names = field(about, "class-map", dict, path + METADATA)
+    names = _names(field(about, "class-map", dict, path + METADATA))
     sure = field(about, "objects", list, path + METADATA, [])
     if not value["annotations"]:
         raise misfit(f"{path}.annotations", None, "unlabelled", "the picture has no box")

@@ -2,7 +2,8 @@
 
 A classification (`choices`, `rating`, `taxonomy`, `pairwise`, `number`) labels the task; a region (`labels`,
 `rectanglelabels`, …) is an item of its own, `<task>#<start>-<end>` of a text, `<task>#<region>` else. A text that an
-annotator wrote (`textarea`) is no label, and a prediction is no annotation.
+annotator wrote (`textarea`) is no label, and a prediction is no annotation. What answers another control, and relations
+between regions, are listed with the delivery and not taken.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from labelaudit.readers.exports import field, guarded, misfit, only, question_of, rest, typed
+from labelaudit.readers.exports import field, guarded, look, misfit, only, question_of, rest, typed
 from labelaudit.readers.records import Part, Terms, Unfit
 
 NO_LABELS = ("textarea", "relation")
@@ -37,8 +38,8 @@ def _annotation(annotation: Any, task: str, cells: dict[str, Any], path: str, te
     found: dict[str, list[tuple[dict[str, Any], str]]] = {}
     for number, result in enumerate(field(annotation, "result", list, path)):
         where = f"{path}.result[{number}]"
-        if field(result, "type", str, where) not in NO_LABELS:
-            found.setdefault(str(field(result, "from_name", str, where)), []).append((result, where))
+        if look(result, "type", str, where) not in NO_LABELS:
+            found.setdefault(str(look(result, "from_name", str, where)), []).append((result, where))
     cells = cells | {
         "annotator": annotator_of(annotation.get("completed_by"), path),
         "seconds": field(annotation, "lead_time", (int, float), path, None),
@@ -58,7 +59,8 @@ def _annotation(annotation: Any, task: str, cells: dict[str, Any], path: str, te
 @guarded
 def _result(result: dict[str, Any], task: str, cells: dict[str, Any], path: str) -> Iterator[Part | Unfit]:
     value = field(result, "value", dict, path)
-    label = label_of(value, result["type"], f"{path}.value")
+    kind, _ = field(result, "type", str, path), field(result, "from_name", str, path)
+    label = label_of(value, kind, f"{path}.value")
     if not is_region(value):
         yield Part({**cells, "item": task, "label": label}, path)
         return

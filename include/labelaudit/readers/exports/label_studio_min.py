@@ -11,6 +11,7 @@ from typing import Any
 
 from labelaudit.readers.exports import as_label, field, guarded, misfit, only, question_of, rest, typed
 from labelaudit.readers.exports.label_studio import annotator_of, region_of
+from labelaudit.readers.noting import peek
 from labelaudit.readers.records import Part, Terms, Unfit
 
 _OWN = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time")
@@ -50,10 +51,10 @@ def labels(record: Any, terms: Terms) -> Iterator[Part | Unfit]:
 @guarded
 def _region(region: Any, task: str, cells: dict[str, Any], path: str) -> Iterator[Part | Unfit]:
     typed(region, dict, path)
-    key = next((key for key in region if key.endswith("labels") and isinstance(region[key], list)), None)
+    key = next((key for key in region if key.endswith("labels") and isinstance(peek(region, key), list)), None)
     if key is None:
         raise misfit(path, None, "unlabelled", "the region has no label")
-    more = rest({one: value for one, value in region.items() if one != key})
+    more = rest(region, key)
     item = f"{task}#{region_of(region, region.get('id', _corner(region)), path)}"
     yield Part({**cells, **more, "item": item, "label": only(region[key], f"{path}.{key}")}, path)
 
@@ -69,7 +70,7 @@ def _corner(region: dict[str, Any]) -> str | None:
 
 def _is_control(value: Any) -> bool:
     if isinstance(value, dict):
-        return isinstance(value.get("choices"), list)
+        return isinstance(peek(value, "choices"), list)
     return (
         isinstance(value, list)
         and bool(value)

@@ -1,7 +1,8 @@
-"""Labelbox's NDJSON export: a data row, and its labels project by project; also the older JSON, one object a label.
+"""Labelbox's NDJSON or JSON export: a data row, and its labels project by project; also the older one object a label.
 
 A classification's answer labels the data row (the question is its name); an object is an item of its own,
-`<data row>#<feature>`. The objects together are the question `objects`.
+`<data row>#<feature>`. The objects together are the question `objects`. Classifications of an object or of an answer,
+and relationships, are listed with the delivery and not taken.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from labelaudit.readers.exports import field, guarded, misfit, only, question_of, rest, shown, typed
+from labelaudit.readers.exports import field, guarded, look, misfit, only, question_of, rest, shown, typed
+from labelaudit.readers.noting import peek
 from labelaudit.readers.records import Part, Terms, Unfit
 
 OBJECTS = "objects"
@@ -65,21 +67,22 @@ def _answers(
     annotations: dict[str, Any], row: str, cells: dict[str, Any], path: str, terms: Terms
 ) -> Iterator[Part | Unfit]:
     objects = field(annotations, "objects", list, path, [])
-    questions: list[tuple[str, dict[str, Any], str]] = []
+    questions: list[tuple[str, str, dict[str, Any], str]] = []
     for number, one in enumerate(field(annotations, "classifications", list, path, [])):
         where = f"{path}.classifications[{number}]"
-        name = field(one, "value" if "title" in one else "name", str, where) if isinstance(one, dict) else ""
-        questions.append((str(typed(name, str, where) or field(one, "name", str, where)), one, where))
-    named = [name for name, _, _ in questions] + ([OBJECTS] if objects else [])
+        key = "value" if isinstance(one, dict) and "title" in one and peek(one, "value") else "name"
+        questions.append((look(one, key, str, where), key, one, where))
+    named = [name for name, *_ in questions] + ([OBJECTS] if objects else [])
     question = question_of(named, terms, path)
     if question == OBJECTS and objects:
         for number, one in enumerate(objects):
             yield from _object(one, row, cells, f"{path}.objects[{number}]")
         return
-    answers = [(one, where) for name, one, where in questions if name == question]
+    answers = [(key, one, where) for name, key, one, where in questions if name == question]
     if len(answers) > 1:
         raise misfit(path, None, "several_labels", f"found {len(answers)} answers to {question!r}, expected one")
-    one, where = answers[0]
+    key, one, where = answers[0]
+    field(one, key, str, where)
     yield Part({**cells, "item": row, "label": _answer(one, where)}, where)
 
 

@@ -13,6 +13,7 @@ from itertools import takewhile
 from typing import Any
 
 from labelaudit.readers.exports import as_json, digest_id, field, guarded, misfit, rest, shown, typed
+from labelaudit.readers.noting import take
 from labelaudit.readers.records import Part, Terms, Unfit
 
 IDS = ("id", "prompt_id", "item", "item_id", "uid", "uuid")
@@ -40,6 +41,7 @@ def labels(record: Any, terms: Terms) -> Iterator[Part | Unfit]:
         "response_b": as_text(second),
         "label": "a" if chosen == first else "b",
     }
+    take(record["rejected"])  # what it shares with the other was its prompt
     yield Part(cells)
 
 

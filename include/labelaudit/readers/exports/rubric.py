@@ -10,6 +10,7 @@ from typing import Any
 
 from labelaudit.readers.exports import as_json, digest_id, field, guarded, misfit, rest, typed
 from labelaudit.readers.exports.preference import annotator_of, own_id
+from labelaudit.readers.noting import peek
 from labelaudit.readers.records import Part, Terms, Unfit
 
 
@@ -22,13 +23,14 @@ def labels(record: Any, terms: Terms) -> Iterator[Part | Unfit]:
     if met is not None and len(met) != len(rubrics):
         reason = f"{len(met)} grades for {len(rubrics)} criteria"
         raise misfit(".criteria_met", None, "wrong_length", reason)
-    graded = {key: value for key, value in record.items() if key not in ("rubrics", "criteria_met")}
-    name = own_id(record) or digest_id(graded.get("prompt"), graded.get("completion"), graded.get("response"))
+    content = [peek(record, key) for key in ("prompt", "completion", "response")]
+    name = own_id(record) or digest_id(*content)
+    prompt = record.get("prompt")
     cells = {
-        **rest(graded, "prompt"),
+        **rest(record, "prompt", "rubrics", "criteria_met"),
         "document": name,
         "annotator": annotator_of(record) or _grader(record),
-        "prompt": graded.get("prompt") if isinstance(graded.get("prompt"), str) else as_json(graded.get("prompt")),
+        "prompt": prompt if isinstance(prompt, str) else as_json(prompt),
     }
     for number, one in enumerate(rubrics):
         path = f".rubrics[{number}]"

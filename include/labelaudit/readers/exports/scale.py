@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from labelaudit.readers.exports import as_label, field, guarded, misfit, only, question_of, rest, typed
+from labelaudit.readers.noting import peek
 from labelaudit.readers.records import Part, Terms, Unfit
 
 ANNOTATIONS = "annotations"
@@ -24,7 +25,7 @@ def labels(record: Any, terms: Terms) -> Iterator[Part | Unfit]:
     if status != "completed":
         raise misfit(".status", "status", "unlabelled", f"found status {status[:40]!r}, expected 'completed'")
     response = field(record, "response", dict)
-    if isinstance(response.get("error"), str | dict):
+    if isinstance(peek(response, "error"), str | dict):
         raise misfit(".response.error", None, "skipped", "the task ended in an error")
     cells = {
         **rest(record, "task_id", "response"),
@@ -32,30 +33,29 @@ def labels(record: Any, terms: Terms) -> Iterator[Part | Unfit]:
         "annotator": _worker(record),
         "timestamp": record.get("completed_at") or record.get("updated_at") or record.get("created_at"),
     }
-    regions = response.get(ANNOTATIONS)
+    regions = peek(response, ANNOTATIONS)
     answers = _answers(response)
     named = [*answers, *([ANNOTATIONS] if isinstance(regions, list) and regions else [])]
     question = question_of(named, terms, ".response")
     if question != ANNOTATIONS or question in answers:
-        label, path = answers[question]
-        yield Part({**cells, "item": task, "label": _label(label, path)}, path)
+        holder, key, path = answers[question]
+        yield Part({**cells, "item": task, "label": _label(holder[key], path)}, path)
         return
     for number, one in enumerate(regions):
         yield from _region(one, number, task, cells, f".response.annotations[{number}]")
 
 
-def _answers(response: dict[str, Any]) -> dict[str, tuple[Any, str]]:
-    """Fields that were answered with a category, each with its path."""
-    found: dict[str, tuple[Any, str]] = {}
+def _answers(response: dict[str, Any]) -> dict[str, tuple[dict[str, Any], str, str]]:
+    """Fields that were answered with a category: each object that holds an answer, its key there, and its path."""
+    found: dict[str, tuple[dict[str, Any], str, str]] = {}
     if "category" in response:
-        found["category"] = (response["category"], ".response.category")
+        found["category"] = (response, "category", ".response.category")
     for holder in ("taxonomies", "annotations"):
-        if isinstance(response.get(holder), dict):
-            for name, value in response[holder].items():
-                path = f".response.{holder}.{name}"
-                if isinstance(value, dict) and "response" in value:
-                    value, path = value["response"], f"{path}.response"
-                found[str(name)] = (value, path)
+        fields = peek(response, holder)
+        for name, value in fields.items() if isinstance(fields, dict) else ():
+            path = f".response.{holder}.{name}"
+            nested = isinstance(value, dict) and "response" in value
+            found[str(name)] = (value, "response", f"{path}.response") if nested else (fields, name, path)
     return found
 
 
