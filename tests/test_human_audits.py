@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from labelaudit import audit_samples, audit_tasks, human_audits
@@ -211,7 +215,9 @@ def test_a_label_studio_export_with_contents_swapped_is_refused(texts, tmp_path)
     one["content"], two["content"] = two["content"], one["content"]
     path = tmp_path / "export.json"
     path.write_text(json.dumps(tasks))
-    with pytest.raises(InvalidInput, match=r"2 answers are refused(.|\n)*line 4, item(.|\n)*not what was shown"):
+    with pytest.raises(
+        InvalidInput, match=r"2 answers are refused(.|\n)*line 4, column `content`, item(.|\n)*not what was shown"
+    ):
         take(contract, store, path, "pat", AT)
     assert stored(contract, store, release) == {}
 
@@ -230,7 +236,9 @@ def resorted(rows, column):
 def test_columns_that_moved_by_themselves_are_refused_as_a_whole(texts, tmp_path, disorder, column):
     contract, store, release = texts
     rows = [row | {"answer": "cat"} for row in tasks_csv(contract, store, release)]
-    with pytest.raises(InvalidInput, match=r"refused, so none of the file counts\.\nline \d+, item .*shifted"):
+    with pytest.raises(
+        InvalidInput, match=r"refused, so none of the file counts\.\nline \d+, column `\w+`, item .*shifted"
+    ):
         take(contract, store, saved(tmp_path / "filled.csv", disorder(rows, column)), "pat", AT)
     assert audit_samples.answer_keys(contract, store, release) == []
 
@@ -249,7 +257,8 @@ def test_one_row_that_is_wrong_refuses_the_file_and_is_named_with_its_line(pets,
     contract, store, release = pets
     rows = [row | {"answer": "cat"} for row in tasks_csv(contract, store, release)]
     rows[2] |= changed
-    with pytest.raises(InvalidInput, match=f"1 answers are refused(.|\n)*line 4, item '{rows[2]['item']}'.*{reason}"):
+    named = f"line 4, column `{next(iter(changed))}`, item '{rows[2]['item']}'.*{reason}"
+    with pytest.raises(InvalidInput, match=f"1 answers are refused(.|\n)*{named}"):
         take(contract, store, saved(tmp_path / "filled.csv", rows), "pat", AT)
     assert stored(contract, store, release) == {}
 
@@ -314,6 +323,55 @@ def test_other_files_are_refused_with_what_to_hand_in(pets, tmp_path, content):
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(InvalidInput, match=r"tasks\.csv|JSON"):
         take(contract, store, tmp_path / "x", "pat", AT)
+
+
+ODD = st.one_of(
+    st.text(st.characters(codec=None), max_size=20),  # lone surrogates and NUL, too
+    st.sampled_from(
+        ["\ud800", "\x00", "ü" * 64, "f" * 5000, "../../keys", "r0001-" + "0" * 400, " ", "=1+1", "\u202e"]
+    ),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=st.dictionaries(st.sampled_from(["release", "item", "content", "proof", "answer"]), ODD, min_size=1))
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_whatever_stands_in_a_file_of_answers_it_is_taken_or_refused_with_line_and_column(
+    texts, tmp_path, form, changes
+):
+    """Never a traceback: a proof that is not ASCII, a release's name with NUL or of 5,000 letters, half a character."""
+    contract, store, release = texts
+    rows = [row | {"answer": "cat"} for row in tasks_csv(contract, store, release)]
+    rows[2] = rows[2] | changes
+    if form == "csv":
+        path = tmp_path / "odd.csv"
+        text = safe_csv(list(rows[0]), [tuple(row.values()) for row in rows[:0]]).decode()
+        lines = io.StringIO()
+        writer = csv.DictWriter(lines, list(rows[0]))
+        writer.writerows(rows)
+        path.write_bytes(text.encode() + lines.getvalue().encode("utf-8", "surrogatepass"))
+    else:
+        path = tmp_path / "odd.json"
+        tasks = [{"data": row, "annotations": [choice(row["answer"])]} for row in rows]
+        path.write_text(json.dumps(tasks))
+    said = "line 4, column `answer`"
+    try:
+        take(contract, store, path, "pat", AT)
+    except InvalidInput as error:
+        said = str(error)
+    assert said.encode(), "it can be printed"
+    assert re.search(r"line \d+, column `\w+`|of several releases|can't be read as CSV|is no text", said)
+
+
+def test_names_that_are_no_text_are_escaped(pets, tmp_path):
+    """A file's name, or a person's, in bytes that are no UTF-8, as an old file system has them."""
+    contract, store, release = pets
+    rows = [row | {"answer": "cat"} for row in tasks_csv(contract, store, release)]
+    path = saved(tmp_path / os.fsdecode(b"l\xf6sung.csv"), rows)
+    take(contract, store, path, os.fsdecode(b"J\xf6rg"), AT)
+    (key,) = audit_samples.answer_keys(contract, store, release)
+    kept = audit_samples.AnswersFile.model_validate_json(store.read(key))
+    assert (kept.by, kept.source) == ("J\\xf6rg", "l\\xf6sung.csv")
 
 
 def test_pictures_are_shown_as_png(make_contract):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import pytest
+from typer.testing import CliRunner
 
-from labelaudit import audit_rates, audit_samples, human_audits, measuring
+from labelaudit import audit_rates, audit_samples, human_audits, layout, measuring
 from labelaudit.audit_samples import AnswerGiven, AnswersFile
+from labelaudit.cli import app
 from labelaudit.contract import Contract
 from labelaudit.store import Store
 from labelaudit.values import Audit
@@ -256,3 +258,47 @@ def test_measuring_needs_nothing_of_the_run(release):
     for key in store.list("runs/"):
         store.delete(key)
     assert (measuring.rates(contract, found, store, ()), measuring.acceptance(contract, found, store)) == before
+
+
+def command_line(store: Store, contracts, *arguments: str):
+    arguments = [*arguments, "--store", store.uri_of(""), "--contracts", str(contracts)]
+    return CliRunner().invoke(app, arguments)
+
+
+def test_a_plan_that_rejects_at_once_gives_the_vendor_a_report_and_exit_code_3(
+    make_contract, folder_store, put, tmp_path
+):
+    """`on_reject: reject`: nobody is asked; the good delivery waits for the next run, and is published by it."""
+    vendors = {"alder": {"format": "csv"}, "birch": {"format": "csv"}}
+    contract = make_contract(vendors=vendors, acceptance=SINGLE | {"on_reject": "reject"})
+    put(folder_store, contract, labelled(range(20), "abc", {1: "a"}))
+    put(folder_store, contract, labelled(range(20, 40), "def", dict.fromkeys(range(20, 40), "def")), vendor="birch")
+    run = ("run", contract.id)
+    held = command_line(folder_store, tmp_path / "contracts", *run)
+    assert held.exit_code == 2, held.output
+    (release,) = folder_store.folders(layout.audits("acme", "pets"))
+    answer(contract, folder_store, release)
+    found = command_line(folder_store, tmp_path / "contracts", *run)
+    assert found.exit_code == 3, found.output
+    assert "acceptance.consumer" in found.output
+    (prefix,) = {key.rsplit("/", 1)[0] + "/" for key in folder_store.list("rejections/")}
+    assert prefix.startswith("rejections/acme/pets/birch/d1-")
+    page = folder_store.read(prefix + "rejection.html").decode()
+    assert "The human audit found too many wrong labels" in page
+    assert "acceptance.consumer" in page
+    last = command_line(folder_store, tmp_path / "contracts", *run)
+    assert last.exit_code == 2, "another release, of alder alone, has a sample of its own"
+    (other_release,) = set(folder_store.folders(layout.audits("acme", "pets"))) - {release}
+    answer(contract, folder_store, other_release)
+    assert command_line(folder_store, tmp_path / "contracts", *run).exit_code == 0
+
+
+@pytest.mark.parametrize(("on_undecided", "status"), [("hold", "held"), ("accept", "published")])
+def test_while_answers_are_missing_a_delivery_is_held_or_accepted_as_the_contract_says(
+    make_contract, folder_store, put, on_undecided, status
+):
+    contract = make_contract(acceptance=SINGLE | {"on_undecided": on_undecided})
+    put(folder_store, contract, labelled(range(20), "abc", {1: "a"}))
+    outcome = audit(contract, folder_store)
+    assert [one.outcome for one in outcome.verdict.acceptance] == ["undecided"]
+    assert outcome.status == status

@@ -151,6 +151,27 @@ def test_a_release_that_a_person_rejects_leaves_its_rows_rejected(folder_store: 
     assert sum(one["rows"] for one in counts) == 38
 
 
+def test_a_vendor_gets_a_report_of_what_a_person_rejected_and_reads_no_name_of_ours(
+    folder_store: Store, make_contract, put
+):
+    """The same page and spreadsheet as of any rejection, with the reason that was given, and when."""
+    contract = make_contract()
+    put(folder_store, contract, GOOD + BAD_ROWS)
+    outcome = audit(contract, folder_store, hold=True, now=DAY[0])
+    answered = {"at": "2026-11-01T07:00:00+00:00", "digest": outcome.audit.digest, "note": "cats are no dogs"}
+    said = Answer(chosen="reject", by="Ada Lovelace", **answered)
+    (one,) = steps.reject_held(contract, outcome.audit, outcome.verdict, said, folder_store, DAY[0])
+    assert folder_store.read(one.report)
+    prefix = layout.rejection("acme", "pets", "alder", "d1", one.delivery.digest)
+    names = [key.removeprefix(prefix) for key in folder_store.list(prefix)]
+    assert names == ["rejection.html", "rejection.json", "rejects.csv"]
+    page = folder_store.read(prefix + "rejection.html").decode()
+    for told in ("A person rejected it", "cats are no dogs", "2026-11-01", "Label again what the reason names"):
+        assert told in page
+    assert b"i90" in folder_store.read(prefix + "rejects.csv")
+    assert not any(b"Ada" in folder_store.read(prefix + name) for name in names)
+
+
 def test_the_rejects_of_an_accepted_delivery_are_there_though_the_run_dies_after_its_commit(
     folder_store: Store, make_contract, put, monkeypatch
 ):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import stat
 import threading
 from pathlib import Path
 
 import pytest
 
+from labelaudit import annotator_names, audit_tasks, gold, layout
 from labelaudit.errors import InvalidInput, StorageUnavailable
 from labelaudit.store import Store, open_store
 
@@ -75,3 +77,38 @@ def test_a_server_that_does_not_answer_is_storage_unavailable(monkeypatch: pytes
 def test_what_is_no_store_is_refused(uri: str):
     with pytest.raises(InvalidInput):
         open_store(uri)
+
+
+def test_what_is_private_is_for_its_owner_only_from_the_first_byte(tmp_path: Path, folder_store: Store):
+    """Folders 0700, files 0600; what an older version left open is closed, and nothing else is."""
+    folder_store.write("keys/acme/old", b"1")
+    folder_store.write("inbox/a", b"1")
+    folder_store.keep_private("keys/acme/")
+    folder_store.put_if_absent("keys/acme/new", b"2")
+    folder_store.write("keys/acme/newer", b"3")
+    modes = {key: stat.S_IMODE((tmp_path / "store" / key).stat().st_mode) for key in ("keys", "keys/acme")}
+    modes |= {key: stat.S_IMODE((tmp_path / "store" / key).stat().st_mode) for key in folder_store.list("keys/")}
+    assert modes == {
+        "keys": 0o700,
+        "keys/acme": 0o700,
+        "keys/acme/old": 0o600,
+        "keys/acme/new": 0o600,
+        "keys/acme/newer": 0o600,
+    }
+    assert stat.S_IMODE((tmp_path / "store/inbox/a").stat().st_mode) & 0o044, "vendors and we may be two users"
+
+
+def test_secrets_and_gold_are_private(tmp_path: Path, make_contract, folder_store: Store):
+    """The keys that names are hashed and tasks are signed with, and the labels that no vendor may see."""
+    contract = make_contract(gold="known.csv")
+    for key in (layout.annotator_key("acme"), layout.audit_key("acme")):
+        folder_store.write(key, b"made by an older version, and readable by all")
+    annotator_names.renamer(contract, folder_store)
+    audit_tasks.signer(contract, folder_store)
+    (tmp_path / "known.csv").write_text("item,label\ni1,cat\n")
+    gold.put_gold(contract, folder_store, tmp_path / "known.csv")
+    kept = [tmp_path / "store" / key for key in folder_store.list("") if key.startswith(("keys/", "gold/"))]
+    assert len(kept) == 3
+    for path in kept:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 SET_ASIDE = ("skipped", "unlabelled")
 """Records that hold no label, and were not meant to: kept among the rejects, but no fault of the delivery."""
+DECIDED = ("rejected_by_hand", "not_accepted")
+"""Refusals of deliveries that kept the contract's checks: a person, or the human audit, did not accept them."""
 
 _KNOWN = {
     # rows
@@ -89,7 +91,10 @@ _KNOWN = {
     "count_mismatch": ("A file has another number of records", "Correct file or manifest, under a new id."),
     "unsafe_path": ("A file's name is not allowed", "Rename the file, and deliver again."),
     "unlisted_file": ("A file that manifest.json does not name", "Name it in manifest.json, or take it away."),
-    "rejected_by_hand": ("A person rejected it", "Ask the person who is named, and deliver again."),
+    "rejected_by_hand": (
+        "A person rejected it",
+        "Label again what the reason names, and deliver it under a new id; if none is given, ask us.",
+    ),
     "not_accepted": (
         "The human audit found too many wrong labels",
         "Label it again, and deliver it under a new id.",

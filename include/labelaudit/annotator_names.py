@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
 from collections.abc import Callable
 
 from labelaudit import layout
 from labelaudit.contract import Contract
+from labelaudit.secret_keys import secret_key
 from labelaudit.store import Store
 
 
@@ -22,7 +22,5 @@ def renamer(contract: Contract, store: Store) -> Callable[[str], str | None]:
         return str
     if contract.annotators == "omitted":
         return lambda name: None
-    key = layout.annotator_key(contract.customer)
-    store.put_if_absent(key, secrets.token_bytes(32))
-    secret = store.read(key)
+    secret = secret_key(store, layout.annotator_key(contract.customer))
     return lambda name: hmac.new(secret, name.encode(), hashlib.sha256).hexdigest()[:16]

@@ -33,11 +33,21 @@ class AnswerRow:
 def read_rows(path: Path) -> list[AnswerRow]:
     """All rows of a file of answers. Raises InvalidInput where it is neither of the two formats."""
     if path.stat().st_size > MOST_BYTES:
-        raise InvalidInput(f"{path.name} is larger than any file of answers: {MOST_BYTES >> 20} MiB at most")
+        raise InvalidInput(f"{shown_name(path)} is larger than any file of answers: {MOST_BYTES >> 20} MiB at most")
     text = _text(path)
     if text.lstrip()[:1] in ("[", "{"):
         return _exported(text, path)
     return _filled(text, path)
+
+
+def shown_name(path: Path) -> str:
+    """The file's name for messages and records."""
+    return printable(path.name)
+
+
+def printable(text: str) -> str:
+    """A text of the command line or a file system: of one that is no UTF-8, the odd bytes are escaped."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _text(path: Path) -> str:
@@ -49,15 +59,15 @@ def _text(path: Path) -> str:
             return content.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise InvalidInput(f"{path.name} is no text: save it as CSV in UTF-8")
+    raise InvalidInput(f"{shown_name(path)} is no text: save it as CSV in UTF-8")
 
 
 def _filled(text: str, path: Path) -> list[AnswerRow]:
     skipped = 0
     if text[:4].lower() == "sep=":
         text, skipped = text.partition("\n")[2], 1
-    places, delimiter = _columns(text.splitlines()[0] if text else "", path)
     csv.field_size_limit(MOST_CELL_CHARACTERS)
+    places, delimiter = _columns(text.splitlines()[0] if text else "", path)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows: list[AnswerRow] = []
     begins = 1
@@ -67,22 +77,28 @@ def _filled(text: str, path: Path) -> list[AnswerRow]:
             if line == 1 + skipped or not any(cell.strip() for cell in cells):
                 continue
             if len(cells) <= max(places.values()):
-                raise InvalidInput(f"{path.name}, line {line}: {len(cells)} cells, fewer than the header has columns")
+                told = f"{len(cells)} cells, fewer than the header has columns"
+                raise InvalidInput(f"{shown_name(path)}, line {line}: {told}")
             told = {name: cells[place] for name, place in places.items()}
             answer = told.pop("answer")
             rows.append(AnswerRow(line, answers=(answer,) if answer.strip() else (), **told))
     except csv.Error as error:
-        raise InvalidInput(f"{path.name}, line {reader.line_num}: can't be read as CSV: {error}") from None
+        raise InvalidInput(
+            f"{shown_name(path)}, line {reader.line_num + skipped}: can't be read as CSV: {error}"
+        ) from None
     return rows
 
 
 def _columns(header: str, path: Path) -> tuple[dict[str, int], str]:
     for delimiter in (",", ";", "\t"):
-        names = [name.strip().casefold() for name in next(csv.reader([header], delimiter=delimiter), [])]
+        try:
+            names = [name.strip().casefold() for name in next(csv.reader([header], delimiter=delimiter), [])]
+        except csv.Error:
+            continue
         if all(names.count(name) == 1 for name in NEEDED):
             return {name: names.index(name) for name in NEEDED}, delimiter
     raise InvalidInput(
-        f"{path.name}: the header must have the columns {', '.join(NEEDED)}, each once; it is {header[:200]!r}."
+        f"{shown_name(path)}: the header must have the columns {', '.join(NEEDED)}, each once; it is {header[:200]!r}."
         " Hand in tasks.csv with its answer column filled, or a JSON export of Label Studio"
     )
 
@@ -91,9 +107,9 @@ def _exported(text: str, path: Path) -> list[AnswerRow]:
     try:
         tasks = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"{path.name} can't be read as JSON: {str(error)[:200]}") from None
+        raise InvalidInput(f"{shown_name(path)} can't be read as JSON: {str(error)[:200]}") from None
     if not isinstance(tasks, list):
-        raise InvalidInput(f"{path.name} is no list of tasks: export from Label Studio as JSON (not JSON-MIN)")
+        raise InvalidInput(f"{shown_name(path)} is no list of tasks: export from Label Studio as JSON (not JSON-MIN)")
     return [_exported_task(number, task, path) for number, task in enumerate(tasks, 1)]
 
 
@@ -102,14 +118,14 @@ def _exported_task(number: int, task: Any, path: Path) -> AnswerRow:
     names = ("release", "item", "content", "proof")
     if not isinstance(data, dict) or not all(isinstance(data.get(name), str) for name in names):
         raise InvalidInput(
-            f"{path.name}, task {number}: no `data` with {', '.join(names)} as texts: export from Label Studio as JSON"
-            " (not JSON-MIN), from a project into which tasks.json was imported"
+            f"{shown_name(path)}, task {number}: no `data` with {', '.join(names)} as texts: export from Label"
+            " Studio as JSON (not JSON-MIN), from a project into which tasks.json was imported"
         )
     annotations = task.get("annotations", [])
     answers = []
     for one in annotations if isinstance(annotations, list) else []:
         if isinstance(one, dict) and not one.get("was_cancelled"):
-            answers += _chosen(one.get("result"), f"{path.name}, task {number}")
+            answers += _chosen(one.get("result"), f"{shown_name(path)}, task {number}")
     return AnswerRow(number, answers=tuple(answers), **{name: data[name] for name in names})
 
 

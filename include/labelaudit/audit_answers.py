@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from labelaudit import audit_samples, audit_tasks
-from labelaudit.answer_files import AnswerRow, read_rows
+from labelaudit import audit_samples, audit_tasks, layout
+from labelaudit.answer_files import AnswerRow, printable, read_rows, shown_name
 from labelaudit.audit_samples import AnswerGiven, AnswersFile
 from labelaudit.audit_tasks import CANT_TELL, Task
 from labelaudit.contract import Contract
@@ -39,8 +39,11 @@ class Taken(Value):
 
 @dataclass(frozen=True)
 class Refused:
+    """An answer that does not count. line: as AnswerRow has it; column: of the spreadsheet, or the task's field."""
+
     line: int
     item: str
+    column: str
     reason: str
 
 
@@ -55,7 +58,7 @@ def take(contract: Contract, store: Store, path: Path, by: str, at: str, correct
     release = _release(contract, rows, path)
     folder = audit_samples.prefix(contract, release)
     if not store.exists(audit_samples.sample_key(contract, release)):
-        raise InvalidInput(f"{path.name}: {contract.id} has no sample of release {release}; is --to right?")
+        raise InvalidInput(f"{shown_name(path)}: {contract.id} has no sample of release {release}; is --to right?")
     given, refused = _verified(contract, store, release, rows, audit_tasks.read_tasks(store, folder))
     for _ in range(TRIES):
         number = len(audit_samples.answer_keys(contract, store, release))
@@ -65,6 +68,7 @@ def take(contract: Contract, store: Store, path: Path, by: str, at: str, correct
             Refused(
                 given[item][1],
                 item,
+                "answer",
                 f"was answered {_said(before[item])} before and is {_said(given[item][0])} now: if this is right, take"
                 " the file with --correct",
             )
@@ -74,9 +78,9 @@ def take(contract: Contract, store: Store, path: Path, by: str, at: str, correct
         _refuse(path, sorted([*refused, *conflicts], key=lambda one: one.line))
         new = {item: answer for item, (answer, _) in given.items() if item not in before or item in other}
         handed_in = AnswersFile(
-            by=by,
+            by=printable(by),
             at=at,
-            source=path.name,
+            source=shown_name(path),
             answers=tuple(AnswerGiven(item=item, answer=answer) for item, answer in new.items()),
         )
         content = handed_in.model_dump_json(indent=1).encode()
@@ -89,17 +93,27 @@ def take(contract: Contract, store: Store, path: Path, by: str, at: str, correct
                 unanswerable=sum(answer is None for answer in new.values()),
                 unanswered=sum(not one.answers for one in rows),
             )
-    raise ReleaseConflict(f"others hand in answers for {release} at this moment; take {path.name} again")
+    raise ReleaseConflict(f"others hand in answers for {release} at this moment; take {shown_name(path)} again")
 
 
 def _release(contract: Contract, rows: Sequence[AnswerRow], path: Path) -> str:
+    """The release that all rows name. Raises InvalidInput where it can be none of ours, or they name several."""
     names = Counter(one.release for one in rows)
-    if len(names) == 1:
-        return next(iter(names))
     if not names:
-        raise InvalidInput(f"{path.name} has no rows; hand in the tasks of {contract.id} with their answers")
+        raise InvalidInput(f"{shown_name(path)} has no rows; hand in the tasks of {contract.id} with their answers")
+    odd = next((one for one in rows if one.release and not layout.is_safe_part(one.release)), None)
+    if odd:
+        raise InvalidInput(
+            f"{shown_name(path)}, line {odd.line}, column `release`: {_short(odd.release)} is no name of a release;"
+            " fill the answers into the original file"
+        )
+    if len(names) == 1 and "" not in names:
+        return next(iter(names))
     told = ", ".join(f"{name or 'none'} ({count} rows)" for name, count in names.most_common(5))
-    raise InvalidInput(f"{path.name} has tasks of several releases: {told}. Hand in each release's answers by itself")
+    raise InvalidInput(
+        f"{shown_name(path)} has tasks of several releases, or of none: {told}. Hand in each release's answers by"
+        " themselves"
+    )
 
 
 def _verified(
@@ -113,29 +127,35 @@ def _verified(
     refused = []
     for row in rows:
         item = names.get(_plain(row.item)) or names.get(_number(row.item) or "")
-        reason = None
+        reason, column = None, "item"
         if item is None:
             reason = f"is not an item of the sample of {release}: hand in the file that was made for this release"
-        elif not hmac.compare_digest(row.proof.strip().encode(), prove(release, item, tasks[item].content).encode()):
+        elif not _is_proof(row.proof.strip(), prove(release, item, tasks[item].content)):
+            column = "proof"
             reason = _not_proven(row, owners.get(row.proof.strip()))
         elif _plain(row.content) not in (_plain(tasks[item].content), _plain(safe_cell(tasks[item].content))):
+            column = "content"
             reason = (
                 "the content beside it is not what was shown for this item: rows were shifted, a column was sorted by"
                 " itself, or the text was edited or cut. Fill the answers into the original file"
             )
         if reason:
-            refused.append(Refused(row.line, row.item, reason))
+            refused.append(Refused(row.line, row.item, column, reason))
             continue
         for text in row.answers:
             known, answer = _answer(contract, text)
             if not known:
-                refused.append(
-                    Refused(row.line, row.item, f"the answer {text[:80]!r} is neither a class nor {CANT_TELL!r}")
-                )
+                told = f"the answer {_short(text)} is neither a class nor {CANT_TELL!r}"
+                refused.append(Refused(row.line, row.item, "answer", told))
             elif given.setdefault(item, (answer, row.line))[0] != answer:
                 told = f"has two answers in this file, {_said(given[item][0])} and {_said(answer)}: keep one"
-                refused.append(Refused(row.line, row.item, told))
+                refused.append(Refused(row.line, row.item, "answer", told))
     return given, refused
+
+
+def _is_proof(text: str, proof: str) -> bool:
+    """Whether a text, which may hold any character at all, is the proof; in constant time."""
+    return hmac.compare_digest(text.encode("utf-8", "surrogatepass"), proof.encode())
 
 
 def _not_proven(row: AnswerRow, owner: str | None) -> str:
@@ -143,7 +163,7 @@ def _not_proven(row: AnswerRow, owner: str | None) -> str:
         return "has no proof: keep the `proof` column as it was"
     if owner is not None:
         return (
-            f"its proof belongs to item {owner[:80]!r}: rows were shifted or a column was sorted by itself. Fill the"
+            f"its proof belongs to item {_short(owner)}: rows were shifted or a column was sorted by itself. Fill the"
             " answers into the original file"
         )
     return "its proof is not ours: it was changed, or is of another release. Fill the answers into the original file"
@@ -190,9 +210,18 @@ def _said(answer: str | None) -> str:
     return CANT_TELL if answer is None else repr(answer)
 
 
+def _short(text: str) -> str:
+    """A text that a file claims, as a message can show it: quoted, odd characters escaped, and not endless."""
+    return repr(text[:80])
+
+
 def _refuse(path: Path, refused: Sequence[Refused]) -> None:
     if refused:
-        lines = [f"line {one.line}, item {one.item[:80]!r}: {one.reason}" for one in refused[:SHOWN]]
+        lines = [
+            f"line {one.line}, column `{one.column}`, item {_short(one.item)}: {one.reason}" for one in refused[:SHOWN]
+        ]
         more = [f"and {len(refused) - SHOWN} more"] if len(refused) > SHOWN else []
         told = "\n".join([*lines, *more])
-        raise InvalidInput(f"{path.name}: {len(refused)} answers are refused, so none of the file counts.\n{told}")
+        raise InvalidInput(
+            f"{shown_name(path)}: {len(refused)} answers are refused, so none of the file counts.\n{told}"
+        )

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -25,6 +24,7 @@ from labelaudit import layout
 from labelaudit.contract import Contract, FromPixels
 from labelaudit.report.charts import picture
 from labelaudit.report.spreadsheet import safe_csv
+from labelaudit.secret_keys import secret_key
 from labelaudit.store import Store
 from labelaudit.values import Value
 
@@ -43,9 +43,7 @@ class Task(Value):
 
 def signer(contract: Contract, store: Store) -> Callable[[str, str, str], str]:
     """A function from release, item and content to the task's proof, 64 hex digits."""
-    key = layout.audit_key(contract.customer)
-    store.put_if_absent(key, secrets.token_bytes(32))
-    secret = store.read(key)
+    secret = secret_key(store, layout.audit_key(contract.customer))
 
     def prove(release: str, item: str, content: str) -> str:
         told = json.dumps([contract.customer, contract.dataset, release, item, content])  # unambiguous, and ASCII

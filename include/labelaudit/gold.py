@@ -26,6 +26,7 @@ def put_gold(contract: Contract, store: Store, path: Path) -> tuple[str, int]:
     key = _key(contract)
     content = path.read_bytes()
     truths = _parsed(contract, content, str(path))
+    store.keep_private(_folder(key))
     store.write(key, content)
     return key, len(truths)
 
@@ -37,6 +38,7 @@ def read_gold(contract: Contract, store: Store) -> dict[str, str]:
     key = _key(contract)
     try:
         content = store.read(key)
+        store.keep_private(_folder(key))  # put there by hand, or by an older version
     except KeyError as error:
         problem = (
             f"`gold` names {contract.gold}, which is not at {store.uri_of(key)}."
@@ -51,6 +53,10 @@ def _key(contract: Contract) -> str:
         problem = "has no gold: name a file in it first, e.g. `gold: gold.csv`"
         raise ContractError(f"{contract.id}.yaml", [problem])
     return layout.gold(contract.customer, contract.dataset, contract.gold)
+
+
+def _folder(key: str) -> str:
+    return key.rsplit("/", 1)[0] + "/"
 
 
 def _parsed(contract: Contract, content: bytes, where: str) -> dict[str, str]:

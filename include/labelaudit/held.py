@@ -1,13 +1,20 @@
 """What becomes of a release that is not published as it is: which deliveries are rejected, and how they then count.
 
-The other deliveries of the run still wait in the inbox: the next run takes them.
+The other deliveries of the run still wait in the inbox: the next run takes them. What is said here goes to the vendor:
+it names the plan, or a person's note, and no person.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from labelaudit import layout
+from labelaudit.contract import Contract
 from labelaudit.errors import InvalidInput
+from labelaudit.parquet_files import read_table
+from labelaudit.readers.records import REJECT_SCHEMA
+from labelaudit.report import rejection
+from labelaudit.store import Store
 from labelaudit.values import Audit, CheckedDelivery, Refusal
 from labelaudit.verdicts import Answer, Verdict
 
@@ -35,8 +42,18 @@ def rejected_by_hand(audit: Audit, verdict: Verdict, answer: Answer) -> list[Che
             f" {', '.join(there)}. Clear `approve` and answer again"
         )
     names = set(answer.deliveries) or blamed(audit, verdict) or set(there)
-    said = f"the release was held, and rejected by {answer.by}: {answer.note or 'no reason given'}"
+    said = f"the release was held for a person, who rejected it on {answer.at[:10]}: {answer.note or 'no reason given'}"
     return [_refused(there[name], Refusal(code="rejected_by_hand", message=said)) for name in there if name in names]
+
+
+def write_report(contract: Contract, audit: Audit, refused: CheckedDelivery, store: Store) -> CheckedDelivery:
+    """The vendor's report of a delivery that was sound, and is refused all the same: beside the run's other files."""
+    one = refused.delivery
+    prefix = layout.run_delivery(contract.customer, contract.dataset, audit.run, one.vendor, one.id)
+    rejects = read_table(store, refused.rejects) if refused.rejects else REJECT_SCHEMA.empty_table()
+    made = refused.model_copy(update={"report": prefix + "rejection.html"})
+    rejection.write(contract, made, rejects, store, prefix)
+    return made
 
 
 def blamed(audit: Audit, verdict: Verdict) -> set[str]:

@@ -69,7 +69,7 @@ def draw_published(
 
     Raises InvalidInput where there is no such release, or its rows or history are gone.
     """
-    if store.exists(key := audit_samples.sample_key(contract, release)):
+    if layout.is_safe_part(release) and store.exists(key := audit_samples.sample_key(contract, release)):
         return key
     logged, labels = published_labels(contract, destination, release)
     history = f"{layout.history(contract.customer, contract.dataset)}{release}.parquet"
@@ -86,7 +86,7 @@ def published_labels(contract: Contract, destination: Store, release: str) -> tu
     logged = {one.release: one for one in tables.log(destination)}
     if release not in logged:
         there = ", ".join(list(logged)[-5:]) or "none"
-        raise InvalidInput(f"{contract.id} has no release {release}; the last ones are: {there}")
+        raise InvalidInput(f"{contract.id} has no release {release[:80]!r}; the last ones are: {there}")
     one = logged[release]
     if tables.expired(destination, layout.LABELS, one.version):
         raise InvalidInput(f"the rows of {release} have expired; audit a newer release")

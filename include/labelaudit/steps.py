@@ -193,11 +193,13 @@ def reject_held(
 ) -> tuple[CheckedDelivery, ...]:
     """A person rejected a held release, or (without an answer) the contract's acceptance did.
 
-    Gives the deliveries that now count as rejected, until other bytes are delivered; the others still wait. Raises
+    Gives the deliveries that now count as rejected, until other bytes are delivered, with their vendors' reports; the
+    others still wait. Raises
     InvalidInput where the answer names a delivery that the release does not have.
     """
     from labelaudit import held
 
     refused = held.rejected_by_hand(audit, verdict, answer) if answer else held.rejected_by_plan(audit, verdict)
+    refused = [held.write_report(contract, audit, one, store) for one in refused]
     record_rejections(contract, refused, store, run_time)
     return tuple(refused)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +22,7 @@ from urllib.parse import quote, unquote, urlsplit
 from labelaudit.errors import InvalidInput, StorageUnavailable
 
 BLOCK_BYTES = 1 << 20
+PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 
 
 class Store(Protocol):
@@ -56,6 +58,9 @@ class Store(Protocol):
         """When the object was last written, seconds since 1970."""
 
     def delete(self, key: str) -> None: ...
+
+    def keep_private(self, prefix: str) -> None:
+        """Let nobody else on this machine read what is, or will be, below a folder; of a bucket its policy decides."""
 
     def uri_of(self, key: str) -> str: ...
 
@@ -124,6 +129,7 @@ class FolderStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.parent / f".tmp-{uuid.uuid4().hex}"
         temporary.write_bytes(content)
+        _as_private_as_its_folder(temporary)
         try:
             os.link(temporary, path)  # fails where the name exists: the only atomic create of a whole file
             return True
@@ -153,6 +159,14 @@ class FolderStore:
     def delete(self, key: str) -> None:
         self._path(key).unlink(missing_ok=True)
 
+    def keep_private(self, prefix: str) -> None:
+        folder = self._path(prefix)
+        for part in [*reversed(folder.relative_to(self.root).parents[:-1]), folder.relative_to(self.root)]:
+            (self.root / part).mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+            _close(self.root / part, PRIVATE_FOLDER)
+        for name in self.list(prefix):
+            _close(self.root / name, PRIVATE_FILE)
+
     def uri_of(self, key: str) -> str:
         return f"{self.uri}/{quote(key)}"
 
@@ -177,11 +191,23 @@ class FolderStore:
         temporary = path.parent / f".tmp-{uuid.uuid4().hex}"
         try:
             yield temporary
+            _as_private_as_its_folder(temporary)
             os.replace(temporary, path)
         except OSError as error:
             raise StorageUnavailable(f"can't write {path}: {error.strerror}") from error
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _close(path: Path, mode: int) -> None:
+    with suppress(PermissionError):  # of another user, who then decides
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            path.chmod(mode)
+
+
+def _as_private_as_its_folder(path: Path) -> None:
+    if not stat.S_IMODE(path.parent.stat().st_mode) & 0o077:
+        path.chmod(PRIVATE_FILE)
 
 
 @contextmanager

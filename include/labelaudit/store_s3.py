@@ -104,6 +104,9 @@ class S3Store:
         with _answered(key):
             self._client.delete_object(Bucket=self.bucket, Key=self.prefix + key)
 
+    def keep_private(self, prefix: str) -> None:
+        """Nothing to do: who may read a bucket is said by its policy."""
+
     def uri_of(self, key: str) -> str:
         return f"{self.uri}/{key}"
 

@@ -35,7 +35,7 @@ class Approve(HITLOperator):
             arguments["response_timeout"] = timedelta(hours=hours)
             arguments["defaults"] = PUBLISH if contract.approval.on_timeout == "publish" else REJECT
         arguments["params"] = {
-            "note": Param(None, type=["null", "string"], description="Why; it stands in the report and the manifest."),
+            "note": Param(None, type=["null", "string"], description="Why; in the report, or read by the vendor."),
             "deliveries": Param(
                 None,
                 type=["null", "array"],
@@ -82,7 +82,7 @@ class Approve(HITLOperator):
             chosen=response["chosen_options"][0],
             by=who.get("name") or who.get("id") or f"nobody, within {self.contract.approval.timeout_hours:g} hours",
             at=response["responded_at"].astimezone(UTC).isoformat(timespec="seconds"),
-            note=given.get("note") or "",
+            note=given.get("note") or ("" if who else "nobody answered in time"),
             digest=context["ti"].xcom_pull(task_ids=self.task_id, key=ASKED),
             deliveries=tuple(given.get("deliveries") or ()),
         )

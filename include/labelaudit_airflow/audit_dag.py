@@ -50,6 +50,9 @@ In: `inbox/<vendor>/{id}/<delivery>/` of the store, from {vendors}. Out: the Del
 Every task is safe to clear at any time: nothing is published twice, or half.
 """
 
+REFUSED = "refused"
+"""XCom key of `publish`: the deliveries of a held release that a person or the contract's acceptance rejected."""
+
 
 def dag_id(contract: Contract) -> str:
     return f"audit__{contract.customer}__{contract.dataset}"
@@ -136,8 +139,13 @@ def _wire(contract: Contract) -> None:
     @task(outlets=[asset(contract)], trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
     def publish(audit: Audit, verdict: Verdict) -> Release:
         """One atomic commit."""
+
+        def refuse(answer: Answer | None) -> None:
+            refused = steps.reject_held(contract, audit, verdict, answer, runtime.store(), _run_time())
+            get_current_context()["ti"].xcom_push(REFUSED, list(refused))
+
         if verdict.action == "reject":
-            steps.reject_held(contract, audit, verdict, None, runtime.store(), _run_time())
+            refuse(None)
             raise AirflowSkipException(f"rejected by the contract's acceptance: {verdict.reason}")
         if verdict.action == "hold":
             answer: Answer = get_current_context()["ti"].xcom_pull(task_ids="approve")
@@ -147,7 +155,7 @@ def _wire(contract: Contract) -> None:
                     " Clear `approve`: it asks again"
                 )
             if answer.chosen == approval.REJECT:
-                steps.reject_held(contract, audit, verdict, answer, runtime.store(), _run_time())
+                refuse(answer)
                 raise AirflowSkipException(f"rejected by {answer.by}: {answer.note}")
             verdict = steps.released(verdict, answer)
         destination = runtime.destination(contract)
@@ -163,7 +171,9 @@ def _wire(contract: Contract) -> None:
         context = get_current_context()
         context["route"] = f"{route + 1}: {via.via}"
         store = runtime.store()
-        rejected = [(one, store.uri_of(one.report)) for one in _several(checked) if not one.accepted]
+        refused = context["ti"].xcom_pull(task_ids="publish", key=REFUSED)
+        rejected = [one for one in (*_several(checked), *_several(refused)) if not one.accepted]
+        rejected = [(one, store.uri_of(one.report)) for one in rejected]
         worst = read_findings(store, audit).worst if audit else ()
         told = messages.of_run(contract, rejected, audit, verdict, release, worst)
         failed = alerts.tell(store, contract.customer, contract.dataset, told, [via], context)

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labelaudit.advice import SET_ASIDE, advice, title
+from labelaudit.advice import DECIDED, SET_ASIDE, advice, title
 from labelaudit.contract import Contract
 from labelaudit.report.pages import render
 from labelaudit.report.spreadsheet import safe_csv
@@ -29,6 +29,7 @@ def write(contract: Contract, checked: CheckedDelivery, rejects: pa.Table, store
         total_rejects=rejects.num_rows,
         title=title,
         advice=advice,
+        decided=checked.refusal.code in DECIDED,
         aside=sum(one.rows for one in checked.reject_counts if one.code in SET_ASIDE),
     )
     store.write(prefix + "rejection.html", page.encode())
