@@ -22,6 +22,7 @@ import pandas as pd
 
 from labelaudit import layout
 from labelaudit.contract import Contract, FromPixels
+from labelaudit.features import has_features
 from labelaudit.report.charts import picture
 from labelaudit.report.spreadsheet import safe_csv
 from labelaudit.secret_keys import secret_key
@@ -57,7 +58,9 @@ def contents(contract: Contract, features: pd.DataFrame) -> list[str]:
     names = [name for name in contract.feature_columns if name in features]
     predictions = contract.predictions
     if isinstance(predictions, FromPixels) and names:
-        return [picture(pixels, predictions.shape, predictions.maximum) for pixels in features[names[0]]]
+        there = has_features(contract, features).tolist()
+        shown = zip(features[names[0]], there, strict=True)
+        return [picture(pixels, predictions.shape, predictions.maximum) if has else "" for pixels, has in shown]
     if predictions.source == "text" and names:
         return [_text(value) for value in features[names[0]]]
     rows = features[names].to_dict("records")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -19,10 +19,12 @@ from labelaudit import layout, table_schemas, tables
 from labelaudit.contract import Contract
 from labelaudit.dataset_findings import Dataset, look_at_dataset
 from labelaudit.detectors import classification
+from labelaudit.detectors.consensus import codes_of
 from labelaudit.errors import AuditImpossible
+from labelaudit.features import Features, features_of
 from labelaudit.gold import read_gold
-from labelaudit.history import read_history
-from labelaudit.item_predictions import features_of, predictions_of
+from labelaudit.history import read_history, with_classes
+from labelaudit.item_predictions import predictions_of
 from labelaudit.parquet_files import read_table, write_table
 from labelaudit.store import Store
 from labelaudit.summary import counts_of, findings_of
@@ -42,12 +44,17 @@ INTERNAL_FIELDS = [
 @dataclass
 class Work:
     """The rows of one audit. rows: one per annotation, scope and context; codes (m,) place each row's item in
-    detection.items; scope (n,) bool by item; current (m,) bool: the row is of a delivery of this run."""
+    detection.items, people (m,) its annotator (the vendor where there are none) in detection.annotators, and labels
+    (m,) its label in the contract's classes; scope (n,) bool by item; current (m,) bool: the row is of a delivery of
+    this run."""
 
     contract: Contract
     rows: pd.DataFrame
     detection: classification.Detection
     codes: np.ndarray
+    people: np.ndarray
+    labels: np.ndarray
+    features: Features | None
     scope: np.ndarray
     current: np.ndarray
     pred_probs: np.ndarray | None
@@ -132,8 +139,8 @@ def _work(
     unique = ["item", "annotator" if "annotator" in contract.columns else "vendor"]
     replaced = rows.duplicated(unique, keep="last")
     rows = rows[~replaced].sort_values([*unique, "delivery"], kind="stable").reset_index(drop=True)
-    items, codes = np.unique(rows["item"].to_numpy(object).astype(str), return_inverse=True)
-    in_scope = np.isin(items, np.array(sorted(set(new["item"]) | touched), dtype=str))
+    items, codes = codes_of(rows["item"].to_numpy(object))
+    in_scope = pd.Index(items).isin(set(new["item"]) | touched)
     classes = pd.Index(contract.classes)
     labels = classes.get_indexer(rows["label"])
     if (labels < 0).any():  # of the history: the contract has lost a class since
@@ -142,20 +149,22 @@ def _work(
             f"the history of {contract.id} holds labels {lost[:5]} that are no class of the contract any more."
             " Add the class again, or publish to a new dataset."
         )
-    features = features_of(contract, rows, codes, len(items)) if contract.feature_columns else None
+    features = features_of(contract, rows, codes, len(items))
     pred_probs, note, not_checked = predictions_of(contract, rows, items, codes, labels, in_scope, features, progress)
-    people = rows[unique[1]].to_numpy(object).astype(str)
+    names, people = codes_of(rows[unique[1]].to_numpy(object))
     truths = read_gold(contract, store)
     gold = classes.get_indexer([truths.get(item) for item in items.tolist()]) if truths else None
-    detection = classification.detect(
-        items[codes], people, labels, pred_probs, len(classes), in_scope, contract.seed, gold
-    )
-    dataset = look_at_dataset(contract, items, features, detection, pred_probs, in_scope, labels, codes, people)
+    numbered = classification.detect(codes, people, labels, pred_probs, len(classes), in_scope, contract.seed, gold)
+    detection = replace(numbered, items=items, annotators=names)
+    dataset = look_at_dataset(contract, items, features, detection, pred_probs, in_scope, labels, codes, people, names)
     return Work(
         contract=contract,
         rows=rows,
         detection=detection,
         codes=codes,
+        people=people,
+        labels=labels,
+        features=features,
         scope=in_scope,
         current=rows["delivery"].isin([one.delivery.name for one in accepted]).to_numpy(),
         pred_probs=pred_probs,
@@ -217,7 +226,7 @@ def _annotations_table(work: Work) -> pa.Table:
     rows = rows.assign(
         annotation_quality=detection.annotation_quality[here], is_issue=detection.annotation_is_issue[here]
     )
-    table = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata(None)
+    table = with_classes(pa.Table.from_pandas(rows, preserve_index=False), work.contract.classes)
     if work.pred_probs is not None:
         vectors = work.pred_probs[work.codes[here]].astype(np.float32)
         table = table.append_column("pred_probs", pa.array(list(vectors), pa.list_(pa.float32())))

@@ -14,9 +14,10 @@ import numpy as np
 from labelaudit.contract import Contract
 from labelaudit.detectors import classification
 from labelaudit.detectors.duplicates import Duplicates, find_duplicates
-from labelaudit.detectors.outliers import Outliers, find_outliers
+from labelaudit.detectors.outliers import find_outliers
 from labelaudit.detectors.overlap import find_overlapping_classes
 from labelaudit.detectors.slices import find_weak_slices
+from labelaudit.features import Features
 from labelaudit.findings import WORTHWHILE, CopiesFinding, DatasetFindings, OverlapFinding, SliceFinding
 
 LEAST_ITEMS = 50
@@ -41,37 +42,44 @@ class Dataset:
 def look_at_dataset(
     contract: Contract,
     items: np.ndarray,
-    features: Any,
+    features: Features | None,
     detection: classification.Detection,
     pred_probs: np.ndarray | None,
     scope: np.ndarray,
     labels: np.ndarray,
     codes: np.ndarray,
     sources: np.ndarray,
+    source_names: np.ndarray,
 ) -> Dataset:
-    """items (n,) names; features by item as `features_of` gives them, or None; pred_probs (n, K) or None;
-    scope (n,) bool: the items judged now; labels (m,) codes, codes (m,) place of the item and sources (m,) annotator or
-    vendor, by annotation. Copies and outliers are looked for among all items, and told where one in scope is concerned.
+    """items (n,) names; features by item, or None; pred_probs (n, K) or None; scope (n,) bool: the items judged now;
+    labels (m,) codes, codes (m,) place of the item and sources (m,) number of the annotator or vendor in source_names,
+    by annotation. Copies, outliers and slices are looked for among all items that have features, and copies and
+    outliers told where one in scope is concerned.
     """
     best = np.where(detection.is_issue, detection.suggested, detection.label)
-    few = features is None or len(items) < LEAST_ITEMS
-    comparable = None if few else _comparable(contract, features)
-    copies = None if few else find_duplicates(comparable, detection.given, seed=contract.seed)
+    there = np.zeros(0, np.int64) if features is None else np.flatnonzero(features.present)
+    few = len(there) < LEAST_ITEMS
+    values = None if few else features.of(features.present)
+    comparable = None if few else _comparable(contract, values)
+    copies = None if few else find_duplicates(comparable, detection.given[there], seed=contract.seed)
     outliers = None if few else find_outliers(comparable, seed=contract.seed)
-    table = features if contract.predictions.source == "tabular" else comparable
-    copy_of = np.full(len(items), -1)
+    table = values if contract.predictions.source == "tabular" else comparable
+    copy_of, conflicting = np.full(len(items), -1), np.zeros(len(items), bool)
     if copies is not None:
         first = np.unique(copies.group, return_index=True)
         starts = dict(zip(*first, strict=True))
-        copy_of = np.array([starts[group] if group >= 0 else -1 for group in copies.group.tolist()], np.int64)
-    is_outlier = np.zeros(len(items), bool) if outliers is None else outliers.is_outlier
-    slices = () if few or pred_probs is None else _slices(contract, items, table, pred_probs.argmax(1) != best)
-    overlaps = () if pred_probs is None else _overlaps(contract, labels, pred_probs[codes], sources)
+        copy_of[there] = [there[starts[group]] if group >= 0 else -1 for group in copies.group.tolist()]
+        conflicting[there] = copies.is_conflict
+    is_outlier, outlier_quality = np.zeros(len(items), bool), np.ones(len(items))
+    if outliers is not None:
+        is_outlier[there], outlier_quality[there] = outliers.is_outlier, outliers.outlier_quality
+    slices = () if few or pred_probs is None else _slices(contract, items, there, table, pred_probs.argmax(1) != best)
+    overlaps = () if pred_probs is None else _overlaps(contract, labels, pred_probs[codes], sources, source_names)
     findings = DatasetFindings(
-        copies=() if copies is None else _copies(contract, items, copies, detection, scope),
+        copies=() if copies is None else _copies(contract, items[there], copies, detection.given[there], scope[there]),
         copied_items=int((copy_of[scope] >= 0).sum()),
-        conflicting_items=0 if copies is None else int(copies.is_conflict[scope].sum()),
-        outliers=() if outliers is None else _outliers(items, outliers, scope),
+        conflicting_items=int(conflicting[scope].sum()),
+        outliers=_outliers(items, is_outlier & scope, outlier_quality),
         outlier_items=int(is_outlier[scope].sum()),
         overlaps=overlaps,
         slices=slices,
@@ -84,7 +92,7 @@ def look_at_dataset(
 def _comparable(contract: Contract, features: Any) -> Any:
     """Texts, or a finite matrix (n, d) whose columns are of comparable scale."""
     if not isinstance(features, np.ndarray):
-        return [str(text or "") for text in features]
+        return features
     from sklearn.decomposition import PCA
     from sklearn.preprocessing import StandardScaler
 
@@ -99,7 +107,7 @@ def _comparable(contract: Contract, features: Any) -> Any:
     return rows.astype(np.float32)
 
 
-def _copies(contract, items, copies: Duplicates, detection, scope) -> tuple[CopiesFinding, ...]:
+def _copies(contract, items, copies: Duplicates, given, scope) -> tuple[CopiesFinding, ...]:
     """Groups that hold an item in scope: those in conflict first, then by the first item's name."""
     names = contract.classes
     order = np.argsort(copies.group, kind="stable")
@@ -111,7 +119,7 @@ def _copies(contract, items, copies: Duplicates, detection, scope) -> tuple[Copi
             made.append(
                 CopiesFinding(
                     items=tuple(str(items[one]) for one in members[:6]),
-                    labels=tuple(names[detection.given[one]] for one in members[:6]),
+                    labels=tuple(names[given[one]] for one in members[:6]),
                     size=len(members),
                     kind="exact" if (copies.kind[members] == "exact").all() else "near",
                     conflict=bool(copies.is_conflict[members].any()),
@@ -120,12 +128,14 @@ def _copies(contract, items, copies: Duplicates, detection, scope) -> tuple[Copi
     return tuple(sorted(made, key=lambda one: (not one.conflict, one.items))[:SHOWN])
 
 
-def _outliers(items, outliers: Outliers, scope) -> tuple[str, ...]:
-    found = np.flatnonzero(outliers.is_outlier & scope)
-    return tuple(str(items[one]) for one in found[np.argsort(outliers.outlier_quality[found], kind="stable")][:SHOWN])
+def _outliers(items: np.ndarray, flagged: np.ndarray, quality: np.ndarray) -> tuple[str, ...]:
+    found = np.flatnonzero(flagged)
+    return tuple(str(items[one]) for one in found[np.argsort(quality[found], kind="stable")][:SHOWN])
 
 
-def _overlaps(contract: Contract, labels, pred_probs, sources: np.ndarray) -> tuple[OverlapFinding, ...]:
+def _overlaps(
+    contract: Contract, labels, pred_probs, sources: np.ndarray, source_names: np.ndarray
+) -> tuple[OverlapFinding, ...]:
     source_kind = "annotator" if "annotator" in contract.columns else "vendor"
     several = len(np.unique(sources)) > 1
     found = find_overlapping_classes(
@@ -142,7 +152,7 @@ def _overlaps(contract: Contract, labels, pred_probs, sources: np.ndarray) -> tu
             low=pair.low,
             high=pair.high,
             read_differently=pair.drawn_differently,
-            source=str(pair.source) if pair.drawn_differently else "",
+            source=str(source_names[pair.source]) if pair.drawn_differently else "",
             source_kind=source_kind,
             says=names[pair.source_says] if pair.drawn_differently and pair.source_says is not None else "",
             source_x=pair.source_says_rows,
@@ -154,12 +164,15 @@ def _overlaps(contract: Contract, labels, pred_probs, sources: np.ndarray) -> tu
     )
 
 
-def _slices(contract: Contract, items: np.ndarray, features: Any, wrong: np.ndarray) -> tuple[SliceFinding, ...]:
+def _slices(
+    contract: Contract, items: np.ndarray, there: np.ndarray, features: Any, wrong: np.ndarray
+) -> tuple[SliceFinding, ...]:
+    """there: the items that have features; wrong (n,) bool of all items."""
+    items, total, wrong = items[there], int(wrong.sum()), wrong[there]
     if not wrong.any():
         return ()
     names: Sequence[str] | None = contract.predictions.columns if contract.predictions.source == "tabular" else None
     found = find_weak_slices(features, wrong, names, seed=contract.seed)
-    total = int(wrong.sum())
     unnamed = contract.predictions.source in ("embedding", "pixels")
     return tuple(
         SliceFinding(

@@ -6,15 +6,19 @@ holds all annotations of the items that its release judged, so an item's newest 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from labelaudit import layout
 from labelaudit.contract import Contract
 from labelaudit.parquet_files import read_table
 from labelaudit.store import Store
+
+CLASSES = b"labelaudit.classes"
 
 
 def read_history(
@@ -43,7 +47,7 @@ def read_history(
             continue
         if context >= max_items and not wanted - seen and not dropped:
             break
-        rows = read_table(store, key).to_pandas()
+        rows = _of_classes(read_table(store, key), contract.classes).to_pandas()
         rows = rows[~rows["item"].isin(seen)]
         gone = rows["delivery"].isin(dropped)
         touched |= set(rows.loc[gone, "item"])
@@ -56,6 +60,34 @@ def read_history(
             parts.append(part)
     together = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"item": pd.Series(dtype="str")})
     return together, touched
+
+
+def with_classes(rows: pa.Table, classes: Sequence[str]) -> pa.Table:
+    """The rows with a note of which classes their probabilities are of: a contract may add or reorder them."""
+    return rows.replace_schema_metadata({CLASSES: json.dumps(list(classes))})
+
+
+def _of_classes(rows: pa.Table, classes: Sequence[str]) -> pa.Table:
+    """The rows with their probabilities in the order of `classes`; a class that is new since has none.
+
+    Without them where they can't be told apart (files of older versions, another number), or nothing is left.
+    """
+    if "pred_probs" not in rows.column_names:
+        return rows
+    place, kept = rows.column_names.index("pred_probs"), rows["pred_probs"].combine_chunks()
+    told = (rows.schema.metadata or {}).get(CLASSES)
+    before = tuple(json.loads(told)) if told else tuple(classes)
+    if before == tuple(classes) and len(kept.flatten()) == len(kept) * len(classes):
+        return rows
+    if told is None or not set(before) & set(classes):
+        return rows.drop_columns("pred_probs")
+    was = kept.flatten().to_numpy(zero_copy_only=False).reshape(-1, len(before))
+    made = np.zeros((len(was), len(classes)), np.float32)
+    for code, name in enumerate(classes):
+        if name in before:
+            made[:, code] = was[:, before.index(name)]
+    vectors = [row / row.sum() if row.any() else None for row in made]
+    return rows.set_column(place, "pred_probs", pa.array(vectors, pa.list_(pa.float32())))
 
 
 def probabilities(rows: pd.DataFrame, classes: int) -> np.ndarray:

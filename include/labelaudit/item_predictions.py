@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from labelaudit.contract import Contract
+from labelaudit.features import Features
 from labelaudit.history import probabilities
+
+SHOWN_CHARACTERS = 100
 
 
 def predictions_of(
@@ -19,7 +21,7 @@ def predictions_of(
     codes: np.ndarray,
     labels: np.ndarray,
     in_scope: np.ndarray,
-    features: Any,
+    features: Features | None,
     progress: Callable[[int, int], None] | None,
 ) -> tuple[np.ndarray | None, str, list[str]]:
     """Probabilities by item (n, K) or None, how they came about, and what was not checked."""
@@ -39,31 +41,20 @@ def predictions_of(
     if source == "delivered":
         note = f"predictions as delivered, for {int((~wanted).sum())} of {len(items)} items"
         out[wanted] = shares
-        if missing := items[wanted & in_scope].tolist():
-            shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
-            not_checked.append(
-                f"{len(missing)} items without predictions were judged by their annotators only: {shown}"
-            )
+        blind, why = wanted & in_scope, "without predictions"
     else:
         from labelaudit.predictions import FOLDS, predict
 
         wanted |= in_scope
-        out[wanted] = predict(contract, features, votes.argmax(1), wanted, progress)[wanted]
+        there = features.present
+        out[wanted] = shares
+        if (here := wanted & there).any():
+            made = predict(contract, features.of(there), votes[there].argmax(1), wanted[there], progress)
+            out[here] = made[wanted[there]]
         columns = ", ".join(contract.feature_columns)
-        note = f"predictions from {source} ({columns}), {FOLDS}-fold cross-validated, on {len(items)} items"
+        note = f"predictions from {source} ({columns}), {FOLDS}-fold cross-validated, on {int(there.sum())} items"
+        blind, why = in_scope & ~there, f"without {columns}"
+    if missing := items[blind].tolist():
+        shown = ", ".join(f"{name[:SHOWN_CHARACTERS]}" for name in missing[:5]) + (", …" if len(missing) > 5 else "")
+        not_checked.append(f"{len(missing)} items {why} were judged by their annotators only: {shown}")
     return out / out.sum(1, keepdims=True), note, not_checked
-
-
-def features_of(contract: Contract, rows: pd.DataFrame, codes: np.ndarray, items: int) -> Any:
-    """One value an item, that of its last row: a list of texts, or a float matrix (n, d)."""
-    last = np.zeros(items, np.int64)
-    last[codes] = np.arange(len(rows))
-    chosen = rows.iloc[last]
-    if contract.predictions.source == "text":
-        return chosen[contract.predictions.column].tolist()
-    if contract.predictions.source == "tabular":
-        return chosen[list(contract.predictions.columns)].to_numpy(np.float64)
-    length = contract.columns[contract.predictions.column].length
-    empty = np.zeros(length, np.float32)
-    cells = chosen[contract.predictions.column]
-    return np.stack([np.asarray(cell, np.float32) if cell is not None else empty for cell in cells])

@@ -48,14 +48,11 @@ def _fair(work: Work, vendors: np.ndarray) -> dict[str, dict[str, Any]]:
     if len(set(vendors[here])) < 2:
         return {}
     by_row = None if work.pred_probs is None else work.pred_probs[work.codes]
-    labels = work.rows["label"].to_numpy(object).astype(str)
-    difficulty = item_difficulty(work.codes, vendors.astype(str), labels, by_row)[here]
+    difficulty = item_difficulty(work.codes, vendors, work.labels, by_row)[here]
     known = ~np.isnan(difficulty).all(0)
     if not known.any():
         return {}
-    found = vendor_quality(
-        detection.annotation_quality[here], vendors[here].astype(str), difficulty[:, known], work.codes[here]
-    )
+    found = vendor_quality(detection.annotation_quality[here], vendors[here], difficulty[:, known], work.codes[here])
     return {
         str(name): {
             "fair_quality": float(found.adjusted[place]),
@@ -82,12 +79,12 @@ def annotator_findings(work: Work) -> tuple[AnnotatorFinding, ...]:
     given = current.size()
     vendors = current["vendor"].agg(lambda values: ",".join(sorted(set(values))))
     detection = work.detection
-    people = work.rows["annotator"].to_numpy(object).astype(str)
     drift = annotator_drift(
-        detection.annotation_quality, people, work.rows["sequence"].fillna(0).to_numpy(), seed=work.contract.seed
+        detection.annotation_quality, work.people, work.rows["sequence"].fillna(0).to_numpy(), seed=work.contract.seed
     )
-    gold_labels = Counter(people[detection.gold[work.codes] >= 0])
-    gold_right = Counter(people[(detection.gold[work.codes] >= 0) & ~detection.annotation_is_issue])
+    on_gold = detection.gold[work.codes] >= 0
+    gold_labels = Counter(work.people[on_gold].tolist())
+    gold_right = Counter(work.people[on_gold & ~detection.annotation_is_issue].tolist())
     made = []
     for place, name in enumerate(detection.annotators):
         if name not in given.index:
@@ -102,8 +99,8 @@ def annotator_findings(work: Work) -> tuple[AnnotatorFinding, ...]:
                 quality=float(detection.annotator_quality[place]),
                 low=float(detection.annotator_low[place]),
                 high=float(detection.annotator_high[place]),
-                gold_right=gold_right[name],
-                gold_labels=gold_labels[name],
+                gold_right=gold_right[place],
+                gold_labels=gold_labels[place],
                 changed=changed,
                 before=float(drift.before[place]) if changed else None,
                 after=float(drift.after[place]) if changed else None,

@@ -70,8 +70,9 @@ def _groups(features: Sequence[Any] | np.ndarray) -> np.ndarray:
     if isinstance(features, np.ndarray):
         keys = [hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in np.ascontiguousarray(features)]
     else:
-        keys = [" ".join(str(text or "").split()).casefold() for text in features]
-    return np.unique(np.array(keys), return_inverse=True)[1]
+        keys = [" ".join(text.split()).casefold() for text in features]
+    number = {key: code for code, key in enumerate(sorted(set(keys)))}
+    return np.array([number[key] for key in keys], np.int64)
 
 
 def _folds(groups: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
@@ -91,7 +92,6 @@ def _vectorised(contract: Contract, features: Sequence[Any] | np.ndarray) -> Any
     import scipy.sparse as sp
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    texts = [str(text or "") for text in features]
     words = {"sublinear_tf": True, "dtype": np.float32, "max_features": MAX_TEXT_FEATURES}
     parts = [
         TfidfVectorizer(ngram_range=(1, 2), token_pattern=WORD, **words),
@@ -100,10 +100,10 @@ def _vectorised(contract: Contract, features: Sequence[Any] | np.ndarray) -> Any
     made = []
     for part in parts:
         try:
-            made.append(part.fit_transform(texts))
+            made.append(part.fit_transform(features))
         except ValueError:  # no words at all: the other part may have something
             continue
-    return sp.hstack(made, "csr") if made else np.zeros((len(texts), 1), np.float32)
+    return sp.hstack(made, "csr") if made else np.zeros((len(features), 1), np.float32)
 
 
 def _models(contract: Contract, rows: int) -> list[Any]:

@@ -147,19 +147,22 @@ def _worst(work: Work) -> tuple[WorstItem, ...]:
             quality=float(detection.label_quality[place]),
             vendors=",".join(sorted(set(work.rows["vendor"].iloc[rows_of[place]]))),
             labels=tuple(work.rows["label"].iloc[rows_of[place]]),
-            **_evidence(work, rows_of[place][-1]),
+            **_evidence(work, place),
         )
         for place in chosen
     )
 
 
-def _evidence(work: Work, row: int) -> dict[str, Any]:
-    predictions = work.contract.predictions
+def _evidence(work: Work, place: int) -> dict[str, Any]:
+    """What a person is shown of an item: what its predictions were made from."""
+    predictions, features = work.contract.predictions, work.features
+    if features is None or not features.present[place]:
+        return {}
+    row = features.row[place]
     if predictions.source == "text":
-        return {"text": str(work.rows[predictions.column].iloc[row] or "")[:TEXT_CHARACTERS]}
+        return {"text": work.rows[predictions.column].iloc[row][:TEXT_CHARACTERS]}
     if predictions.source == "pixels":
-        cell = work.rows[predictions.column].iloc[row]
-        return {"pixels": None if cell is None else tuple(float(value) for value in cell)}
+        return {"pixels": tuple(float(value) for value in work.rows[predictions.column].iloc[row])}
     if predictions.source == "tabular":
         values = work.rows.iloc[row]
         return {"features": {name: _plain(values[name]) for name in predictions.columns}}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labelaudit.detectors.consensus import codes_of, label_codes
+from labelaudit.detectors.consensus import codes_of, label_codes, names_of
 from labelaudit.errors import InvalidInput
 from labelaudit.kernels import agreement as kernel
 from labelaudit.kernels.agreement import Interval
@@ -44,7 +44,7 @@ def agreement(items, annotators, labels, classes: Sequence | None = None) -> Agr
     >>> round(agreement([1, 1, 2, 2, 3, 3], list("abacbc"), list("xxyyxy")).alpha.value, 3)
     0.444
     """
-    items, annotators, labels = np.asarray(items), np.asarray(annotators), np.asarray(labels)
+    items, annotators, labels = names_of(items), names_of(annotators), np.asarray(labels)
     if not (items.shape == annotators.shape == labels.shape and items.ndim == 1 and len(items)):
         raise InvalidInput(
             f"items, annotators and labels must be (m,), m >= 1: {items.shape}, {annotators.shape}, {labels.shape}"

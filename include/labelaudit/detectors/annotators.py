@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import betaincinv
 
-from labelaudit.detectors.consensus import codes_of
+from labelaudit.detectors.consensus import codes_of, names_of
 from labelaudit.errors import InvalidInput
 from labelaudit.kernels.change_point import change_point
 
@@ -48,7 +48,7 @@ def annotator_drift(right, annotators, order, level: float = 0.05, seed: int = 0
     >>> found.changed.tolist(), found.labels_before.tolist(), found.before.tolist(), found.after.tolist()
     ([True], [60], [1.0], [0.5])
     """
-    right, annotators, order = np.asarray(right, dtype=np.float64), np.asarray(annotators), np.asarray(order)
+    right, annotators, order = np.asarray(right, dtype=np.float64), names_of(annotators), np.asarray(order)
     if not (right.shape == annotators.shape == order.shape and right.ndim == 1 and len(right)):
         raise InvalidInput(
             f"right, annotators and order must be (m,), m >= 1: {right.shape}, {annotators.shape}, {order.shape}"

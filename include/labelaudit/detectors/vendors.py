@@ -9,7 +9,7 @@ from scipy.special import betaincinv, ndtri
 from scipy.stats import rankdata
 
 from labelaudit.detectors.annotators import check_right
-from labelaudit.detectors.consensus import codes_of
+from labelaudit.detectors.consensus import codes_of, names_of
 from labelaudit.errors import InvalidInput
 from labelaudit.kernels.standardisation import Standardised, standardise
 
@@ -56,7 +56,7 @@ def vendor_quality(right, vendors, difficulty, items=None, reliability: float = 
     >>> found.raw.round(2).tolist(), found.adjusted.round(2).tolist(), found.differs.tolist()
     ([0.87, 0.63], [0.75, 0.75], [False, False])
     """
-    right, vendors, difficulty = np.asarray(right, dtype=np.float64), np.asarray(vendors), np.asarray(difficulty)
+    right, vendors, difficulty = np.asarray(right, dtype=np.float64), names_of(vendors), np.asarray(difficulty)
     measures = difficulty.reshape(len(difficulty), -1) if difficulty.ndim else difficulty
     if not (right.ndim == 1 and len(right) and right.shape == vendors.shape and len(measures) == len(right)):
         raise InvalidInput(
@@ -121,7 +121,7 @@ def item_difficulty(items, groups, labels, pred_probs=None) -> np.ndarray:
     other groups disagree, (m,) from at least two labels; second: 1 - max of the item's predicted probabilities. A
     group's own labels have no part in it (the model should not be trained on them alone).
     """
-    items, groups, labels = np.asarray(items), np.asarray(groups), np.asarray(labels)
+    items, groups, labels = names_of(items), names_of(groups), np.asarray(labels)
     if not (items.shape == groups.shape == labels.shape and items.ndim == 1 and len(items)):
         raise InvalidInput(f"items, groups, labels must be (m,), m >= 1: {items.shape}, {groups.shape}, {labels.shape}")
     item, group, label = codes_of(items)[1], codes_of(groups)[1], codes_of(labels)[1]
@@ -194,7 +194,7 @@ def _inflation(right, fitted, codes, items, vendors: int) -> np.ndarray:
     if items is None:
         return np.ones(vendors)
     away = right - fitted
-    sets = _pairs(codes_of(np.asarray(items))[1], codes)
+    sets = _pairs(codes_of(names_of(items))[1], codes)
     of_set = np.zeros(int(sets.max()) + 1, np.int64)
     of_set[sets] = codes
     squares = np.bincount(of_set, np.bincount(sets, away) ** 2, vendors)
