@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 
+import openpyxl
 import pytest
 import typer
 from conftest import GOOD
@@ -115,6 +117,24 @@ def test_the_contracts_terms_hold_and_are_not_guessed(tried, make_contract):
     make_contract()
     said = tried(GOOD.replace(",", ";"), "--contract", "acme/pets", "--vendor", "alder", code=REJECTED)
     assert said["refusal"]["code"] == "missing_column"
+
+
+@pytest.mark.parametrize("format", ["csv", "excel"])
+def test_a_title_above_the_header_is_said_with_what_to_declare(tried, make_contract, format):
+    rows = [["Labels of May"], ["item", "annotator", "label"], *[[f"i{n}", "ann", "cat"] for n in range(3)]]
+    content = "".join(",".join(row) + "\n" for row in rows).encode()
+    if format == "excel":
+        book, target = openpyxl.Workbook(), io.BytesIO()
+        for row in rows:
+            book.active.append(row)
+        book.save(target)
+        content = target.getvalue()
+    make_contract(vendors={"alder": {"format": format}})
+    refusal = tried(content, "--contract", "acme/pets", code=REJECTED)["refusal"]
+    assert refusal["code"] == "missing_column"
+    assert " 2 has them: with `dialect: {skip_lines: 1}` it is the header" in refusal["message"]
+    make_contract(vendors={"alder": {"format": format, "dialect": {"skip_lines": 1}}})
+    assert tried(content, "--contract", "acme/pets")["rows"] == 3
 
 
 def test_a_guideline_is_asked_for_where_the_contract_does(tried, make_contract):

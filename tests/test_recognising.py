@@ -169,6 +169,21 @@ def test_of_several_sheets_the_first_is_proposed_and_said(tmp_path):
     assert "Second & last" in found.notes[0]
 
 
+@pytest.mark.parametrize("merged", [None, "A1:C1", "A1:C2"])
+def test_the_rows_above_a_sheets_header_are_found(tmp_path, merged):
+    """A title of one cell, or over several; the header is the first row as wide as those that follow."""
+    book = openpyxl.Workbook()
+    for row in (["Labels of May"], [], ["item", "annotator", "label"], *[[f"i{n}", "ann", "cat"] for n in range(9)]):
+        book.active.append(row)
+    if merged:
+        book.active.merge_cells(merged)
+    book.save(tmp_path / "a.xlsx")
+    found = recognise(tmp_path / "a.xlsx")
+    assert found.vendor == {"format": "excel", "dialect": {"skip_lines": 2}}
+    assert found.keys == ("item", "annotator", "label")
+    assert "2 row(s) above the header" in found.notes[0]
+
+
 def test_the_first_file_of_an_archive_is_looked_at(tmp_path):
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:

@@ -53,7 +53,7 @@ def main() -> None:
     except LabelauditError as error:
         if "--json" in sys.argv:
             print(json.dumps({"status": "failed", "error": type(error).__name__, "message": str(error)}))
-        err.print(f"[red]{type(error).__name__}[/red]: {escape(str(error))}", highlight=False)
+        err.print(f"[red]{type(error).__name__}[/red]: {escape(str(error))}", highlight=False, soft_wrap=True)
         raise SystemExit(FAILED) from error
 
 

@@ -64,7 +64,7 @@ class Column(Model):
 
 
 class Dialect(Model):
-    """How a CSV or TSV file is written, where not as RFC 4180 has it."""
+    """How a CSV or TSV file is written, where not as RFC 4180 has it; of an Excel sheet, `skip_lines` only."""
 
     quote: Character | None = Field('"', description="null: nothing is quoted")
     escape: Literal["doubled", "backslash"] = Field(
@@ -72,7 +72,7 @@ class Dialect(Model):
         description='how a quote inside a field is written: "" or \\". A backslash stands for itself before all but the'
         " quote, a backslash and, outside quotes, the delimiter: \\N and \\n are text",
     )
-    skip_lines: int = Field(0, ge=0, le=10_000, description="lines before the header (a preamble)")
+    skip_lines: int = Field(0, ge=0, le=10_000, description="lines, or a sheet's rows, before the header")
     header: tuple[str, ...] | None = Field(None, description="names of the columns, where the file has no header")
     decimal: Literal[".", ","] = "."
 
@@ -129,8 +129,9 @@ class Vendor(Model):
     def _options_fit_the_format(self):
         if self.delimiter is not None and self.format != "csv":
             raise ValueError("`delimiter` belongs to format csv")
-        if self.dialect != Dialect() and self.format not in ("csv", "tsv"):
-            raise ValueError("`dialect` belongs to formats csv and tsv")
+        skipping = Dialect(skip_lines=self.dialect.skip_lines) if self.format == "excel" else Dialect()
+        if self.format not in ("csv", "tsv") and self.dialect != skipping:
+            raise ValueError("`dialect` belongs to formats csv and tsv; of excel, only its `skip_lines`")
         if self.sheet is not None and self.format != "excel":
             raise ValueError("`sheet` belongs to format excel")
         if self.records_in is not None and self.records_in not in EXPORTS.get(self.format, ()):

@@ -23,6 +23,7 @@ from labelaudit import inbox, layout, settled
 from labelaudit.contract import Contract
 from labelaudit.errors import DeliveryRejected, InvalidInput
 from labelaudit.inbox import Folder
+from labelaudit.model_errors import in_words
 from labelaudit.store import Store, sha256_of
 from labelaudit.values import DeliveredFile, Delivery, Refusal, Value
 
@@ -203,7 +204,7 @@ def _parse(content: bytes, folder: Folder, too_long: bool) -> Manifest:
         manifest = Manifest.model_validate(json.loads(content, object_pairs_hook=_no_duplicates))
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, finding['loc'])) or 'manifest'}: {finding['msg']}" for finding in error.errors()[:5]
+            f"{'.'.join(map(str, finding['loc'])) or 'manifest'}: {in_words(finding)}" for finding in error.errors()[:5]
         )
         raise DeliveryRejected("bad_manifest", f"manifest.json: {problems}. The README shows what it holds.") from error
     except (ValueError, RecursionError) as error:  # also a number of more digits than Python reads

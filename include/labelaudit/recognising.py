@@ -21,12 +21,12 @@ from labelaudit.delivery_terms import EXPORTS, RECORDS, Vendor
 from labelaudit.dialects import written
 from labelaudit.errors import DeliveryRejected, InvalidInput
 from labelaudit.readers.opening import opened
-from labelaudit.readers.records import Row, Terms
+from labelaudit.readers.records import Reject, Row, Terms
 from labelaudit.sample_bytes import beginning, sheets
 from labelaudit.staging import terms_for
 from labelaudit.tool_records import questions_in, tool_of
 
-FIRST_RECORDS = 200
+FIRST_RECORDS, TITLE_ROWS = 200, 50
 FORMATS = tuple(Vendor.model_fields["format"].annotation.__args__)
 _BINARY = {b"PAR1": "parquet", b"PARE": "parquet", b"ARROW1": "arrow", b"FEA1": "arrow", b"\xff\xff\xff\xff": "arrow"}
 _PIECES = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[{}\[\]:]', re.DOTALL)
@@ -216,6 +216,9 @@ def _with_records(
     path: Path, vendor: dict[str, Any], kind: str, notes: list[str], as_format: str | None, question: str | None
 ) -> Recognised:
     """Of files that hold records: the tool that they come from, by the first of them."""
+    if kind == "excel" and (title := _title_rows(path, terms_of({**vendor, "format": kind}, path))):
+        vendor["dialect"] = {"skip_lines": title}
+        notes.append(f"`skip_lines`: {title} row(s) above the header seem to be a title")
     flat = {**vendor, "format": kind}
     records = [] if kind == "coco" else _first_records(path, terms_of(flat, path))
     tool = kind if kind in ("coco", "excel") else tool_of(records)
@@ -236,6 +239,24 @@ def _with_records(
         vendor["question"] = question
     keys = tuple(dict.fromkeys(key for record in records for key in record))
     return Recognised(vendor, terms_of(vendor, path), tuple(notes), questions, keys)
+
+
+def _title_rows(path: Path, terms: Terms) -> int:
+    """How many rows of a sheet come before its header: those without which most rows are as wide as it."""
+    skipped = 0
+    while skipped < TITLE_ROWS:
+        try:
+            found = list(readers.rows(path, replace(terms, skip_lines=skipped), FIRST_RECORDS))
+        except DeliveryRejected as error:
+            if "row 1: the cells" not in str(error):
+                return 0
+            skipped += 1  # a title over several columns or rows
+            continue
+        wider = [one for one in found if isinstance(one, Reject) and one.code == "wrong_width"]
+        if not found or len(wider) <= len(found) / 2:
+            return skipped
+        skipped = wider[0].line - 1
+    return 0
 
 
 def _first_records(path: Path, terms: Terms) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from labelaudit.contract import Contract
 from labelaudit.delivery_terms import EXPORTS
 from labelaudit.dialects import NAMES
 from labelaudit.errors import DeliveryRejected, InvalidInput
+from labelaudit.model_errors import in_words
 from labelaudit.readers.records import Row
 from labelaudit.recognising import Recognised, recognise
 from labelaudit.sample_columns import Columns, columns_of, with_columns
@@ -153,7 +154,7 @@ def _validated(sample: Path, customer: str, dataset: str, contract: dict[str, An
     try:
         return Contract(customer=customer, dataset=dataset, **contract)
     except ValidationError as error:
-        found = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        found = "; ".join(f"{'.'.join(map(str, one['loc']))}: {in_words(one)}" for one in error.errors())
         raise InvalidInput(f"{sample}: no contract {customer}/{dataset} can be made of it: {found}") from error
 
 

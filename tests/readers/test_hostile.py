@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import islice
 from pathlib import Path
 
@@ -9,9 +10,20 @@ import pytest
 
 from benchmarks import hostile_cases, hostile_exports
 from benchmarks.hostile_files import Case, plan, read
-from benchmarks.hostile_oracles import CRASHED, REFUSED, RIGHT, UNVERIFIED, WRONG, Expected, Found, judged, key
+from benchmarks.hostile_oracles import (
+    CRASHED,
+    REFUSED,
+    RIGHT,
+    UNVERIFIED,
+    WRONG,
+    Expected,
+    Found,
+    expected,
+    judged,
+    key,
+)
 from labelaudit.errors import DeliveryRejected
-from labelaudit.readers.records import Reject
+from labelaudit.readers.records import Reject, Terms
 
 A, B, C = (key({"item": name}) for name in "abc")
 REJECT = Reject("f", 2, None, "malformed", "so", "text")
@@ -64,6 +76,55 @@ def test_a_refusal_without_a_place_is_seen():
 )
 def test_the_format_is_chosen_by_what_the_corpus_is(path: str, formats: list[str]):
     assert [terms.format for terms in plan(Path(path))] == formats
+
+
+def folder_of(tmp_path: Path, **files: str) -> Path:
+    """A corpus: `csv__a` is the file a.csv in the folder csv, `json__a` its answer, and so on."""
+    for name, content in files.items():
+        folder, _, stem = name.partition("__")
+        suffix = {"json": ".json", "parameters": ".csv_parameters.json"}.get(folder, ".csv")
+        path = tmp_path / folder / (stem + suffix)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content, newline="")
+    return tmp_path / "csv" / "a.csv"
+
+
+def verdict_on(path: Path) -> str:
+    (terms,) = plan(path)
+    wanted = expected(path, terms)
+    return judged(read(Case("x", path, terms, wanted)), wanted, path.name).word
+
+
+def test_an_answer_of_lists_is_a_header_and_rows(tmp_path: Path):
+    path = folder_of(tmp_path, csv__a="a,b\n1,2\n", json__a='[["a", "b"], ["1", "2"]]')
+    assert verdict_on(path) == RIGHT
+    assert verdict_on(folder_of(tmp_path, csv__a="a,b\n1,3\n")) == WRONG
+
+
+def test_an_empty_file_without_its_table_is_judged(tmp_path: Path):
+    said = json.dumps({"encoding": "ascii", "delimiter": "", "quotechar": "", "header_lines": 0, "column_names": []})
+    path = folder_of(tmp_path, csv__a="", clean__a="", parameters__a=said)
+    assert verdict_on(path) == REFUSED
+    assert expected(path, plan(path)[0]) == Expected(())
+
+
+def test_rows_behind_a_second_header_are_the_files_own(tmp_path: Path):
+    """The twin leaves the second table out; its header must be refused, and its rows are no invention."""
+    path = folder_of(tmp_path, csv__a="a,b\n1,2\na,b\n3,4\n", clean__a="a,b\n1,2\n")
+    assert verdict_on(path) == REFUSED
+    two = {"encoding": "ascii", "delimiter": ",", "quotechar": '"', "header_lines": 2, "column_names": ["a a", "b b"]}
+    path = folder_of(tmp_path, csv__a="a,b\na,b\n1,2\n", clean__a="a a,b b\n1,2\n", parameters__a=json.dumps(two))
+    assert verdict_on(path) == RIGHT
+
+
+def test_what_is_legal_among_bad_data_may_be_read(tmp_path: Path):
+    terms = Terms("f", "parquet")
+    for name, sound in (
+        ("ARROW-GH-43605.parquet", None),
+        ("variants/x.parquet", None),
+        ("PARQUET-1481.parquet", False),
+    ):
+        assert expected(tmp_path / "bad_data" / name, terms).sound is sound
 
 
 SAMPLE = [*islice(hostile_cases.cases(), 0, None, 60), *islice(hostile_exports.cases(), 0, None, 60)]

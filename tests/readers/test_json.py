@@ -26,6 +26,20 @@ TOKENS = ["{", "}", "[", "]", ":", ",", '"a"', '"b"', '"c"', '"d"', '"x"', "1", 
 TOKENS += ["true", '"', "\\", "\\ud800", " ", "\n", "é", "01", "12345678901234567890", '{"a":"1"}', '{"a":"x","d":7}']
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b'{"item": "i1", "label": "cat"} more', "more text behind the value (column 32)"),
+        (b'{"item":\n !}', "Expecting value (line 2 of the value, column 2)"),
+    ],
+)
+def test_a_fault_within_a_value_names_no_line_of_the_file(text: bytes, said: str):
+    """The reject says in which line the value begins; "line 1" beside it would be another line's."""
+    with pytest.raises(BadJson) as caught:
+        strict(text)
+    assert said in caught.value.reason
+
+
 def outcome(path: Path, content: bytes, block_bytes: int = 1 << 20):
     path.write_bytes(content)
     batches = list(json_lines.read(path, Terms("f", "jsonl", FIELDS), block_bytes))

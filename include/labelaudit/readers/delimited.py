@@ -32,6 +32,8 @@ from labelaudit.readers.sources import Source
 from labelaudit.readers.text_blocks import BLOCK_BYTES, TextBlocks
 
 DELIMITERS = ",;\t|"
+HEADER_RECORDS = 50
+"""A header is looked for no further below, to tell where it is."""
 BOM = "\ufeff"
 
 
@@ -39,7 +41,10 @@ def read(path: Source, terms: Terms, block_bytes: int = BLOCK_BYTES) -> Iterator
     with opened(path, terms) as stream:
         text = _Text(stream, terms, block_bytes)
         header = _header(text, terms)
-        table = _Table(terms, header)
+        try:
+            table = _Table(terms, header)
+        except DeliveryRejected as error:
+            raise _with_row(error, text, terms) from error
         content, last = text.pending, False
         while not last:
             content, last = text.more(content)
@@ -233,6 +238,18 @@ def _reject(record: Record, problem: tuple[str, str], terms: Terms) -> Reject:
 
 def _line_ends(content: bytes) -> int:
     return content.count(b"\n") + content.count(b"\r") - content.count(b"\r\n")
+
+
+def _with_row(error: DeliveryRejected, text: _Text, terms: Terms) -> DeliveryRejected:
+    """The same, with the line that has all the columns, where one below the header does: that was a title."""
+    wanted = {one.source for one in terms.fields if one.required} | set(terms.probabilities)
+    content, last = text.more(text.pending)
+    below = Grammar.of(terms).records(content.decode("utf-8", "surrogateescape"), text.line, last)
+    for record in islice(below, HEADER_RECORDS):
+        if not isinstance(record.cells, str) and wanted <= {*record.cells}:
+            hint = f"Line {record.line} has them: with `dialect: {{skip_lines: {record.line - 1}}}` it is the header."
+            return DeliveryRejected(error.code, f"{error} {hint}")
+    return error
 
 
 def _with_hint(error: DeliveryRejected, terms: Terms, header: _Header) -> DeliveryRejected:

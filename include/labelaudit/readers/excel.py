@@ -1,5 +1,7 @@
 """Excel workbooks (.xlsx): one sheet, a header in its first row that is not empty, cells as they are stored.
 
+Rows above the header (a title) must be declared: `skip_lines`.
+
 A formula is no value, nor is an error; merged cells hold theirs only once. A whole number in a column of text is its
 digits; a fraction or a date there is a reject, since how it is shown is not what it is.
 """
@@ -15,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
@@ -23,6 +25,7 @@ from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet._reader import WorkSheetParser
 
+from labelaudit.errors import DeliveryRejected
 from labelaudit.readers.gathering import Gathering
 from labelaudit.readers.opening import FREE_BYTES, MAX_RATIO, opened, unreadable
 from labelaudit.readers.records import TEXT_CHARACTERS, Batch, Reject, Row, Terms, places
@@ -50,6 +53,9 @@ BROKEN = (
 OLE = b"\xd0\xcf\x11\xe0"
 PROLOG_BYTES = 64 << 10
 MOST_COLUMNS = 16_384
+HEADER_ROWS = 50
+"""A header is looked for no further below, to tell where it is."""
+
 EXACT = 2**53
 MERGED = re.compile(rb"<(?:\w+:)?mergeCell\s+ref\s*=\s*[\"']\$?([A-Z]+)\$?([0-9]+):\$?([A-Z]+)\$?([0-9]+)[\"']")
 
@@ -57,7 +63,7 @@ MERGED = re.compile(rb"<(?:\w+:)?mergeCell\s+ref\s*=\s*[\"']\$?([A-Z]+)\$?([0-9]
 def read(path: Source, terms: Terms) -> Iterator[Batch]:
     with _sheet(path, terms) as sheet:
         header, lines = _header(sheet, terms)
-        places(terms, header)
+        _require_columns(header, lines, terms)
         gathered = Gathering(terms, placed=True)
         for number, cells in lines:
             gathered.records += 1
@@ -111,7 +117,7 @@ def _sheet(path: Source, terms: Terms) -> Iterator[Any]:
             sheet = book[names[0] if terms.sheet is None else terms.sheet]
             if not hasattr(sheet, "iter_rows"):
                 raise unreadable(terms, f"the sheet {sheet.title[:40]!r} is a chart. Deliver a table")
-            _refuse_merged(path, sheet, terms)
+            _refuse_merged(path, sheet, terms)  # a title may be
             yield sheet
             book.close()
         except BROKEN as error:
@@ -143,7 +149,7 @@ def _refuse_merged(path: Source, sheet: Any, terms: Terms) -> None:
         tail = b""
         while block := content.read(1 << 20):
             for found in MERGED.finditer(tail + block):
-                if int(found[4]) > 1 or found[2] != found[4]:
+                if int(found[4]) > max(1, terms.skip_lines):
                     cells = f"{found[1].decode()}{found[2].decode()}:{found[3].decode()}{found[4].decode()}"
                     raise unreadable(
                         terms,
@@ -189,7 +195,8 @@ def _lines(sheet: Any, terms: Terms) -> Iterator[tuple[int, list[Cell]]]:
 
 def _header(sheet: Any, terms: Terms) -> tuple[list[str], Iterator[tuple[int, list[Any]]]]:
     """The columns' names, and the rows behind them that are not empty, with their numbers."""
-    full = ((number, cells) for number, cells in _lines(sheet, terms) if any(cell.value is not None for cell in cells))
+    below = ((number, cells) for number, cells in _lines(sheet, terms) if number > terms.skip_lines)
+    full = ((number, cells) for number, cells in below if any(cell.value is not None for cell in cells))
     number, cells = next(full, (0, []))
     if not cells:
         raise unreadable(
@@ -205,12 +212,27 @@ def _header(sheet: Any, terms: Terms) -> tuple[list[str], Iterator[tuple[int, li
     return ["" if cell.value is None else str(cell.value) for cell in cells], full
 
 
+def _require_columns(header: list[str], lines: Iterator[tuple[int, list[Any]]], terms: Terms) -> None:
+    """Raises DeliveryRejected where a column is missing; with the row that has all of them, if one does."""
+    try:
+        places(terms, header)
+    except DeliveryRejected as error:
+        wanted = {one.source for one in terms.fields if one.required} | set(terms.probabilities)
+        for number, cells in islice(lines, HEADER_ROWS):
+            if wanted <= {str(cell.value) for cell in cells}:
+                hint = f"Row {number} has them: with `dialect: {{skip_lines: {number - 1}}}` it is the header."
+                raise DeliveryRejected(error.code, f"{error} {hint}") from error
+        raise
+
+
 def _problem(cells: list[Any], header: list[str]) -> tuple[str | None, str, str] | None:
     for place, cell in enumerate(cells):
         if cell.value is None:
             continue
         if place >= len(header):
-            return None, "wrong_width", f"a value in column {place + 1}, the header has {len(header)}"
+            title = "; is that a title? The contract's `dialect.skip_lines` says how many rows are above the header"
+            seems = f" ({header[0][:60]!r}){title}" if len(header) == 1 else ""
+            return None, "wrong_width", f"a value in column {place + 1}, the header has {len(header)}{seems}"
         if cell.data_type == "f":
             return (
                 header[place],

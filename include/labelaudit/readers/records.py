@@ -182,7 +182,7 @@ def places(terms: Terms, header: Sequence[str]) -> dict[str, int | None]:
             )
         if count == 0 and required:
             near = difflib.get_close_matches(source, header, n=1)
-            hint = f"; did you mean {source!r} where it says {near[0]!r}?" if near else ""
+            hint = f"; did you mean {source!r} where it says {near[0]!r}?" if near else "."
             shown = ", ".join(repr(name[:60]) for name in header[:30])
             raise DeliveryRejected(
                 "missing_column",

@@ -84,7 +84,10 @@ def strict(text: bytes) -> Any:
     except RecursionError as error:
         raise BadJson("malformed", "it is nested too deeply") from error
     except json.JSONDecodeError as error:
-        raise BadJson("malformed", f"not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from error
+        # the reject says in which line of the file the value begins
+        line = f"line {error.lineno} of the value, " if error.lineno > 1 else ""
+        what = "more text behind the value" if error.msg == "Extra data" else error.msg
+        raise BadJson("malformed", f"not JSON: {what} ({line}column {error.colno})") from error
     except ValueError as error:  # an integer of thousands of digits
         raise BadJson("not_finite", f"a number of too many digits: {error}") from error
     return value
