@@ -105,7 +105,7 @@ def test_a_table_check_rejects_the_delivery_or_reports(folder_store, make_contra
 def test_a_check_that_crashes_rejects_rather_than_passes(folder_store: Store, make_contract, put):
     """Great Expectations reports a crash as a result; taken for a pass, every row would go through unchecked."""
     contract = make_contract(
-        **with_check(type="expect_column_values_to_match_regex", kwargs={"column": "seconds", "regex": "("})
+        **with_check(type="expect_column_mean_to_be_between", kwargs={"column": "item", "min_value": 1})
     )
     put(folder_store, contract, SECONDS)
     found = checked(contract, folder_store)

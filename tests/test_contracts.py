@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 from conftest import PROJECT, TERMS
@@ -37,6 +39,17 @@ def test_the_schema_for_editors_is_up_to_date():
         ({"predictions": {"source": "text", "column": "body"}}, "`body`, which `columns` does not declare"),
         ({"predictions": {"source": "magic"}}, "magic"),
         ({"schedule": "daily"}, "cron"),
+        ({"schedule": "0 24 * * *"}, "line 10: `schedule`: not a cron expression"),
+        ({"schedule": "61 25 * * *"}, "hour 0-23"),
+        ({"schedule": "0 0 30 2 *"}, "never comes"),
+        ({"schedule": "0 0 31 4,6 *"}, "never comes"),
+        ({"schedule": "R 6 * * *"}, "another schedule each time"),
+        ({"schedule": "* * * * * *"}, "five fields"),
+        ({"schedule": "@once"}, "@daily"),
+        ({"approval": {"timeout_hours": 1e300}}, "`approval.timeout_hours`"),
+        ({"retention": {"runs_days": 10**30}}, "`retention.runs_days`"),
+        ({"destination": {"uri": "s3://acme-labels/`x`"}}, "`destination.uri`"),
+        ({"description": "x" * 10_001}, "`description`"),
         ({"vendors": {"Alder": {"format": "csv"}}}, "Alder"),
         ({"destination": {"uri": "ftp://x"}}, "`destination.uri`"),
         ({"alerts": [{"via": "slack"}]}, "`connection`"),
@@ -69,14 +82,49 @@ def test_a_broken_contract_hides_no_other(tmp_path: Path):
 
 
 def test_wrong_checks_are_named_before_a_delivery_meets_them(make_contract):
-    contract = make_contract(
-        checks=[
-            {"type": "expect_column_values_to_be_betwen", "kwargs": {"column": "item"}},
-            {"type": "expect_column_values_to_be_in_set", "kwargs": {"column": "item", "values": ["a"]}},
-            {"type": "expect_column_values_to_be_in_set", "kwargs": {"column": "breed", "value_set": ["a"]}},
-        ]
-    )
-    problems = validate_checks(contract)
-    assert len(problems) == 3
-    assert "expect_column_values_to_be_between" in problems[0]
-    assert "`breed` is not declared" in problems[-1]
+    with pytest.raises(ContractError) as caught:
+        make_contract(
+            checks=[
+                {"type": "expect_column_values_to_be_betwen", "kwargs": {"column": "item"}},
+                {"type": "expect_column_values_to_be_in_set", "kwargs": {"column": "item", "values": ["a"]}},
+            ]
+        )
+    assert len(caught.value.problems) == 2
+    assert "expect_column_values_to_be_between" in caught.value.problems[0]
+    assert "`value_set`" in caught.value.problems[1]
+    with pytest.raises(ContractError, match="`breed` is not declared in `columns`"):
+        make_contract(
+            checks=[{"type": "expect_column_values_to_be_in_set", "kwargs": {"column": "breed", "value_set": ["a"]}}]
+        )
+
+
+CHECK = "expect_column_values_to_be_"
+
+
+def check(kind: str, **kwargs) -> dict:
+    return TERMS | {"checks": [{"type": CHECK + kind, "kwargs": {"column": "item", **kwargs}}]}
+
+
+@pytest.mark.parametrize(
+    ("terms", "sound"),
+    [
+        (TERMS, True),
+        (check("between", min_value=1), True),
+        (check("betwen"), False),
+        (check("unique", row_condition="x"), False),
+        (check("in_set"), False),
+        (TERMS | {"tolerance": {"rejected_row_rate": 0.1}}, False),
+        (TERMS | {"retention": {"runs_days": 10**30}}, False),
+        (TERMS | {"alerts": [{"via": "log", "on": ["digest"]}]}, True),
+        (TERMS | {"alerts": [{"via": "log", True: ["digest"]}]}, False),
+    ],
+)
+def test_the_schema_for_editors_says_what_the_model_says(make_contract, terms: dict, sound: bool):
+    schema = json.loads(json_schema())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert jsonschema.Draft202012Validator(schema).is_valid({str(key): value for key, value in terms.items()}) == sound
+    if sound:
+        make_contract(**terms)
+    else:
+        with pytest.raises(ContractError):
+            make_contract(**terms)

@@ -6,14 +6,12 @@ teach the baseline is as it was: what a person would have answered is not known.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import ValidationError
-
-from labelaudit import contracts
+from labelaudit import contract_yaml, contracts
 from labelaudit.contract import Contract
 from labelaudit.errors import ContractError, InvalidInput
 from labelaudit.incidents import reviews
@@ -98,33 +96,18 @@ def changed_contract(path: Path, file: Path | None, settings: Sequence[str]) -> 
     A file may be a whole contract or some of its terms. Raises ContractError with every problem: which field, and what
     would be valid; InvalidInput for a setting that is none.
     """
-    terms = yaml.safe_load(path.read_text("utf-8"))
     contract = contracts.read_contract(path)
+    terms = contracts.read_terms(path, f"{contract.id}.yaml").value
     where = " ".join([*([file.name] if file else []), *(f"--set {one}" for one in settings)])
     if file is not None:
-        terms = _laid_over(terms, _terms(file))
+        terms = _laid_over(terms, _checked(contracts.read_terms(file, file.name).value, file.name))
     for one in settings:
         terms = _laid_over(terms, _setting(one))
-    tree = yaml.compose(yaml.safe_dump(terms, allow_unicode=True), Loader=yaml.SafeLoader)
+    document = contract_yaml.parse(contract_yaml.dump(terms), where)
     try:
-        return Contract(customer=contract.customer, dataset=contract.dataset, **{str(key): terms[key] for key in terms})
-    except ValidationError as error:  # the lines are those of no file
-        problems = [contracts._explained(one, tree).partition(": ")[2] for one in error.errors()]
-        raise ContractError(where, problems) from error
-
-
-def _terms(file: Path) -> dict[str, Any]:
-    try:
-        text = file.read_text("utf-8")
-        contracts._refuse_duplicates(yaml.compose(text, Loader=yaml.SafeLoader), file.name)
-        terms = yaml.safe_load(text)
-    except UnicodeDecodeError as error:
-        raise ContractError(file.name, [f"not UTF-8 at byte {error.start}"]) from error
-    except OSError as error:
-        raise ContractError(file.name, [f"can't be read: {error.strerror}"]) from error
-    except yaml.YAMLError as error:
-        raise ContractError(file.name, [f"not YAML: {error}"]) from error
-    return _checked(terms, file.name)
+        return contracts.contract_of(contract.customer, contract.dataset, document, where)
+    except ContractError as error:  # the lines are those of no file
+        raise ContractError(where, [re.sub(r"^line \d+: ", "", one) for one in error.problems]) from error
 
 
 def _setting(text: str) -> dict[str, Any]:
@@ -133,9 +116,9 @@ def _setting(text: str) -> dict[str, Any]:
     if not equals or not all(field.split(".")):
         raise InvalidInput(f"--set {text}: say FIELD=VALUE, e.g. --set regressions.effect=1.5")
     try:
-        found: Any = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise InvalidInput(f"--set {text}: {value!r} is not YAML") from error
+        found: Any = contract_yaml.parse(value, "the value").value
+    except ContractError as error:
+        raise InvalidInput(f"--set {text}: {error}") from error
     for name in reversed(field.split(".")):
         found = {name: found}
     return _checked(found, f"--set {text}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from labelaudit.contract import Check
+from labelaudit.check_terms import Check
 
 SHOWN = 12
 

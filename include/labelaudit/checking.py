@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from labelaudit import expectations, layout
 from labelaudit.advice import SET_ASIDE
 from labelaudit.check_words import sentence
-from labelaudit.contract import Contract
-from labelaudit.expectations import DERIVED, Planned, Runner
+from labelaudit.contract import DERIVED, Contract
+from labelaudit.expectations import Planned, Runner
 from labelaudit.parquet_files import TableWriter, read_table, row_count, row_groups
 from labelaudit.readers.records import REJECT_SCHEMA, TEXT_CHARACTERS, Reject, rejects_table
 from labelaudit.report import rejection

@@ -6,37 +6,31 @@ here, but in Airflow Connections that the contract names. Reading and error mess
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Literal
+import difflib
+from datetime import datetime
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from labelaudit import schedules
+from labelaudit.check_terms import BOUNDS, Check
 from labelaudit.delivery_terms import Column, ColumnName, Label, Model, Name, Vendor
 from labelaudit.quality_terms import (
     Acceptance,
     AlertRoute,
     Approval,
+    ConnectionId,
     HumanAudit,
     Limits,
     Rate,
     Regressions,
-    Severity,
 )
 
 RESERVED = ("delivery", "vendor", "file", "line", "place", "row", "release")
 """Columns that Labelaudit writes itself; a contract can't declare them."""
 
-
-class Check(Model):
-    """A Great Expectations expectation by its own name and arguments."""
-
-    type: str = Field(pattern=r"^expect_[a-z_]+$", description="e.g. expect_column_values_to_be_between")
-    kwargs: dict[str, Any] = Field(default_factory=dict)
-    severity: Severity = Field(
-        "warning",
-        description="of a row check: critical rejects the delivery, warning rejects the row, info only reports;"
-        " of a table check: critical rejects the delivery, the others report",
-    )
+DERIVED = {"pred_probs_sum": "sum", "pred_probs_min": "min"}
+"""Columns that are made of the probability vector for the checks only."""
 
 
 class Delivered(Model):
@@ -70,12 +64,15 @@ class FromTabular(Model):
     columns: tuple[ColumnName, ...] = Field(min_length=1)
 
 
+Side = Annotated[int, Field(ge=1, le=10_000)]
+
+
 class FromPixels(Model):
     """Small pictures in a vector column, row by row from the top left."""
 
     source: Literal["pixels"]
     column: ColumnName
-    shape: tuple[int, int] | tuple[int, int, Literal[3]] = Field(description="height, width[, 3 for RGB]")
+    shape: tuple[Side, Side] | tuple[Side, Side, Literal[3]] = Field(description="height, width[, 3 for RGB]")
     maximum: float = Field(255, gt=0, description="the value of full brightness")
 
 
@@ -97,19 +94,24 @@ class Tolerance(Model):
 class Destination(Model):
     uri: str | None = Field(
         None,
-        pattern=r"^(file:///|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/|$)).*",
+        max_length=1000,
+        pattern=r"^(file:///|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/|$))[^\x00-\x20`<>\"\\]*$",
         description="file:///folder or s3://bucket/prefix; left out: `published/<customer>/<dataset>` in the store",
     )
-    connection: str | None = Field(None, description="id of the Airflow Connection with this customer's credentials")
+    connection: ConnectionId | None = Field(
+        None, description="id of the Airflow Connection with this customer's credentials"
+    )
 
 
 class Retention(Model):
-    runs_days: int = Field(30, ge=1, description="staged tables and check results of finished runs")
-    table_versions_days: int = Field(90, ge=7, description="old versions of the published tables")
+    runs_days: int = Field(30, ge=1, le=36_500, description="staged tables and check results of finished runs")
+    table_versions_days: int = Field(90, ge=7, le=36_500, description="old versions of the published tables")
 
 
 class History(Model):
-    max_items: int = Field(20_000, ge=0, description="items of earlier releases that a run trains on; newest first")
+    max_items: int = Field(
+        20_000, ge=0, le=10**9, description="items of earlier releases that a run trains on; newest first"
+    )
 
 
 class Contract(Model):
@@ -118,7 +120,7 @@ class Contract(Model):
     customer: Name
     dataset: Name
     task: Literal["classification"]
-    description: str = ""
+    description: Annotated[str, StringConstraints(max_length=10_000)] = ""
     classes: tuple[Label, ...] = Field(min_length=2, max_length=10_000)
     columns: dict[ColumnName, Column]
     vendors: dict[Name, Vendor] = Field(min_length=1)
@@ -154,12 +156,13 @@ class Contract(Model):
     @field_validator("schedule")
     @classmethod
     def _schedule_is_cron(cls, schedule: str | None) -> str | None:
-        if schedule is not None and not re.fullmatch(r"@(hourly|daily|weekly|monthly)|(\S+ +){4}\S+", schedule):
-            raise ValueError(f"not a cron expression of five fields: {schedule!r}; e.g. '0 6 * * *'")
+        if schedule is not None and (said := schedules.problem(schedule)):
+            raise ValueError(said)
         return schedule
 
     @model_validator(mode="after")
     def _agrees_with_itself(self):
+        _require(self.id != "labelaudit/all", "the dataset `all` of `labelaudit` is where our own alerts wait")
         _require(len(set(self.classes)) == len(self.classes), "a class is listed twice")
         for name in ("item", "label"):
             _require(name in self.columns, f"`columns` must declare `{name}`")
@@ -182,7 +185,25 @@ class Contract(Model):
         if self.acceptance and self.acceptance.by == "interval":
             _require(self.human_audit is not None, "acceptance by interval needs `human_audit`")
         self._check_predictions()
+        self._check_checks()
         return self
+
+    def _check_checks(self) -> None:
+        within = isinstance(self.predictions, Delivered) and self.predictions.file is None
+        known = set(self.columns) | (set(DERIVED) if within else set())
+        for number, check in enumerate(self.checks):
+            where = f"`checks.{number}`: {check.type}"
+            for name in check.columns:
+                near = ", ".join(difflib.get_close_matches(name, known, n=1, cutoff=0))
+                _require(
+                    name in known, f"{where}: column `{name}` is not declared in `columns`; the nearest is `{near}`"
+                )
+            for name in BOUNDS:
+                bound = check.kwargs.get(name)
+                if isinstance(bound, str):
+                    _require(_is_moment(bound), f"{where}: `{name}` is {bound!r}, and neither a number nor ISO 8601")
+                    kinds = {self.columns[column].type for column in check.columns if column in self.columns}
+                    _require(kinds == {"timestamp"}, f"{where}: `{name}` {bound!r} needs a column of type timestamp")
 
     def _check_predictions(self) -> None:
         predictions = self.predictions
@@ -230,6 +251,14 @@ class Contract(Model):
 def _require(true: bool, message: str) -> None:
     if not true:
         raise ValueError(message)
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _product(shape: tuple[int, ...]) -> int:

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import difflib
 import json
+import stat
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
+from labelaudit import contract_yaml
 from labelaudit.contract import Contract
+from labelaudit.contract_yaml import Document
 from labelaudit.errors import ContractError
+
+SHOWN_PROBLEMS = 50
 
 
 def read_contract(path: Path) -> Contract:
@@ -23,30 +27,54 @@ def read_contract(path: Path) -> Contract:
 
     Raises ContractError with every problem of the file: what, in which line and field, and what would be valid.
     """
-    where = f"{path.parent.name}/{path.name}"
+    where = _shown(f"{path.parent.name}/{path.name}")
+    if path.suffix != ".yaml":
+        raise ContractError(where, [f"is called `{path.suffix}`; a contract is `<customer>/<dataset>.yaml`"])
+    return contract_of(path.parent.name, path.stem, read_terms(path, where, within=path.parent), where)
+
+
+def read_terms(path: Path, where: str, within: Path | None = None) -> Document:
+    """The terms of a YAML file. Only a regular file is read (a pipe would hang all), if asked only one of a folder."""
     try:
-        text = path.read_text("utf-8")
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        _refuse_duplicates(tree, where)
-        terms = yaml.safe_load(text)
+        real = path.resolve(strict=True)
+        if within and not real.is_relative_to(within.resolve()):  # links within it are how Kubernetes mounts files
+            raise ContractError(where, ["is a link that leads out of its customer's folder; put the file itself here"])
+        if not stat.S_ISREG(real.stat().st_mode):
+            raise ContractError(where, ["is not a regular file (a folder, pipe or device)"])
+        with real.open("rb") as file:
+            content = file.read(contract_yaml.LARGEST_BYTES + 1)
+    except (OSError, RuntimeError) as error:  # RuntimeError: a circle of links
+        raise ContractError(where, [f"can't be read: {getattr(error, 'strerror', None) or error}"]) from error
+    if len(content) > contract_yaml.LARGEST_BYTES:
+        raise ContractError(where, [f"is larger than {contract_yaml.LARGEST_BYTES} bytes"])
+    try:
+        return contract_yaml.parse(content.decode("utf-8-sig"), where)
     except UnicodeDecodeError as error:
-        raise ContractError(where, [f"not UTF-8 at byte {error.start}"]) from error
-    except OSError as error:
-        raise ContractError(where, [f"can't be read: {error.strerror}"]) from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise ContractError(where, [f"line {line}: not YAML: {error.problem}"]) from error
-    except yaml.YAMLError as error:
-        raise ContractError(where, [f"not YAML: {error}"]) from error
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ContractError(where, [f"line {line}: not UTF-8 at byte {error.start}"]) from error
+    except ContractError:
+        raise
+    except Exception as error:  # whatever one file brings up, the other contracts are read
+        raise ContractError(where, [f"can't be read: {type(error).__name__}: {_shown(str(error))}"]) from error
+
+
+def contract_of(customer: str, dataset: str, document: Document, where: str) -> Contract:
+    """The contract of these terms. Raises ContractError with every problem."""
+    terms = document.value
     if not isinstance(terms, dict):
         raise ContractError(where, ["is not a mapping of fields; see the README, 'Add a customer'"])
     for field in ("customer", "dataset"):
         if field in terms:
-            raise ContractError(where, [f"`{field}` comes from the path of the file; take it out"])
+            line = document.lines.get((field,), 1)
+            raise ContractError(where, [f"line {line}: `{field}` comes from the path of the file; take it out"])
     try:
-        return Contract(customer=path.parent.name, dataset=path.stem, **{str(key): terms[key] for key in terms})
+        return Contract(customer=customer, dataset=dataset, **terms)
     except ValidationError as error:
-        raise ContractError(where, [_explained(finding, tree) for finding in error.errors()]) from error
+        found = [_explained(finding, document.lines) for finding in error.errors()]
+        more = [f"and {len(found) - SHOWN_PROBLEMS} more"] if len(found) > SHOWN_PROBLEMS else []
+        raise ContractError(where, found[:SHOWN_PROBLEMS] + more) from error
+    except Exception as error:  # as above
+        raise ContractError(where, [f"can't be read: {type(error).__name__}: {_shown(str(error))}"]) from error
 
 
 def read_contracts(folder: Path) -> tuple[list[Contract], list[ContractError]]:
@@ -61,7 +89,9 @@ def read_contracts(folder: Path) -> tuple[list[Contract], list[ContractError]]:
 
 
 def contract_paths(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*/*.yaml"))
+    """The files below `folder` that are, or were meant as, contracts; hidden ones are editors' and Kubernetes' own."""
+    found = (path for pattern in ("*/*.yaml", "*/*.yml") for path in folder.glob(pattern))
+    return sorted(path for path in found if not path.name.startswith(".") and not path.parent.name.startswith("."))
 
 
 def json_schema() -> str:
@@ -75,7 +105,7 @@ def json_schema() -> str:
     return json.dumps(schema, indent=2, sort_keys=True) + "\n"
 
 
-def _explained(finding: dict[str, Any], tree: yaml.Node) -> str:
+def _explained(finding: dict[str, Any], lines: dict[tuple, int]) -> str:
     """One line for one finding of pydantic."""
     loc = finding["loc"]
     message = finding["msg"].removeprefix("Value error, ")
@@ -86,14 +116,21 @@ def _explained(finding: dict[str, Any], tree: yaml.Node) -> str:
             f"unknown key; the nearest valid one is `{near[0]}` (all: {', '.join(valid)})" if near else "unknown key"
         )
     elif finding["type"] == "string_type":
-        message = f"{message}, found {finding['input']!r}; put it in quotes"
+        message = f"{message}, found {_shown(repr(finding['input']))}; put it in quotes"
     elif finding["type"] not in ("value_error", "missing"):
-        message = f"{message}, found {finding['input']!r}"
-    keys, line = _located(tree, loc)
+        message = f"{message}, found {_shown(repr(finding['input']))}"
+    keys, line = _located(lines, loc)
     field = ".".join(keys)
     if loc[:2] in (("customer",), ("dataset",)):
-        return f"the path's {loc[0]} {finding['input']!r} must match {finding.get('ctx', {}).get('pattern', '')}"
-    return f"line {line}: {f'`{field}`: ' if field else ''}{message}"
+        pattern = finding.get("ctx", {}).get("pattern", "")
+        return f"the path's {loc[0]} {_shown(repr(finding['input']))} must match {pattern}"
+    return _shown(f"line {line}: {f'`{field}`: ' if field else ''}{message}", 1000)
+
+
+def _shown(text: str, length: int = 120) -> str:
+    """Text of a file or path as it can stand in any message: one line, no half characters, not too long."""
+    safe = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    return safe if len(safe) <= length else f"{safe[:length]}…"
 
 
 def _fields(model: type[BaseModel], loc: tuple) -> list[str]:
@@ -122,34 +159,14 @@ def _models(kinds: list[Any]) -> list[type[BaseModel]]:
     return found
 
 
-def _located(tree: yaml.Node, loc: tuple) -> tuple[list[str], int]:
+def _located(lines: dict[tuple, int], loc: tuple) -> tuple[list[str], int]:
     """The keys of `loc` that stand in the file (pydantic adds the tags of unions), and the line of the last one."""
-    keys, line, node = [], 1, tree
+    path: tuple[str | int, ...] = ()
+    keys = []
     for step in loc:
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                if key.value == str(step):
-                    keys, line, node = [*keys, str(step)], key.start_mark.line + 1, value
-                    break
-            else:
-                if step == loc[-1]:
-                    keys.append(str(step))
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            node = node.value[step]
-            keys, line = [*keys, str(step)], node.start_mark.line + 1
-    return keys, line
-
-
-def _refuse_duplicates(node: yaml.Node | None, where: str) -> None:
-    """YAML keeps the last of two equal keys without a word."""
-    if isinstance(node, yaml.MappingNode):
-        seen: dict[str, int] = {}
-        for key, value in node.value:
-            line = key.start_mark.line + 1
-            if str(key.value) in seen:
-                raise ContractError(where, [f"line {line}: `{key.value}` is given twice (line {seen[key.value]})"])
-            seen[str(key.value)] = line
-            _refuse_duplicates(value, where)
-    elif isinstance(node, yaml.SequenceNode):
-        for child in node.value:
-            _refuse_duplicates(child, where)
+        if (*path, step) in lines:
+            path = (*path, step)
+            keys.append(str(step))
+        elif step == loc[-1] and isinstance(step, str):
+            keys.append(step)
+    return keys, lines.get(path, 1)

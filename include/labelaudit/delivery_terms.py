@@ -36,7 +36,7 @@ EXPORTS = {
 
 
 class Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=False, allow_inf_nan=False)
 
 
 class Column(Model):
@@ -47,7 +47,7 @@ class Column(Model):
     )
     required: bool = Field(True, description="whether the vendor's file must have the column")
     nullable: bool = Field(False, description="whether a row may leave it empty")
-    length: int | None = Field(None, ge=1, description="vector: how many numbers")
+    length: int | None = Field(None, ge=1, le=1_000_000, description="vector: how many numbers")
     trim: bool = Field(False, description="take spaces off both ends; counted in the report")
     case: Literal["lower", "upper"] | None = Field(None, description="write in one case; counted in the report")
     synonyms: dict[str, str] = Field(
@@ -121,6 +121,7 @@ class Vendor(Model):
     settled_minutes: int | None = Field(
         None,
         ge=1,
+        le=525_600,
         description="take a delivery without manifest.json once none of its files has changed for so long; left out:"
         " it needs a manifest",
     )

@@ -1,4 +1,4 @@
-"""Great Expectations, and the only module that imports it: which expectations a contract means, and what they find.
+"""Great Expectations: which expectations a contract means, and what they find. Only `regex_metrics` imports it, too.
 
 Facts that shape it (1.24): a frame with a RangeIndex and COMPLETE without index columns gives exact row numbers fast; a
 metric that crashes comes back as an unsuccessful result with `exception_info`, and is kept apart here.
@@ -9,22 +9,26 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from labelaudit.contract import Check, Contract
+from labelaudit.check_terms import BOUNDS, Check
+from labelaudit.contract import Contract
+from labelaudit.errors import ContractError
 from labelaudit.values import CheckOutcome
 
 os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read at import; it would report usage to a third party
 
 import great_expectations as gx
 from great_expectations.data_context.types.base import ProgressBarsConfig
-from great_expectations.exceptions import ExpectationNotFoundError
 from great_expectations.expectations.expectation import (
     ColumnMapExpectation,
     ColumnPairMapExpectation,
     MulticolumnMapExpectation,
 )
-from great_expectations.expectations.registry import get_expectation_impl, list_registered_expectation_implementations
+from great_expectations.expectations.registry import get_expectation_impl
+
+from labelaudit import regex_metrics  # noqa: F401 # its import is what counts: regexes are run by RE2
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,9 +38,6 @@ PROBABILITY_TOLERANCE = 0.01
 
 KEYS = ("expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique")
 """Row checks that look at other rows: they hold over the whole delivery, not row group by row group."""
-
-DERIVED = {"pred_probs_sum": "sum", "pred_probs_min": "min"}
-"""Columns that are made of the probability vector for the checks only."""
 
 _ROW_CHECKS = (ColumnMapExpectation, ColumnPairMapExpectation, MulticolumnMapExpectation)
 _EXAMPLES = 5
@@ -107,24 +108,13 @@ def _distributions(severity: str) -> list[Check]:
 
 
 def validate_checks(contract: Contract) -> list[str]:
-    """What is wrong with the contract's checks, one line each: unknown names or arguments, undeclared columns."""
-    import difflib
-
+    """What Great Expectations itself finds wrong with the contract's checks, one line each."""
     problems = []
-    known = set(contract.columns) | (set(DERIVED) if contract.probability_columns else set())
     for number, check in enumerate(contract.checks):
-        where = f"`checks.{number}`: {check.type}"
         try:
             _expectation(check, number)
-        except ExpectationNotFoundError:
-            near = difflib.get_close_matches(check.type, list_registered_expectation_implementations(), n=1, cutoff=0)
-            problems.append(f"{where} is no expectation; the nearest is {near[0]}")
-            continue
-        except ValueError as error:
-            problems.append(f"{where}: {'; '.join(str(error).splitlines()[1:]) or error}")
-            continue
-        for column in set(_planned(check, "contract").columns) - known:
-            problems.append(f"{where}: column `{column}` is not declared in `columns`")
+        except ContractError as error:
+            problems += error.problems
     return problems
 
 
@@ -215,13 +205,24 @@ def arguments(check: Check) -> str:
 def _planned(check: Check, source: str) -> Planned:
     kind = get_expectation_impl(check.type)
     scope = "keys" if check.type in KEYS else "rows" if issubclass(kind, _ROW_CHECKS) else "table"
-    names = [check.kwargs.get(name) for name in ("column", "column_A", "column_B")]
-    listed = check.kwargs.get("column_list") or ()
-    return Planned(check, source, scope, tuple(name for name in names if name) + tuple(listed))
+    return Planned(check, source, scope, check.columns)
 
 
 def _expectation(check: Check, number: int) -> Any:
-    return get_expectation_impl(check.type)(**check.kwargs, severity=check.severity, meta={"check": number})
+    try:
+        given = {name: _moment(value) if name in BOUNDS else value for name, value in check.kwargs.items()}
+        return get_expectation_impl(check.type)(**given, severity=check.severity, meta={"check": number})
+    except ValueError as error:
+        said = "; ".join(str(error).splitlines()[1:]) or str(error)
+        raise ContractError("contract", [f"`checks.{number}`: {check.type}: {said}"]) from error
+
+
+def _moment(bound: Any) -> Any:
+    """A bound of timestamps as a moment with a time zone (UTC, if it says none), as the columns' are."""
+    if not isinstance(bound, str):
+        return bound
+    moment = datetime.fromisoformat(bound)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _crash(info: dict[Any, Any] | None) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from labelaudit.delivery_terms import Model
 
 Rate = Annotated[float, Field(ge=0, le=1)]
+ConnectionId = Annotated[str, StringConstraints(max_length=250, pattern=r"^[A-Za-z0-9_#!().:/\\-]+$")]
+"""What Airflow takes as one."""
+
 Severity = Literal["critical", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 """From the least to the most severe."""
@@ -50,7 +53,7 @@ class Limits(Model):
 class HumanAudit(Model):
     """A sample of each release that people label again: what its defect rate is measured by."""
 
-    rows: int | None = Field(None, ge=1, description="items of a release that people audit")
+    rows: int | None = Field(None, ge=1, le=10**9, description="items of a release that people audit")
     half_width: Annotated[float, Field(gt=0, lt=0.5)] | None = Field(
         None, description="instead of rows: wished half-width of the 95 % interval, e.g. 0.02"
     )
@@ -118,12 +121,15 @@ class Regressions(Model):
     false_incidents: Annotated[float, Field(gt=0, le=12)] = Field(
         0.6, description="budget: false incidents of one stream in 365 releases"
     )
-    learning_releases: int = Field(14, ge=2, description="until so many releases only limits are judged")
-    learning_units: int = Field(200, ge=1, description="until so many units (items, rows, labels), too")
-    close_after: int = Field(5, ge=1, description="good releases in a row that close an incident")
-    reopen_within: int = Field(14, ge=0, description="releases after its end in which it opens again, as the same")
+    learning_releases: int = Field(14, ge=2, le=10_000, description="until so many releases only limits are judged")
+    learning_units: int = Field(200, ge=1, le=10**9, description="until so many units (items, rows, labels), too")
+    close_after: int = Field(5, ge=1, le=10_000, description="good releases in a row that close an incident")
+    reopen_within: int = Field(
+        14, ge=0, le=10_000, description="releases after its end in which it opens again, as the same"
+    )
 
 
+Address = Annotated[str, StringConstraints(min_length=3, max_length=320, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Event = Literal["incident", "breach", "rejection", "failure", "digest"]
 
 
@@ -137,8 +143,8 @@ class AlertRoute(Model):
     )
     severity: Severity = Field("info", description="only alerts at least as severe: info, warning, critical")
     via: Literal["email", "slack", "webhook", "pagerduty", "log"]
-    to: tuple[str, ...] = Field((), description="e-mail addresses")
-    connection: str | None = Field(
+    to: tuple[Address, ...] = Field((), max_length=100, description="e-mail addresses")
+    connection: ConnectionId | None = Field(
         None,
         description="id of the Airflow Connection (smtp, slackwebhook, http); pagerduty: an http one to"
         " https://events.pagerduty.com, with the routing key as its password",
@@ -156,5 +162,7 @@ class AlertRoute(Model):
 class Approval(Model):
     """How long a held release waits for a person, and what happens then."""
 
-    timeout_hours: Annotated[float, Field(gt=0)] | None = Field(None, description="left out: it waits without end")
+    timeout_hours: Annotated[float, Field(ge=0.001, le=87_600)] | None = Field(
+        None, description="at most ten years; left out: it waits without end"
+    )
     on_timeout: Literal["reject", "publish"] = "reject"

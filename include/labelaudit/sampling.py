@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
-from labelaudit import readers
+from labelaudit import contract_yaml, readers
 from labelaudit.contract import Contract
 from labelaudit.delivery_terms import EXPORTS
 from labelaudit.dialects import NAMES
@@ -80,7 +79,7 @@ def contract_from(sample: Path, customer: str, dataset: str, vendor: str, names:
         notes.append(f"the types and classes: only the first {ROWS} rows were looked at")
     head = "# yaml-language-server: $schema=../contract.schema.json\n# Guessed from a sample: correct it.\n"
     head += "".join(f"# Check {' '.join(note.split())}\n" for note in notes)
-    return head + yaml.safe_dump(contract, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
+    return head + contract_yaml.dump(contract)
 
 
 def _require_one_question(sample: Path, found: Recognised) -> None:
