@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
 import sys
 import time
 import uuid
@@ -17,8 +15,8 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from benchmarks.s3_server import free_port
-from labelaudit_airflow import standalone
+from benchmarks.processes import PATIENCE_SECONDS, free_port, running, wait
+from labelaudit_airflow import local, standalone
 
 FINAL = ("success", "failed")
 TRIES = 5
@@ -42,7 +40,7 @@ class Airflow:
         data = None if body is None else json.dumps(body).encode()
         request = Request(self.url + path, data=data, method=method, headers=headers)  # noqa: S310 - our own address
         try:
-            with urlopen(request, timeout=60) as response:  # noqa: S310
+            with urlopen(request, timeout=PATIENCE_SECONDS) as response:  # noqa: S310
                 status, content = response.status, response.read()
         except HTTPError as error:
             status, content = error.code, error.read()
@@ -75,19 +73,22 @@ class Airflow:
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         return self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances")[1]["task_instances"]
 
-    def finished(self, dag_id: str, run_id: str, seconds: float = 180) -> str:
+    def finished(self, dag_id: str, run_id: str) -> str:
         """The final state of a run."""
-        wait(lambda: self.run_state(dag_id, run_id) in FINAL, seconds, f"{dag_id} {run_id} to end")
+        wait(lambda: self.run_state(dag_id, run_id) in FINAL, f"{dag_id} {run_id} to end")
         return self.run_state(dag_id, run_id)
 
 
-def wait(ready: Any, seconds: float, what: str) -> None:
-    """Ask `ready` until it says yes; TimeoutError after so many seconds."""
-    end = time.monotonic() + seconds
-    while not ready():
-        if time.monotonic() > end:
-            raise TimeoutError(f"waited {seconds:.0f} s for {what}")
-        time.sleep(0.2)
+@contextmanager
+def api_server(home: Path, environment: dict[str, str]) -> Iterator[str]:
+    """Airflow's api-server alone, on the database that is in `home`; gives its address."""
+    port = free_port()
+    settings = environment | local.addresses(port)
+    log = home / f"api-server-{port}.log"
+    with running([str(Path(sys.executable).with_name("airflow")), "api-server"], log, env=settings) as process:
+        made = Airflow(f"http://localhost:{port}", "", "", home)
+        wait(lambda: _health(made), "the api-server", process, log)
+        yield made.url
 
 
 @contextmanager
@@ -105,37 +106,25 @@ def airflow_server(
     command = [sys.executable, "-m", "labelaudit_airflow.standalone", str(home), str(port), str(demo_days)]
     with running(command, home / "standalone.log", env=settings) as process:
         made = Airflow(f"http://localhost:{port}", standalone.USER, "", home)
-        wait(lambda: process.poll() is not None or _healthy(made), 180, "Airflow to start")
+        wait(lambda: _healthy(made), "Airflow to start", process, home / "standalone.log")
         made.password = json.loads((home / "airflow" / standalone.PASSWORDS).read_text())[standalone.USER]
         made.log_in()
-        wait(lambda: set(dag_ids) <= set(_dags(made)), 120, f"the DAGs {dag_ids}")
+        wait(lambda: set(dag_ids) <= set(_dags(made)), f"the DAGs {dag_ids}")
         yield made
 
 
-@contextmanager
-def running(command: list[str], log: Path, **arguments: Any) -> Iterator[subprocess.Popen]:
-    """A process in a group of its own, ended with all its children."""
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, **arguments
-        )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-
-
-def _healthy(made: Airflow) -> bool:
+def _health(made: Airflow) -> dict[str, Any]:
+    """What Airflow says of its components; nothing while it does not answer."""
     try:
         status, answer = made.call("GET", "/api/v2/monitor/health", anonymous=True)
     except (URLError, OSError):
-        return False
-    return status == 200 and all(answer[one]["status"] == "healthy" for one in ("scheduler", "dag_processor"))
+        return {}
+    return answer if status == 200 else {}
+
+
+def _healthy(made: Airflow) -> bool:
+    found = _health(made)
+    return bool(found) and all(found[one]["status"] == "healthy" for one in ("scheduler", "dag_processor"))
 
 
 def _dags(made: Airflow) -> list[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from benchmarks.processes import free_port, listens, wait
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -35,19 +35,9 @@ def s3_server(*buckets: str) -> Iterator[dict[str, str]]:
                 aws_access_key_id="testing",
                 aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
             )
-            for _ in range(200):
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                time.sleep(0.1)
+            wait(lambda: listens(port), "the S3 server", process)
             for bucket in buckets:
                 client.create_bucket(Bucket=bucket)
             yield environment
         finally:
             process.terminate()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -11,7 +11,8 @@ import pytest
 import yaml
 from conftest import PROJECT, TERMS
 
-from benchmarks.airflow_server import FINAL, Airflow, airflow_server, wait
+from benchmarks.airflow_server import FINAL, Airflow, airflow_server
+from benchmarks.processes import BROWSER_MILLISECONDS, wait
 from labelaudit import demo, layout, manifests, steps, tables
 from labelaudit.contract import Contract
 from labelaudit.contracts import read_contract
@@ -51,7 +52,7 @@ class Customers:
             assert self.airflow.run_state(dag_id, run) not in FINAL, self.airflow.tasks(dag_id, run)
             return self.state(dag_id, run, "approve") == "awaiting_input"
 
-        wait(asked, 180, "the question")
+        wait(asked, "the question")
         time.sleep(3)  # a person reads first; an answer within a second makes Airflow ask again
         return run
 
@@ -136,10 +137,10 @@ def test_the_same_incident_is_told_once_and_an_answer_in_the_browser_publishes(c
     page.fill("input[name=username]", customers.airflow.user)
     page.fill("input[name=password]", customers.airflow.password)
     page.keyboard.press("Enter")
-    page.get_by_text("Browse").first.wait_for(timeout=30_000)
+    page.get_by_text("Browse").first.wait_for(timeout=BROWSER_MILLISECONDS)
     page.goto(f"{customers.airflow.url}/dags/{DIGITS}/runs/{run}/tasks/approve/required_actions")
     button = page.get_by_role("button", name="publish with a note")
-    button.wait_for(timeout=30_000)
+    button.wait_for(timeout=BROWSER_MILLISECONDS)
     assert "cedar" in page.locator("body").inner_text()
     if folder := os.environ.get("LABELAUDIT_PICTURES"):
         page.screenshot(path=Path(folder) / "question.png", full_page=True)

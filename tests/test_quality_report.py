@@ -82,7 +82,7 @@ def test_the_page_shows_what_the_last_judged_release_left_open(folder_store, mak
     assert folder_store.exists(layout.open_incidents("acme", "pets")), "a run writes it"
 
     def shown() -> list[str]:
-        state = dataset_state(contract, folder_store, lambda one: steps.open_destination(one, folder_store))
+        state = dataset_state(contract, folder_store, lambda one: steps.open_destination(one, folder_store), False)
         assert state.problem == ""
         return [one.id for one in state.incidents]
 

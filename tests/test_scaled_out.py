@@ -17,8 +17,9 @@ import yaml
 from conftest import GOOD, PROJECT, TERMS
 from test_compose import resolved
 
-from benchmarks.airflow_server import Airflow, running, wait
-from benchmarks.s3_server import free_port, s3_server
+from benchmarks.airflow_server import Airflow
+from benchmarks.processes import free_port, running, wait
+from benchmarks.s3_server import s3_server
 from labelaudit import manifests, tables, verifying
 from labelaudit.store import open_store
 from labelaudit_airflow.scaled_out import write_secrets
@@ -53,7 +54,7 @@ def postgres(password: str):
             command = [*ready, "-c", "create database airflow"]
             return subprocess.run(command, env=access, capture_output=True, timeout=30).returncode == 0
 
-        wait(create, 60, "Postgres")
+        wait(create, "Postgres")
         yield port
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -103,9 +104,9 @@ def test_a_delivery_goes_through_postgres_redis_celery_and_s3(tmp_path):
             command += ["--host", "127.0.0.1"] if name == "api-server" else []
             stack.enter_context(running(command, tmp_path / f"{name}.log", env=environment, cwd=tmp_path))
         airflow = Airflow(f"http://127.0.0.1:{api_port}", "admin", made["AIRFLOW_ADMIN_PASSWORD"], tmp_path)
-        wait(lambda: answers(airflow), 120, "the api-server")
+        wait(lambda: answers(airflow), "the api-server")
         airflow.log_in()
-        wait(lambda: airflow.call("GET", f"/api/v2/dags/{DAG}")[0] == 200, 120, "the DAG")
+        wait(lambda: airflow.call("GET", f"/api/v2/dags/{DAG}")[0] == 200, "the DAG")
         credentials = {
             "aws_access_key_id": made["S3_ACCESS_KEY"],
             "aws_secret_access_key": made["S3_SECRET_KEY"],

@@ -8,7 +8,8 @@ import pytest
 import yaml
 from conftest import GOOD, PROJECT, TERMS
 
-from benchmarks.airflow_server import Airflow, airflow_server, wait
+from benchmarks.airflow_server import Airflow, airflow_server
+from benchmarks.processes import BROWSER_MILLISECONDS, wait
 from labelaudit import manifests, steps, tables
 from labelaudit.contracts import read_contract
 from labelaudit.store import open_store
@@ -84,7 +85,7 @@ def test_a_breach_waits_for_a_person_and_what_they_say_is_done(airflow):
         def asked(run=run) -> bool:
             return task(airflow, PETS, run, "approve")["state"] == "awaiting_input"
 
-        wait(asked, 120, "the question")
+        wait(asked, "the question")
         time.sleep(3)  # a person reads first; an answer within a second makes Airflow ask again
         assert "cyd" in airflow.call("GET", place)[1]["body"]
         assert len(releases(airflow, "pets")) == before
@@ -142,12 +143,12 @@ def test_a_person_sees_grid_and_page_in_the_browser(airflow, browser):
     page.fill("input[name=username]", airflow.user)
     page.fill("input[name=password]", airflow.password)
     page.keyboard.press("Enter")
-    page.get_by_text("Labelaudit").or_(page.get_by_text("Browse")).first.wait_for(timeout=30_000)
+    page.get_by_text("Labelaudit").or_(page.get_by_text("Browse")).first.wait_for(timeout=BROWSER_MILLISECONDS)
     page.goto(f"{airflow.url}/dags/{PETS}")
-    page.get_by_text("record_rejections").first.wait_for(timeout=30_000)
+    page.get_by_text("record_rejections").first.wait_for(timeout=BROWSER_MILLISECONDS)
     page.goto(f"{airflow.url}/plugin/labelaudit")
     frame = page.frame_locator("iframe").first
-    frame.get_by_text("acme / pets").or_(frame.get_by_text("pets")).first.wait_for(timeout=30_000)
+    frame.get_by_text("acme / pets").or_(frame.get_by_text("pets")).first.wait_for(timeout=BROWSER_MILLISECONDS)
     text = frame.locator("body").inner_text()
     assert "broken.yaml" in text or "broken" in text, "a broken contract is shown"
     assert "birds" in text

@@ -55,7 +55,11 @@ REFUSED = "refused"
 
 
 def dag_id(contract: Contract) -> str:
-    return f"audit__{contract.customer}__{contract.dataset}"
+    return dag_id_of(contract.customer, contract.dataset)
+
+
+def dag_id_of(customer: str, dataset: str) -> str:
+    return f"audit__{customer}__{dataset}"
 
 
 def asset(contract: Contract) -> Asset:

@@ -15,8 +15,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 def environment(home: Path, port: int = 8080) -> dict[str, str]:
     """The settings with which this project runs from `home` (database, logs, store), for a process to start with."""
     include = str(PROJECT / "include")
-    api = f"http://localhost:{port}"
-    return {
+    return addresses(port) | {
         "AIRFLOW_HOME": str(home / "airflow"),
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
@@ -25,16 +24,23 @@ def environment(home: Path, port: int = 8080) -> dict[str, str]:
         "AIRFLOW__CORE__ALLOWED_DESERIALIZATION_CLASSES_REGEXP": r"labelaudit\..*",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__PARALLELISM": str(2 * (os.cpu_count() or 1)),
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{api}/execution/",
-        "AIRFLOW__API__PORT": str(port),
-        "AIRFLOW__API__HOST": "127.0.0.1",
-        "AIRFLOW__API__BASE_URL": api,
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         "PYTHONPATH": os.pathsep.join(filter(None, [include, os.environ.get("PYTHONPATH", "")])),
         "LABELAUDIT_STORE": os.environ.get("LABELAUDIT_STORE") or f"file://{home / 'store'}",
         "LABELAUDIT_CONTRACTS": os.environ.get("LABELAUDIT_CONTRACTS") or str(PROJECT / "include" / "contracts"),
+    }
+
+
+def addresses(port: int) -> dict[str, str]:
+    """Where the api-server listens, and where tasks ask for it."""
+    api = f"http://localhost:{port}"
+    return {
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{api}/execution/",
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__BASE_URL": api,
     }
 
 

@@ -12,6 +12,7 @@ from labelaudit.contracts import contract_paths, read_contract
 from labelaudit.errors import ContractError
 from labelaudit_airflow import alerts, runtime
 
+DAG_ID = "labelaudit__upkeep"
 DOC = """
 ## What
 Checks every contract file, down to its Great Expectations, and removes old runs' files and old table versions.
@@ -28,7 +29,7 @@ store does not answer; clear it later.
 
 def upkeep_dag() -> DAG:
     with DAG(
-        dag_id="labelaudit__upkeep",
+        dag_id=DAG_ID,
         schedule="0 4 * * *",
         start_date=datetime(2026, 1, 1),
         catchup=False,

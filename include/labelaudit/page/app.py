@@ -1,18 +1,25 @@
-"""The FastAPI application of the page. It checks no permission itself: `dependencies` do, and Airflow gives them."""
+"""The FastAPI application of the page. It knows no user: `viewer` says what the person who asks may see, and Airflow
+answers that; `dependencies` keep out who may not see the page at all.
 
-from __future__ import annotations
+Nobody learns whether a dataset exists that they may not read: its addresses are as unknown as one that never was, and
+the permission is asked before anything is read.
+"""
 
+# No `from __future__ import annotations`: FastAPI could not resolve the names that only `create_app` has.
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
-from labelaudit import layout
+from labelaudit import layout, tables
+from labelaudit.advice import title
 from labelaudit.contract import Contract
 from labelaudit.contracts import read_contracts
+from labelaudit.errors import StorageUnavailable
 from labelaudit.page import state
+from labelaudit.page.viewer import Viewer
 from labelaudit.report import charts
 from labelaudit.report.pages import environment
 from labelaudit.store import Store
@@ -24,60 +31,88 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+DATASET = "/datasets/{customer}/{dataset}"
 
 
 def create_app(
     contracts: Callable[[], Path],
     store: Callable[[], Store],
     destination: Callable[[Contract], Store],
+    viewer: Callable[..., Viewer],
     dependencies: Sequence[Any],
 ) -> FastAPI:
-    """The app. The three callables are asked at each request, so that a new contract shows at once."""
+    """The app. The first three callables are asked at each request, so that a new contract shows at once.
+
+    viewer: a dependency in FastAPI's sense, which gives the person who asks.
+    """
     app = FastAPI(title="Labelaudit", dependencies=list(dependencies), docs_url=None, redoc_url=None, openapi_url=None)
+    app.exception_handler(StorageUnavailable)(_store_does_not_answer)
+
+    def readable(customer: str, dataset: str, person: Annotated[Viewer, Depends(viewer)]) -> Contract:
+        if person.may_read(customer, dataset):
+            for contract in read_contracts(contracts())[0]:
+                if (contract.customer, contract.dataset) == (customer, dataset):
+                    return contract
+        raise HTTPException(404)
+
+    Person = Annotated[Viewer, Depends(viewer)]
+    Readable = Annotated[Contract, Depends(readable)]
+
+    def editable(contract: Readable, person: Person) -> Contract:
+        if person.may_edit(contract.customer, contract.dataset):
+            return contract
+        raise HTTPException(404)
 
     def page(request: Request, template: str, **values: Any) -> HTMLResponse:
         top = request.scope.get("root_path", "").rstrip("/")
         found = environment(TEMPLATES).get_template(template)
-        return HTMLResponse(found.render(top=top, charts=charts, **values), headers=HEADERS)
-
-    def contract_of(customer: str, dataset: str) -> Contract:
-        for contract in read_contracts(contracts())[0]:
-            if (contract.customer, contract.dataset) == (customer, dataset):
-                return contract
-        raise HTTPException(404, "no such dataset")
-
-    def stored(key: str) -> HTMLResponse:
-        try:
-            return HTMLResponse(store().read(key), headers=HEADERS)
-        except KeyError as error:
-            raise HTTPException(404, "no such report, or it has expired") from error
+        return HTMLResponse(found.render(top=top, charts=charts, title=title, **values), headers=HEADERS)
 
     @app.get("/", response_class=HTMLResponse)
-    def overview(request: Request) -> HTMLResponse:
-        datasets, broken = state.all_datasets(contracts(), store(), destination)
+    def overview(request: Request, person: Person) -> HTMLResponse:
+        datasets, broken = state.all_datasets(contracts(), store(), destination, person)
         return page(request, "overview.html", datasets=datasets, broken=broken)
 
-    @app.get("/datasets/{customer}/{dataset}", response_class=HTMLResponse)
-    def dataset(request: Request, customer: str, dataset: str) -> HTMLResponse:
-        found = state.dataset_state(contract_of(customer, dataset), store(), destination)
+    @app.get(DATASET, response_class=HTMLResponse)
+    def dataset(request: Request, contract: Readable, person: Person) -> HTMLResponse:
+        internal = person.may_edit(contract.customer, contract.dataset)
+        found = state.dataset_state(contract, store(), destination, internal)
         return page(request, "dataset.html", dataset=found)
 
-    @app.get("/datasets/{customer}/{dataset}/releases/{release}", response_class=HTMLResponse)
-    def release(customer: str, dataset: str, release: str) -> HTMLResponse:
-        contract = contract_of(customer, dataset)
+    @app.get(DATASET + "/releases/{release}", response_class=HTMLResponse)
+    def release(contract: Readable, release: str, person: Person) -> HTMLResponse:
         _require_safe(release)
-        return stored(layout.internal_report(contract.customer, contract.dataset, release))
+        if person.may_edit(contract.customer, contract.dataset):
+            key = layout.internal_report(contract.customer, contract.dataset, release)
+            if store().exists(key):
+                return _stored(store(), key)
+        published = destination(contract)
+        if release not in {one.release for one in tables.log(published)}:
+            raise HTTPException(404)
+        return _stored(published, layout.release(release) + "report.html")
 
-    @app.get("/datasets/{customer}/{dataset}/rejections/{vendor}/{delivery}/{digest}", response_class=HTMLResponse)
-    def rejection(customer: str, dataset: str, vendor: str, delivery: str, digest: str) -> HTMLResponse:
-        contract = contract_of(customer, dataset)
+    @app.get(DATASET + "/rejections/{vendor}/{delivery}/{digest}", response_class=HTMLResponse)
+    def rejection(
+        contract: Annotated[Contract, Depends(editable)], vendor: str, delivery: str, digest: str
+    ) -> HTMLResponse:
         _require_safe(vendor, delivery, digest)
         prefix = layout.rejection(contract.customer, contract.dataset, vendor, delivery, digest)
-        return stored(prefix + "rejection.html")
+        return _stored(store(), prefix + "rejection.html")
 
     return app
 
 
+def _stored(store: Store, key: str) -> HTMLResponse:
+    try:
+        return HTMLResponse(store.read(key), headers=HEADERS)
+    except KeyError as error:
+        raise HTTPException(404) from error
+
+
 def _require_safe(*parts: str) -> None:
     if not all(map(layout.is_safe_part, parts)):
-        raise HTTPException(404, "no such page")
+        raise HTTPException(404)
+
+
+def _store_does_not_answer(request: Request, error: Exception) -> HTMLResponse:
+    return HTMLResponse("The store does not answer. Try again in a minute.", 503, HEADERS)

@@ -1,17 +1,19 @@
-"""What the page shows, read from contracts, tables and recorded rejections."""
+"""What the page shows of a dataset, or of all that a person may read: from contracts, tables, recorded rejections."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from labelaudit import audit_rates, intake, judged, layout, manifests, outbox, tables
+from labelaudit import audit_rates, intake, judged, manifests, outbox, tables
 from labelaudit.contract import Contract
 from labelaudit.contracts import read_contracts
 from labelaudit.errors import ContractError, LabelauditError
 from labelaudit.judged import read_counts
 from labelaudit.manifests import Waiting
 from labelaudit.outbox import Undelivered
+from labelaudit.page.viewer import Viewer
 from labelaudit.rates import wilson
 from labelaudit.report.content import Point
 from labelaudit.store import Store
@@ -20,6 +22,7 @@ from labelaudit.verdicts import Incident
 
 SHOWN_RELEASES = 30
 SHOWN_AUDITS = 5
+UNREADABLE = "It can't be read now; the api-server's log says why."
 
 
 class ReleaseLine(Value):
@@ -28,7 +31,6 @@ class ReleaseLine(Value):
     items: int
     issues: int
     rejected_rows: int
-    has_report: bool
 
 
 class AuditLine(Value):
@@ -41,11 +43,15 @@ class AuditLine(Value):
 
 
 class DatasetState(Value):
-    """One dataset: releases newest first, what waits or is incomplete in the inbox, rejections. `problem`: why not."""
+    """One dataset: releases newest first, what waits or is incomplete in the inbox, rejections. `problem`: why not.
+
+    internal: for us, with what vendors' rows and alerts say; else as the customer sees it, who gets no plain names.
+    """
 
     customer: str
     dataset: str
     description: str
+    internal: bool
     releases: tuple[ReleaseLine, ...] = ()
     trend: tuple[Point, ...] = ()
     waiting: tuple[str, ...] = ()
@@ -58,23 +64,39 @@ class DatasetState(Value):
 
 
 Opener = Callable[[Contract], Store]
+log = logging.getLogger(__name__)
 
 
-def all_datasets(folder: Path, store: Store, destination: Opener) -> tuple[list[DatasetState], list[ContractError]]:
-    """Every dataset; one whose store does not answer says so, and hides no other."""
+def all_datasets(
+    folder: Path, store: Store, destination: Opener, person: Viewer
+) -> tuple[list[DatasetState], list[ContractError]]:
+    """Every dataset that `person` may read, and their broken contracts; of the others nothing is read."""
     contracts, broken = read_contracts(folder)
-    return [dataset_state(contract, store, destination) for contract in contracts], broken
+    read = [one for one in contracts if person.may_read(one.customer, one.dataset)]
+    found = [dataset_state(one, store, destination, person.may_edit(one.customer, one.dataset)) for one in read]
+    return found, [error for error in broken if _concerns(error, person)]
 
 
-def dataset_state(contract: Contract, store: Store, destination: Opener) -> DatasetState:
+def dataset_state(contract: Contract, store: Store, destination: Opener, internal: bool) -> DatasetState:
+    """One dataset; if it can't be read it says so, and hides no other."""
     named = {"customer": contract.customer, "dataset": contract.dataset, "description": contract.description}
+    named |= {"internal": internal}
     try:
-        return DatasetState(**named, **_read(contract, store, destination(contract)))
+        return DatasetState(**named, **_read(contract, store, destination(contract), internal))
     except LabelauditError as error:
-        return DatasetState(**named, problem=str(error))
+        return DatasetState(**named, problem=str(error) if internal else UNREADABLE)
+    except Exception:  # whatever one customer's Connection or store does: the others' rows stay
+        log.exception("the page can't show %s", contract.id)
+        return DatasetState(**named, problem=UNREADABLE)
 
 
-def _read(contract: Contract, store: Store, destination: Store) -> dict:
+def _concerns(error: ContractError, person: Viewer) -> bool:
+    """Whether `person` may see a broken contract: theirs by its path, or they look after all."""
+    customer, _, file = error.where.partition("/")
+    return person.sees_upkeep() or person.may_read(customer, Path(file).stem)
+
+
+def _read(contract: Contract, store: Store, destination: Store, internal: bool) -> dict:
     counts = read_counts(destination)
     published = tables.published_deliveries(destination)
     lines, trend = [], []
@@ -91,18 +113,18 @@ def _read(contract: Contract, store: Store, destination: Store) -> dict:
                 items=int(issue.n) if issue else 0,
                 issues=int(issue.x) if issue else 0,
                 rejected_rows=int(reject.x) if reject else 0,
-                has_report=store.exists(layout.internal_report(contract.customer, contract.dataset, one.release)),
             )
         )
     rejected = [one for _, one in intake.rejections(contract, store)]
     known = {one.delivery.digest for one in rejected} | set(published.values())
     known |= set(tables.superseded_deliveries(destination).values())
     history = judged.read_judged(contract, store, destination)
+    undelivered = outbox.undelivered(store, contract.customer, contract.dataset) if internal else ()
     latest = [one.release for one in history[-SHOWN_AUDITS:]]
     audits = [(release, audit_rates.progress(contract, store, release)) for release in reversed(latest)]
     return {
         "incidents": judged.read_open(contract, store),
-        "undelivered": tuple(outbox.undelivered(store, contract.customer, contract.dataset)),
+        "undelivered": tuple(undelivered),
         "audits": tuple(
             AuditLine(release=release, tasks=one.tasks, answered=one.answered, cant_tell=one.cant_tell)
             for release, one in audits
