@@ -172,6 +172,7 @@ class Contract(Model):
                 _require(column.type == "string", f"column `{name}` must be of type string")
                 _require(column.required and not column.nullable, f"column `{name}` can't be optional or empty")
         for vendor, terms in self.vendors.items():
+            _require("annotator" in self.columns or not terms.raters, "`raters` needs `columns` to declare `annotator`")
             for name in terms.columns:
                 _require(
                     name in self.columns or name in self.probability_columns,

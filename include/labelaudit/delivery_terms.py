@@ -118,6 +118,11 @@ class Vendor(Model):
     columns: dict[ColumnName, str] = Field(
         default_factory=dict, description="canonical name: the vendor's name, where they differ"
     )
+    raters: tuple[Annotated[str, StringConstraints(min_length=1)], ...] = Field(
+        (),
+        description="columns of the file that hold one rater's labels each (one row an item): the annotator is the"
+        " column's name, an empty cell is no label",
+    )
     settled_minutes: int | None = Field(
         None,
         ge=1,
@@ -135,7 +140,18 @@ class Vendor(Model):
             raise ValueError("`dialect` belongs to formats csv and tsv; of excel, only its `skip_lines`")
         if self.sheet is not None and self.format != "excel":
             raise ValueError("`sheet` belongs to format excel")
+        if self.raters:
+            self._check_raters()
         if self.records_in is not None and self.records_in not in EXPORTS.get(self.format, ()):
             fit = ", ".join(EXPORTS.get(self.format, ())) or "nothing else"
             raise ValueError(f"`records_in` of format {self.format} can be {fit}")
         return self
+
+    def _check_raters(self) -> None:
+        if self.format in EXPORTS:
+            raise ValueError("`raters` belongs to tables (csv, tsv, jsonl, json, parquet, arrow, excel)")
+        if len(set(self.raters)) != len(self.raters) or len(self.raters) < 2:
+            raise ValueError("`raters` are two columns or more, each named once")
+        for name in ("annotator", "label"):
+            if name in self.columns:
+                raise ValueError(f"with `raters`, the {name} comes from their columns: take `{name}` out of `columns`")

@@ -80,7 +80,9 @@ def terms_for(contract: Contract, vendor: str, path: str) -> Terms:
         name=path,
         format=agreed.format,
         fields=tuple(
-            Field(name, names.get(name, name), one.type, one.required, one.nullable, one.length)
+            Field(
+                name, names.get(name, name), one.type, one.required, one.nullable, one.length, is_label=name == "label"
+            )
             for name, one in declared
         ),
         probabilities=probabilities,
@@ -95,6 +97,7 @@ def terms_for(contract: Contract, vendor: str, path: str) -> Terms:
         skip_lines=dialect.skip_lines,
         header=dialect.header or (),
         decimal=dialect.decimal,
+        raters=() if path == second else agreed.raters,
     )
 
 

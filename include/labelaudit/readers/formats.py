@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from itertools import islice
 
+from labelaudit.readers import wide
 from labelaudit.readers.opening import Scratch, unpacked
 from labelaudit.readers.records import Batch, Reject, Row, Terms
 from labelaudit.readers.sources import Source
@@ -37,7 +38,8 @@ def modules(terms: Terms) -> list[str]:
 def read_here(path: Source, terms: Terms, scratch: Scratch = tempfile.TemporaryFile) -> Iterator[Batch]:
     """As `readers.read`, in this process: for the worker, and for tests of one reader."""
     for plain, inner in unpacked(path, terms, scratch):
-        yield from _module(inner).read(plain, inner)
+        reader = _module(inner).read
+        yield from wide.read(plain, inner, reader) if inner.raters else reader(plain, inner)
 
 
 def rows_here(

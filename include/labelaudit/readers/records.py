@@ -30,7 +30,10 @@ PROBABILITIES = "pred_probs"
 
 @dataclass(frozen=True)
 class Field:
-    """One canonical column, and what the file calls it."""
+    """One canonical column, and what the file calls it.
+
+    `is_label`: true, false and numbers are labels, too, and taken as text.
+    """
 
     name: str
     source: str
@@ -39,6 +42,7 @@ class Field:
     nullable: bool = False
     length: int | None = None
     decimal: str = "."
+    is_label: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,8 @@ class Terms:
     """How a file is to be read. `name` is what messages call it; `probabilities` are K source columns, one vector.
 
     `container` is what nested records lie in: jsonl, json, parquet, arrow. `header` are the columns' names where the
-    file has none. The rest is as in `delivery_terms.Vendor` and `Dialect`.
+    file has none; `raters` those that hold one rater's labels each (`wide`). The rest is as in `delivery_terms.Vendor`
+    and `Dialect`.
     """
 
     name: str
@@ -64,6 +69,7 @@ class Terms:
     skip_lines: int = 0
     header: tuple[str, ...] = ()
     decimal: str = "."
+    raters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,9 @@ class _WithoutPandas(MetaPathFinder):
 def terms_from(said: dict[str, Any]) -> Terms:
     """Terms from their JSON."""
     fields = tuple(Field(**one) for one in said["fields"])
-    return Terms(**said | {"fields": fields, **{name: tuple(said[name]) for name in ("probabilities", "header")}})
+    return Terms(
+        **said | {"fields": fields, **{name: tuple(said[name]) for name in ("probabilities", "header", "raters")}}
+    )
 
 
 def _limit(memory_bytes: int, seconds: int, file_bytes: int) -> None:
