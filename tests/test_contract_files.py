@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labelaudit import contract_yaml
-from labelaudit.contracts import contract_paths, read_contract, read_contracts
+from labelaudit.contracts import contract_names, contract_paths, read_contract, read_contracts
 
 GOOD = yaml.safe_dump(TERMS)
 
@@ -95,7 +95,7 @@ def test_nothing_but_a_file_of_the_customer_s_own_folder_is_read(tmp_path: Path)
         "evil/bad\\udcffname.yaml", "evil/circle.yaml", "evil/folder.yaml", "evil/gone.yaml", "evil/link.yaml",
         "evil/pipe.yaml", "evil/short.yml",
     }  # fmt: skip
-    assert "\n".join(map(str, errors)).encode()  # no half characters in what is printed and sent
+    assert "\n".join([*map(str, errors), *contract_names(made)]).encode(), "no half characters in what is told"
 
 
 def test_text_is_what_it_looks_like(tmp_path: Path):

@@ -106,6 +106,102 @@ def test_every_contract_is_a_dag_and_every_dag_a_contract():
         assert not undocumented
 
 
+def bag_of(customers):
+    from airflow.dag_processing.dagbag import BundleDagBag
+
+    bag = BundleDagBag(PROJECT / "dags", bundle_path=PROJECT / "dags", bundle_name="dags-folder")
+    assert not bag.import_errors
+    return bag
+
+
+def test_no_two_contracts_are_one_dag(customers):
+    """`a/b__c` and `a__b/c` were: one dataset was silently gone."""
+    names = ["a/b__c", "a__b/c", "a/b_c", "a_b/c", "a/b-c", "a_/b", "a_/b__c", "a__b/c__d", "a/b__c__d"]
+    for name in names:
+        customers.add(name)
+    dags = [one for one in bag_of(customers).dags if one.startswith("audit__")]
+    assert len(dags) == len(names)
+    assert "audit__a_b__c" in dags, "the id of a plain name stays what it was"
+
+
+def test_a_dag_that_can_not_be_made_takes_no_other_away_and_is_told(customers):
+    """An error in the DAG file marks every customer's DAG as stale: all were gone within 30 s."""
+    from labelaudit_airflow import audit_dag, audit_dags
+
+    def made(contract):
+        if contract.customer == "odd":
+            raise OverflowError("date value out of range")
+        return audit_dag.audit_dag(contract)
+
+    customers.monkeypatch.setattr(audit_dags, "audit_dag", made)
+    with http_receiver() as (port, received):
+        customers.connect("hook", **webhook(port))
+        customers.monkeypatch.setenv("LABELAUDIT_ALERTS", json.dumps([{"via": "webhook", "connection": "hook"}]))
+        for name in ("acme/pets", "odd/pets"):
+            customers.add(name)
+        assert {one for one in bag_of(customers).dags if one.startswith("audit__")} == {"audit__acme__pets"}
+        found = customers.run("labelaudit__upkeep")
+        states = [state for name, state in found.items() if name.startswith("check_contract")]
+        assert (sorted(states), found["run"]) == (["failed", "success"], "failed")
+        assert any("date value out of range" in one["text"] and "odd/pets" in one["text"] for one in received)
+
+
+HOSTILE = ["{id} {} {0.__class__}", "</div><script>alert(1)</script>![x](http://x/y)", "README.md", "{{ 7 * 7 }}",
+           "\u202e", "x" * 10_000, "'\"`$(id)", "\x01\x7f", "🐈\n\n# h"]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: repr(text)[:20])
+def test_whatever_a_valid_contract_says_airflow_takes_its_dag(customers, text: str):
+    """It is built, serialised and read back; a description is no template, no Markdown and no path of a file."""
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    customers.add(
+        "acme/" + "p" * 63,
+        description=text,
+        classes=[text[:200], "dog"],
+        schedule="*/5 0-23/2 1,15 jan-mar mon-fri",
+        destination={"uri": "s3://acme-labels/{id}"},
+        approval={"timeout_hours": 87_600},
+    )
+    dag = bag_of(customers).dags["audit__acme__" + "p" * 63]
+    data = json.loads(json.dumps(DagSerialization.to_dict(dag)))
+    assert DagSerialization.from_dict(data).dag_id == dag.dag_id
+    assert "<script>" not in dag.doc_md
+    assert "![x](" not in dag.doc_md
+    assert "{id}" not in dag.doc_md.replace(r"\{id\}", "").replace("acme-labels/{id}", "")
+
+
+def test_every_task_has_a_limit_of_time(customers):
+    customers.monkeypatch.setenv("LABELAUDIT_STEP_MINUTES", "7")
+    customers.add("acme/pets", approval={"timeout_hours": 48})
+    for dag in bag_of(customers).dags.values():
+        for task in dag.tasks:
+            limit = task.partial_kwargs["execution_timeout"] if task.is_mapped else task.execution_timeout
+            assert limit.total_seconds() == 420, task
+    approve = bag_of(customers).dags["audit__acme__pets"].get_task("approve")
+    assert approve.response_timeout.total_seconds() == 48 * 3600, "a person's time is another"
+
+
+def test_a_step_that_never_ends_is_ended_and_the_other_deliveries_are_published(customers):
+    stage = steps.stage
+
+    def hanging(contract, delivery, *arguments):
+        if delivery.id == "slow":
+            while True:
+                pass
+        return stage(contract, delivery, *arguments)
+
+    customers.monkeypatch.setattr(steps, "stage", hanging)
+    customers.monkeypatch.setenv("LABELAUDIT_STEP_MINUTES", "0.5")
+    customers.add("acme/pets")
+    customers.deliver("acme/pets", GOOD)
+    customers.deliver("acme/pets", GOOD.replace("\ni", "\nj"), delivery="slow")
+    found = customers.run("audit__acme__pets")
+    assert sorted(state for name, state in found.items() if "stage" in name) == ["failed", "success"]
+    assert (found["publish"], found["run"]) == ("success", "failed")
+    assert set(customers.releases("acme/pets")[0].deliveries) == {"alder/d1"}
+
+
 def test_parsing_imports_nothing_heavy_and_warns_of_nothing():
     """The scheduler parses every few seconds; a deprecation of ours would fill its log."""
     program = (

@@ -94,6 +94,11 @@ def contract_paths(folder: Path) -> list[Path]:
     return sorted(path for path in found if not path.name.startswith(".") and not path.parent.name.startswith("."))
 
 
+def contract_names(folder: Path) -> list[str]:
+    """The files of `contract_paths`, below `folder`, as text that can be told: what is no text in a name is escaped."""
+    return [_shown(str(path.relative_to(folder)), 1000) for path in contract_paths(folder)]
+
+
 def json_schema() -> str:
     """The JSON Schema of a contract file, for editors."""
     schema = Contract.model_json_schema()

@@ -4,6 +4,7 @@
     ├── ContractError        us: the contract is wrong; fails at once, names file and field
     ├── DeliveryRejected     the vendor: the delivery can't be taken; fails at once, with a report
     ├── StorageUnavailable   nobody yet: the object store did not answer; retried
+    ├── StepTimedOut         us: a step took longer than the deployment allows
     ├── ReleaseConflict      nobody: another run published first; the run starts again from `find`
     ├── ReleaseInvalid       us or the customer: a release's files are not what its manifest says
     ├── AuditImpossible      us: the detector has nothing to work with; never reported as "0 issues"
@@ -44,6 +45,10 @@ class DeliveryRejected(LabelauditError):
 
 class StorageUnavailable(LabelauditError):
     """The object store did not answer, or refused; trying again later may help."""
+
+
+class StepTimedOut(LabelauditError):
+    """A step took longer than the deployment allows, and was ended."""
 
 
 class ReleaseConflict(LabelauditError):

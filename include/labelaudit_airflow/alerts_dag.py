@@ -8,7 +8,7 @@ from airflow.sdk import DAG, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from labelaudit import outbox
-from labelaudit.contracts import contract_paths, read_contract
+from labelaudit.contracts import contract_names, read_contract
 from labelaudit.errors import ContractError
 from labelaudit_airflow import alerts, runtime
 
@@ -38,7 +38,12 @@ def alerts_dag() -> DAG:
         tags=["labelaudit"],
         description="Sends the alerts that could not be sent",
         doc_md=DOC,
-        default_args={"retries": 1, "retry_delay": timedelta(minutes=1), "retry_policy": runtime.RETRIES},
+        default_args={
+            "retries": 1,
+            "retry_delay": timedelta(minutes=1),
+            "retry_policy": runtime.RETRIES,
+            "execution_timeout": runtime.step_limit(),
+        },
     ) as made:
         send.expand(path=waiting())
     return made
@@ -47,7 +52,7 @@ def alerts_dag() -> DAG:
 @task
 def waiting() -> list[str]:
     """The contracts that alerts wait for; empty: those of no contract."""
-    paths = [str(path.relative_to(runtime.contracts_folder())) for path in contract_paths(runtime.contracts_folder())]
+    paths = contract_names(runtime.contracts_folder())
     store = runtime.store()
     return [path for path in (*paths, "") if outbox.waiting(store, *_whose(path))]
 

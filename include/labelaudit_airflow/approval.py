@@ -50,6 +50,7 @@ class Approve(HITLOperator):
             **arguments,
         )
         self.contract = contract
+        self.execution_timeout = runtime.step_limit()  # given before, it would end a person's time to answer
 
     def execute(self, context: Any) -> Any:
         task = context["ti"]
@@ -64,7 +65,7 @@ class Approve(HITLOperator):
         report = f"/labelaudit/datasets/{contract.id}/releases/{audit.release}"
         question = "\n\n".join(one.text for one in told if not one.resolved)
         self.body = (
-            f"{_as_text(question)}\n\n[The report, as it would be published]({report}).\n\n"
+            f"{as_text(question)}\n\n[The report, as it would be published]({report}).\n\n"
             f"Release {audit.release}, digest `{audit.digest}`: the answer is for this and no other."
         )
         try:
@@ -88,6 +89,6 @@ class Approve(HITLOperator):
         )
 
 
-def _as_text(text: str) -> str:
+def as_text(text: str) -> str:
     """For a field that is shown as Markdown: vendors' words make no links, pictures or markup in it."""
     return re.sub(r"([\\`*_{}\[\]<>()#!|~])", r"\\\1", text).replace("\n", "  \n")

@@ -39,6 +39,8 @@ In: `inbox/<vendor>/{id}/<delivery>/` of the store, from {vendors}. Out: the Del
 * **`publish`: the answer is about another release**: something before it was cleared. Clear `approve`: it asks again.
 * **`find`, `publish`: StorageUnavailable**: the store does not answer; retried three times, then clear the task.
 * **`publish`: ReleaseConflict**: another run published first. Clear the run from `find`.
+* **AirflowTaskTimeout**: the task took longer than `LABELAUDIT_STEP_MINUTES`. Its log says where it was; clear it on an
+  idle machine, or allow more.
 * **`detect`: AuditImpossible**: no predictions and no item with two annotators. Mend the contract.
 * **`detect`: ContractError about `gold`**: the file of known labels is missing in the store, or a line of it is wrong.
   `labelaudit gold FILE --to {id}`, then clear the task.
@@ -59,7 +61,13 @@ def dag_id(contract: Contract) -> str:
 
 
 def dag_id_of(customer: str, dataset: str) -> str:
-    return f"audit__{customer}__{dataset}"
+    """`audit__<customer>__<dataset>`. A dot joins names that have `__` themselves: `a/b__c` is not `a__b/c`.
+
+    >>> dag_id_of("acme", "pets"), dag_id_of("a", "b__c"), dag_id_of("a__b", "c")
+    ('audit__acme__pets', 'audit__a.b__c', 'audit__a__b.c')
+    """
+    between = "." if "__" in customer or "__" in dataset else "__"
+    return f"audit__{customer}{between}{dataset}"
 
 
 def asset(contract: Contract) -> Asset:
@@ -89,6 +97,7 @@ def audit_dag(contract: Contract, retries: int = 3) -> DAG:
             "retries": retries,
             "retry_delay": timedelta(minutes=2),
             "retry_policy": runtime.RETRIES,
+            "execution_timeout": runtime.step_limit(),
             "on_failure_callback": alerts.on_failure(contract, "audit"),
         },
     ) as made:
@@ -202,6 +211,7 @@ def _wire(contract: Contract) -> None:
         task_id="approve",
         contract=contract,
         doc_md="Ask whether a held release is published.",
+        execution_timeout=None,  # HITLOperator would take it for the time that a person has
         # answered within a second, Airflow (3.3.2, seen) takes the task for lost, and asks again after this
         retry_delay=timedelta(seconds=5),
     )
@@ -230,7 +240,7 @@ def _run_time() -> datetime:
 def _doc(contract: Contract) -> str:
     return DOC.format(
         id=contract.id,
-        description=contract.description,
+        description=approval.as_text(contract.description),
         schedule=f"`{contract.schedule}`" if contract.schedule else "Not by itself",
         vendors=", ".join(contract.vendors),
         destination=contract.destination.uri or f"published/{contract.id} of the store",

@@ -4,6 +4,7 @@ LABELAUDIT_STORE      file:///folder or s3://bucket/prefix; default: `store` in 
 LABELAUDIT_STORE_CONNECTION  id of the Airflow Connection with the store's credentials, where boto3's own do not serve
 LABELAUDIT_CONTRACTS  folder of contracts; default: include/contracts of this project
 LABELAUDIT_ALERTS     JSON list of alert routes of our own, as in a contract: they get every customer's alerts
+LABELAUDIT_STEP_MINUTES  longest time of one task; default: 360
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk.exceptions import AirflowTaskTimeout
 
-from labelaudit import steps
+from labelaudit import steps, time_limits
 from labelaudit.contract import Contract
 from labelaudit.errors import (
     AuditImpossible,
@@ -35,6 +37,7 @@ OURS = [ContractError, DeliveryRejected, AuditImpossible, InvalidInput, Internal
 RETRIES = ExceptionRetryPolicy(
     rules=[
         RetryRule(exception=OURS, action=RetryAction.FAIL, reason="trying again can't help: someone must act"),
+        RetryRule(exception=AirflowTaskTimeout, action=RetryAction.FAIL, reason="it would take as long again"),
         RetryRule(exception=StorageUnavailable, action=RetryAction.RETRY, retry_delay=timedelta(seconds=30)),
     ]
 )
@@ -42,6 +45,11 @@ RETRIES = ExceptionRetryPolicy(
 
 def contracts_folder() -> Path:
     return Path(os.environ.get("LABELAUDIT_CONTRACTS") or PROJECT / "include" / "contracts")
+
+
+def step_limit() -> timedelta:
+    """How long one task may take."""
+    return timedelta(minutes=time_limits.minutes(os.environ.get(time_limits.VARIABLE)))
 
 
 def store() -> Store:

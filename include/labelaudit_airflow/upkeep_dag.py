@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from airflow.sdk import DAG, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from labelaudit.contracts import contract_paths, read_contract
+from labelaudit.contracts import contract_names, read_contract
 from labelaudit.errors import ContractError
 from labelaudit_airflow import alerts, runtime
+from labelaudit_airflow.audit_dags import require_dag
 
 DAG_ID = "labelaudit__upkeep"
 DOC = """
@@ -41,6 +42,7 @@ def upkeep_dag() -> DAG:
             "retries": 2,
             "retry_delay": timedelta(minutes=5),
             "retry_policy": runtime.RETRIES,
+            "execution_timeout": runtime.step_limit(),
             "on_failure_callback": alerts.on_failure(None, "upkeep"),
         },
     ) as made:
@@ -53,14 +55,15 @@ def upkeep_dag() -> DAG:
 @task
 def contract_files() -> list[str]:
     """The contract files that are there now."""
-    return [str(path.relative_to(runtime.contracts_folder())) for path in contract_paths(runtime.contracts_folder())]
+    return contract_names(runtime.contracts_folder())
 
 
 @task(map_index_template="{{ contract }}")
 def check_contract(path: str) -> None:
-    """Read one contract, and hold its checks against Great Expectations."""
+    """Read one contract, hold its checks against Great Expectations, and make its DAG."""
     get_current_context()["contract"] = path
     contract = read_contract(runtime.contracts_folder() / path)
+    require_dag(contract)
     if contract.checks:
         from labelaudit.expectations import validate_checks
 
