@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +15,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from labelaudit import cli_audit, cli_backtest, cli_releases, layout, steps
+from labelaudit import cli_audit, cli_backtest, cli_releases, layout, steps, time_limits
 from labelaudit import contracts as contract_files
 from labelaudit.cli_output import err, show, tell, watched
 from labelaudit.cli_read import read
@@ -188,6 +191,7 @@ def run(
     contract = _contract(contracts, name)
     opened = open_store(store)
     destination = steps.open_destination(contract, opened)
+    limit = time_limits.minutes(os.environ.get(time_limits.VARIABLE)) * 60
     outcome = whole_run(
         contract,
         opened,
@@ -197,12 +201,12 @@ def run(
         again=again,
         hold=hold,
         publish_held=publish_held,
-        watch=lambda step: watched(step, as_json),
+        watch=lambda step: _limited(step, as_json, limit),
     )
     tell(outcome.model_dump(mode="json"), as_json, None)
     if not as_json:
         show(contract, outcome, opened)
-    raise typer.Exit(EXIT_OF[outcome.status])
+    raise typer.Exit(FAILED if outcome.failed else EXIT_OF[outcome.status])
 
 
 @app.command()
@@ -223,6 +227,12 @@ def rejects(
 
     opened = open_store(store)
     show_rejects(_contract(contracts, name), opened, vendor, delivery, code, since, by, csv, as_json)
+
+
+@contextmanager
+def _limited(step: str, as_json: bool, seconds: float) -> Iterator[steps.Progress | None]:
+    with time_limits.limited(step, seconds), watched(step, as_json) as progress:
+        yield progress
 
 
 def _split(name: str) -> tuple[str, str]:

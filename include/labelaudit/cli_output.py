@@ -45,6 +45,8 @@ def show(contract: Contract, outcome: Outcome, store: Store) -> None:
     for one in outcome.rejected:
         out.print(f"[red]rejected[/red] {one.delivery.name}: {escape(one.refusal.message)}", highlight=False)
         out.print(f"  for the vendor: {store.uri_of(one.report)}", highlight=False, soft_wrap=True)
+    for one in outcome.failed:
+        out.print(f"[red]failed[/red] {one.delivery}: {escape(one.error)}. It still waits.", highlight=False)
     if outcome.verdict:
         for breach in outcome.verdict.breaches:
             out.print(f"[yellow]breach[/yellow] {escape(breach.message)}", highlight=False)

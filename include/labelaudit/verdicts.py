@@ -153,6 +153,13 @@ def severity(verdict: Verdict) -> Severity:
     return "critical" if any(one.severity == "critical" for one in verdict.incidents) else "warning"
 
 
+class FailedDelivery(Value):
+    """A delivery that could be neither accepted nor rejected; it still waits."""
+
+    delivery: str
+    error: str
+
+
 class Outcome(Value):
     """How one run ended: what `run` returns and the alerts speak of."""
 
@@ -161,3 +168,4 @@ class Outcome(Value):
     audit: Audit | None = None
     verdict: Verdict | None = None
     rejected: tuple[CheckedDelivery, ...] = ()
+    failed: tuple[FailedDelivery, ...] = ()

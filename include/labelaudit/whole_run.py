@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from labelaudit import steps
 from labelaudit.contract import Contract
 from labelaudit.store import Store
-from labelaudit.verdicts import Answer, Outcome
+from labelaudit.values import CheckedDelivery, Found
+from labelaudit.verdicts import Answer, FailedDelivery, Outcome
 
 Watch = Callable[[str], AbstractContextManager[steps.Progress | None]]
 """Called with the name of each step; gives a context with its progress."""
@@ -30,6 +31,8 @@ def whole_run(
 ) -> Outcome:
     """Find, stage, check, detect, judge and publish. `publish_held`: a note with which a held release is published.
 
+    A delivery that can't be staged or checked for a reason that is not its own (its folder is gone, a step took too
+    long) waits on and is named in the outcome; the others go on. Where that is all of them, its error is raised.
     `now` is the run's time, with a time zone; the clock's by default.
     """
     now = now or datetime.now(UTC)
@@ -37,12 +40,34 @@ def whole_run(
         found = steps.find(contract, store, destination, run, deliveries, again, now.timestamp())
     if not found.deliveries:
         return Outcome(status="nothing")
-    checked = []
+    checked, failed, errors = [], [], []
     for delivery in found.deliveries:
-        with watch(f"stage {delivery.name}") as progress:
-            staged = steps.stage(contract, delivery, store, run, progress)
-        with watch(f"check {delivery.name}") as progress:
-            checked.append(steps.check(contract, staged, store, run, progress))
+        try:
+            with watch(f"stage {delivery.name}") as progress:
+                staged = steps.stage(contract, delivery, store, run, progress)
+            with watch(f"check {delivery.name}") as progress:
+                checked.append(steps.check(contract, staged, store, run, progress))
+        except Exception as error:  # as in Airflow, where each delivery has tasks of its own
+            errors.append(error)
+            failed.append(FailedDelivery(delivery=delivery.name, error=f"{type(error).__name__}: {error}"))
+    if not checked:
+        raise errors[0]
+    outcome = _finish(contract, store, destination, found, checked, hold, publish_held, watch, now)
+    return outcome.model_copy(update={"failed": tuple(failed)})
+
+
+def _finish(
+    contract: Contract,
+    store: Store,
+    destination: Store,
+    found: Found,
+    checked: Sequence[CheckedDelivery],
+    hold: bool,
+    publish_held: str | None,
+    watch: Watch,
+    now: datetime,
+) -> Outcome:
+    """From the checked deliveries to the release."""
     rejected = tuple(one for one in checked if not one.accepted)
     with watch("detect") as progress:
         audit = steps.detect(contract, found, checked, store, destination, progress)
