@@ -14,6 +14,10 @@ _KNOWN = {
         "Fill the column in, or ask for it to be made optional in the contract.",
     ),
     "wrong_type": ("A value is of the wrong kind", "Write the value as the contract's type says."),
+    "not_exact": (
+        "A value that can't be kept exactly",
+        "Write it as text, or as a number or time that its type can hold; have the contract's type changed.",
+    ),
     "wrong_length": ("A list is too short or too long", "Write as many numbers as the contract says."),
     "bad_encoding": ("Characters can't be read", "Export the file in the contract's encoding."),
     "malformed": ("The row can't be read", "Write the row again with a tool's own exporter, not by hand."),

@@ -65,10 +65,7 @@ def test_rows_know_their_row_group(tmp_path: Path, format: str):
         (pa.array([b"a"]), ITEM, "is of type binary"),
         (pa.array(["1"]), SIZE, "is of type string, the contract says number"),
         (pa.array([["1"]]), Field("v", "size", "vector", length=1), "the contract says vector"),
-        (pa.array([1.5]).cast(pa.decimal128(5, 2)), SIZE, "is of type decimal128(5, 2)"),
-        (pa.array([2**63], pa.uint64()), Field("n", "size", "integer"), "can't be read"),
-        (pa.array([2**60 + 1]), SIZE, "can't be read"),
-        (pa.array([1], pa.timestamp("ns")), AT, "can't be read"),
+        (pa.array([1.5]).cast(pa.decimal128(5, 2)), ITEM, "is of type decimal128(5, 2)"),
         (pa.array([1], pa.date32()), AT, "the contract says timestamp"),
     ],
 )  # fmt: skip

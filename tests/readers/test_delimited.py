@@ -53,6 +53,7 @@ def outcome(path: Path, content: bytes, block_bytes: int, **terms):
 @given(body=st.lists(st.sampled_from(PIECES), max_size=40).map("".join), block=st.integers(1, 60))
 @example('x,y,1\n"', 3)
 @example("b,b,\na\n", 1)
+@example('aa,b,x\n"\n"a,b,x\n', 1)
 @example('x,"y\n",1\nz,"w', 5)
 def test_how_a_file_is_cut_changes_nothing(tmp_path_factory, body: str, block: int):
     """Blocks of any size, and whole blocks by Arrow's parser or record by record: the same rows and rejects."""

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 import pyarrow as pa
 
-from labelaudit.readers.arrow_columns import as_python, batch_of, distinct_names, wanted
+from labelaudit.readers.arrow_columns import batch_of, distinct_names, rows_of, wanted
 from labelaudit.readers.opening import opened, unreadable
 from labelaudit.readers.parquet import BROKEN, said
-from labelaudit.readers.records import BATCH_ROWS, TEXT_CHARACTERS, Batch, Reject, Row, Terms
+from labelaudit.readers.records import BATCH_ROWS, Batch, Reject, Row, Terms
 from labelaudit.readers.sources import Source, mapped
 
 Reader = pa.ipc.RecordBatchFileReader | pa.ipc.RecordBatchStreamReader
@@ -34,14 +34,7 @@ def rows(path: Source, terms: Terms) -> Iterator[Row | Reject]:
     with _reader(path, terms) as (reader, source):
         names = distinct_names(terms, reader.schema)
         for number, first, start, batch in _batches(reader, source, terms):
-            try:
-                found = as_python(batch)
-            except BROKEN as error:
-                raise _broken(terms, number, error) from error
-            for place, cells in enumerate(found):
-                text = str(cells)[:TEXT_CHARACTERS]
-                ordered = {name: cells[name] for name in names}
-                yield Row(ordered, start + place, _place(number, first + place), text)
+            yield from rows_of(batch, terms, names, start, lambda row, at=(number, first): _place(at[0], at[1] + row))
 
 
 @contextmanager

@@ -1,14 +1,14 @@
-"""Columns that are typed already (Parquet, Arrow) into canonical ones: nothing is cast with a loss."""
+"""Columns that are typed already (Parquet, Arrow) into canonical ones: what would be cast with a loss is a reject."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from labelaudit.errors import DeliveryRejected
+from labelaudit.readers.arrow_values import typed_column, unfit
 from labelaudit.readers.conversion import vectors
 from labelaudit.readers.opening import unreadable
 from labelaudit.readers.records import (
@@ -17,11 +17,13 @@ from labelaudit.readers.records import (
     Batch,
     Field,
     Reject,
+    Row,
     Terms,
     places,
     schema_of,
 )
 
+LOSSES = (pa.ArrowInvalid, ValueError, OverflowError)
 Place = Callable[[int], str]
 """Where row i of a batch is: `row group 2, row 17`."""
 
@@ -54,18 +56,19 @@ def batch_of(rows: pa.RecordBatch, terms: Terms, where: dict[str, int | None], s
         if where[one.source] is None:
             arrays.append(pa.nulls(count, ARROW_TYPES[one.type]))
             continue
-        array = _plain(rows.column(one.source))
-        array = (_lists(array) if one.type == "vector" else array).cast(ARROW_TYPES[one.type])
+        array, failures = typed_column(one, rows.column(one.source))
         arrays.append(array)
-        for row, (code, reason) in _failures(one, array).items():
+        for row, (code, reason) in failures.items():
             bad.setdefault(row, (one.source, code, reason))
     if terms.probabilities:
         matrix = np.zeros((count, len(terms.probabilities)), np.float32)
         for position, source in enumerate(terms.probabilities):
             # by way of float32, in which they are kept: what is too large for it is not finite there
-            array = _plain(rows.column(source)).cast(pa.float64()).cast(pa.float32())
+            one = Field(source, source, "number")
+            array, failures = typed_column(one, rows.column(source))
+            array = array.cast(pa.float32())
             matrix[:, position] = array.fill_null(0).to_numpy(zero_copy_only=False)
-            for row, (code, reason) in _failures(Field(source, source, "number"), array).items():
+            for row, (code, reason) in (failures | unfit(one, array)).items():
                 bad.setdefault(row, (source, code, reason))
         arrays.append(vectors(matrix))
     arrays += [pa.repeat(terms.name, count), pa.array(np.arange(start, start + count))]
@@ -77,29 +80,45 @@ def batch_of(rows: pa.RecordBatch, terms: Terms, where: dict[str, int | None], s
     keep[list(bad)] = False
     rejects = []
     for row, (column, code, reason) in sorted(bad.items()):
-        text = str(rows.slice(row, 1).to_pylist()[0])[:TEXT_CHARACTERS]
+        text = _shown(rows.slice(row, 1))
         rejects.append(Reject(terms.name, start + row, column, code, reason, text, place(row)))
     return Batch(table.filter(pa.array(keep)), rejects)
 
 
-def _plain(array: pa.Array) -> pa.Array:
-    if pa.types.is_run_end_encoded(array.type):
-        array = pc.run_end_decode(array)
-    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+def rows_of(batch: pa.RecordBatch, terms: Terms, names: list[str], start: int, place: Place) -> Iterator[Row | Reject]:
+    """The rows as Python has them; one with a time finer than Python's, or that it has not, is a reject."""
+    try:
+        found: list[dict[str, object] | str] = [*_as_python(batch)]
+    except LOSSES:
+        found = [_one_as_python(batch.slice(row, 1)) for row in range(batch.num_rows)]
+    for row, cells in enumerate(found):
+        if isinstance(cells, str):
+            text = _shown(batch.slice(row, 1))
+            yield Reject(terms.name, start + row, None, "not_exact", cells, text, place(row))
+        else:
+            ordered = {name: cells[name] for name in names}
+            yield Row(ordered, start + row, place(row), str(cells)[:TEXT_CHARACTERS])
 
 
-def _lists(array: pa.Array) -> pa.Array:
-    """Lists of any kind as plain ones, without the numbers that lie hidden under a null."""
-    if pa.types.is_null(array.type):
-        return array
-    lengths, numbers = pc.list_value_length(array), pc.list_flatten(array)
-    offsets = np.concatenate(([0], np.cumsum(lengths.fill_null(0).to_numpy())))
-    missing = lengths.is_null() if lengths.null_count else None
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), numbers, mask=missing)
+def _one_as_python(row: pa.RecordBatch) -> dict[str, object] | str:
+    try:
+        return _as_python(row)[0]
+    except LOSSES as error:
+        return f"a value can't be kept as it is ({error})"[:300]
 
 
-def as_python(rows: pa.RecordBatch) -> list[dict[str, object]]:
-    """Rows as Python has them. Raises ArrowInvalid where a time is finer than Python's: it would be cut."""
+def _shown(row: pa.RecordBatch) -> str:
+    """A row as text, whatever it holds."""
+    shown = {}
+    for name, column in zip(row.schema.names, row.columns, strict=True):
+        try:
+            shown[name] = column[0].as_py()
+        except (*LOSSES, ImportError):  # of nanoseconds, pandas would know
+            shown[name] = str(column.cast(pa.string())[0]) if pa.types.is_temporal(column.type) else str(column.type)
+    return str(shown)[:TEXT_CHARACTERS]
+
+
+def _as_python(rows: pa.RecordBatch) -> list[dict[str, object]]:
     columns = [one.cast(kind) if (kind := _without_nanoseconds(one.type)) != one.type else one for one in rows.columns]
     return pa.RecordBatch.from_arrays(columns, names=rows.schema.names).to_pylist()
 
@@ -130,8 +149,8 @@ def _require_type(one: Field, found: pa.DataType, terms: Terms) -> None:
     whole, text = pa.types.is_integer(inner), _is_text(inner)
     fits = {
         "string": text or whole,
-        "integer": whole,
-        "number": whole or pa.types.is_floating(inner),
+        "integer": whole or pa.types.is_decimal(inner),
+        "number": whole or pa.types.is_decimal(inner) or pa.types.is_floating(inner),
         "boolean": pa.types.is_boolean(inner),
         "timestamp": pa.types.is_timestamp(inner),
         "vector": _is_list(inner) and (pa.types.is_integer(inner.value_type) or pa.types.is_floating(inner.value_type)),
@@ -150,26 +169,3 @@ def _is_text(kind: pa.DataType) -> bool:
 
 def _is_list(kind: pa.DataType) -> bool:
     return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-
-
-def _failures(one: Field, array: pa.Array) -> dict[int, tuple[str, str]]:
-    found: dict[int, tuple[str, str]] = {}
-    if not one.nullable:
-        empty = pc.or_(pc.is_null(array), pc.equal(array, "")) if one.type == "string" else pc.is_null(array)
-        found |= dict.fromkeys(_rows(empty.fill_null(True)), ("empty", f"`{one.source}` is empty"))
-    if one.type == "number":
-        unfit = pc.invert(pc.is_finite(array)).fill_null(False)
-        found |= dict.fromkeys(_rows(unfit), ("wrong_type", f"`{one.source}` is not a finite number"))
-    if one.type == "vector":
-        unfit = pc.not_equal(pc.list_value_length(array), one.length).fill_null(False)
-        reason = f"`{one.source}` does not have the {one.length} numbers of the contract"
-        found |= dict.fromkeys(_rows(unfit), ("wrong_length", reason))
-        parents = pc.list_parent_indices(array)
-        inside = pc.invert(pc.is_finite(pc.list_flatten(array)).fill_null(False))
-        broken = np.unique(parents.filter(inside).to_numpy())
-        found |= dict.fromkeys(map(int, broken), ("wrong_type", f"`{one.source}` holds what is not a finite number"))
-    return found
-
-
-def _rows(mask: pa.Array) -> list[int]:
-    return [int(row) for row in np.flatnonzero(mask.to_numpy(zero_copy_only=False))]

@@ -1,23 +1,19 @@
 """Cells as the file has them into canonical Arrow columns; nothing is guessed and nothing reinterpreted.
 
-Text cells (`typed=False`) are parsed by one strict rule a type; typed cells (JSON) must have the right type, but for
-whole numbers as ids and labels, which tools write as numbers.
+What a cell may be says `cells`; here whole columns are converted at once where that is surely the same.
 """
 
 from __future__ import annotations
 
-import json
-import re
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labelaudit.readers.cells import GAPS, PARSED, TYPED, BadCell
 from labelaudit.readers.records import (
     ARROW_TYPES,
     PROBABILITIES,
@@ -30,27 +26,8 @@ from labelaudit.readers.records import (
 )
 
 Cells = Sequence[Any]
-INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
-NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+ZERO = "^[+-]?[0.]+([eE].*)?$"
 FLOAT32_MAX = float(np.finfo(np.float32).max)
-LARGEST = sys.float_info.max
-FINER = re.compile(r"[.,][0-9]{6}[0-9]*[1-9]")
-"""A time finer than a microsecond: Python would cut it off without a word."""
-
-BOOLEANS = {
-    "true": True,
-    "false": False,
-    "True": True,
-    "False": False,
-    "TRUE": True,
-    "FALSE": False,
-    "1": True,
-    "0": False,
-}
-
-
-class BadCell(Exception):
-    """A cell that can't be taken: its code and reason."""
 
 
 def to_batch(
@@ -119,14 +96,14 @@ def _column(one: Field, cells: Cells, typed: bool) -> tuple[pa.Array, dict[int, 
     """A column, and code and reason of the rows that can't be taken (null there)."""
     if isinstance(cells, pa.Array):
         if one.type == "string" or pa.types.is_string(cells.type):
-            return _text_column(one, cells)
+            return text_column(one, cells)
         missing = () if one.nullable else np.flatnonzero(pc.is_null(cells).to_numpy(zero_copy_only=False))
         return cells, {int(row): ("empty", f"`{one.source}` is empty") for row in missing}
     if typed and (quick := _typed_at_once(one, cells)) is not None:
         return quick, {}
     if not typed and (quick := _at_once(one, cells)) is not None:
         return quick, {}
-    parse = (_TYPED if typed else _PARSED)[one.type]
+    parse = (TYPED if typed else PARSED)[one.type]
     values: list[Any] = []
     failures: dict[int, tuple[str, str]] = {}
     for row, cell in enumerate(cells):
@@ -167,7 +144,7 @@ def _typed_at_once(one: Field, cells: Cells) -> pa.Array | None:
     return array if one.nullable or not array.null_count else None
 
 
-def _text_column(one: Field, cells: pa.Array) -> tuple[pa.Array, dict[int, tuple[str, str]]]:
+def text_column(one: Field, cells: pa.Array) -> tuple[pa.Array, dict[int, tuple[str, str]]]:
     """As `_column`, of Arrow text: by Arrow's own strict parser, or each different text once."""
     cells = cells.fill_null("") if cells.null_count else cells
     blank = pc.equal(pc.binary_length(cells), 0)
@@ -196,9 +173,17 @@ def _cast(one: Field, texts: pa.Array) -> pa.Array | None:
         numbers = texts.cast(ARROW_TYPES[one.type])
     except pa.ArrowInvalid:
         return None
-    if one.type == "number" and not pc.all(pc.is_finite(numbers)).as_py() and numbers.null_count < len(numbers):
-        return None
-    return numbers
+    return None if one.type == "number" and not _are_kept(texts, numbers) else numbers
+
+
+def _are_kept(texts: pa.Array, numbers: pa.Array) -> bool:
+    """Whether all numbers are surely what is written: finite, below GAPS, and zero only where zero is meant."""
+    if numbers.null_count == len(numbers):
+        return True
+    if not pc.all(pc.less(pc.abs(numbers), GAPS)).as_py():  # neither is NaN
+        return False
+    zero = pc.equal(numbers, 0)
+    return not pc.any(zero).as_py() or pc.all(pc.match_substring_regex(texts.filter(zero), ZERO)).as_py()
 
 
 def _at_once(one: Field, cells: Cells) -> pa.Array | None:
@@ -206,108 +191,3 @@ def _at_once(one: Field, cells: Cells) -> pa.Array | None:
     if one.type not in ("string", "integer", "number") or "" in cells:
         return None
     return _cast(one, pa.array(cells, pa.string()))
-
-
-def _wrong(cell: Any, one: Field, wanted: str) -> BadCell:
-    return BadCell("wrong_type", f"`{one.source}` is {str(cell)[:80]!r}, not {wanted}")
-
-
-def _text(cell: Any, one: Field) -> str:
-    if isinstance(cell, int) and not isinstance(cell, bool):
-        return str(cell)
-    if not isinstance(cell, str):
-        raise _wrong(cell, one, "text")
-    try:
-        cell.encode()
-    except UnicodeEncodeError as error:
-        raise BadCell("bad_encoding", f"`{one.source}` holds half a character (a lone surrogate)") from error
-    return cell
-
-
-def _parsed_integer(cell: str, one: Field) -> int:
-    if not INTEGER.fullmatch(cell):
-        raise _wrong(cell, one, "a whole number")
-    return _integer(int(cell), one)
-
-
-def _integer(cell: Any, one: Field) -> int:
-    if not isinstance(cell, int) or isinstance(cell, bool) or not -(2**63) <= cell < 2**63:
-        raise _wrong(cell, one, "a whole number of 64 bits")
-    return cell
-
-
-def _parsed_number(cell: str, one: Field) -> float:
-    plain = cell if one.decimal == "." else _with_point(cell)
-    if not NUMBER.fullmatch(plain):
-        raise _wrong(cell, one, "a number" if one.decimal == "." else "a number with a decimal comma")
-    return _number(float(plain), one)
-
-
-def _with_point(cell: str) -> str:
-    """A number with a decimal comma; one that has a point (of thousands?) stays no number."""
-    return cell.replace(".", " ").replace(",", ".")
-
-
-def _number(cell: Any, one: Field) -> float:
-    if not isinstance(cell, int | float) or isinstance(cell, bool) or not abs(cell) <= LARGEST:
-        raise _wrong(cell, one, "a finite number")
-    return float(cell)
-
-
-def _parsed_boolean(cell: str, one: Field) -> bool:
-    if cell not in BOOLEANS:
-        raise _wrong(cell, one, "true or false")
-    return BOOLEANS[cell]
-
-
-def _boolean(cell: Any, one: Field) -> bool:
-    if not isinstance(cell, bool):
-        raise _wrong(cell, one, "true or false")
-    return cell
-
-
-def _timestamp(cell: Any, one: Field) -> datetime:
-    if isinstance(cell, datetime):
-        return cell.astimezone(UTC) if cell.tzinfo else cell.replace(tzinfo=UTC)
-    if not isinstance(cell, str):
-        raise _wrong(cell, one, "a time in ISO 8601")
-    if FINER.search(cell):
-        raise _wrong(cell, one, "a time in whole microseconds")
-    try:
-        moment = datetime.fromisoformat(cell)
-    except ValueError as error:
-        raise _wrong(cell, one, "a time in ISO 8601, such as 2026-11-01T06:00:00Z") from error
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _parsed_vector(cell: str, one: Field) -> list[float]:
-    try:
-        return _vector(json.loads(cell), one)
-    except (ValueError, RecursionError) as error:
-        raise _wrong(cell, one, "a JSON array of numbers") from error
-
-
-def _vector(cell: Any, one: Field) -> list[float]:
-    if not isinstance(cell, list) or not all(type(number) in (int, float) for number in cell):
-        raise _wrong(cell, one, "a list of numbers")
-    if len(cell) != one.length:
-        raise BadCell("wrong_length", f"`{one.source}` has {len(cell)} numbers, the contract says {one.length}")
-    if not all(abs(number) < 3e38 for number in cell):
-        raise _wrong(cell, one, "a list of finite numbers")
-    return cell
-
-
-_TYPED = {
-    "string": _text,
-    "integer": _integer,
-    "number": _number,
-    "boolean": _boolean,
-    "timestamp": _timestamp,
-    "vector": _vector,
-}
-_PARSED = _TYPED | {
-    "integer": _parsed_integer,
-    "number": _parsed_number,
-    "boolean": _parsed_boolean,
-    "vector": _parsed_vector,
-}

@@ -70,7 +70,7 @@ def parse(
     if not ends.size or (np.diff(newlines, prepend=-1) == 1).any():  # a blank line, perhaps within quotes
         return None
     if not whole:  # the last record waits for what comes behind it
-        held = content[ends[-2] + 1 : ends[-1]] if ends.size > 1 else b""
+        held = content[ends[-2] + 1 : ends[-1]].partition(b"\n")[0] if ends.size > 1 else b""  # all of it, if unsound
         ends = ends[:-1]
         if not ends.size or (width > 1 and delimiter.encode() not in held):  # may be a part of the record before it
             return None

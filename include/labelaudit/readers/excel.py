@@ -3,7 +3,7 @@
 Rows above the header (a title) must be declared: `skip_lines`.
 
 A formula is no value, nor is an error; merged cells hold theirs only once. A whole number in a column of text is its
-digits; a fraction or a date there is a reject, since how it is shown is not what it is.
+digits, where it is shown so; else, as a fraction or a date there, it is a reject: how it is shown is not what it is.
 """
 
 from __future__ import annotations
@@ -15,17 +15,15 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from itertools import islice, pairwise
+from datetime import datetime
+from itertools import islice
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
-from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
-from openpyxl.worksheet._reader import WorkSheetParser
 
 from labelaudit.errors import DeliveryRejected
+from labelaudit.readers.excel_cells import Cell, lines_of, place_of, workbook
 from labelaudit.readers.gathering import Gathering
 from labelaudit.readers.opening import FREE_BYTES, MAX_RATIO, opened, unreadable
 from labelaudit.readers.records import TEXT_CHARACTERS, Batch, Reject, Row, Terms, places
@@ -52,11 +50,9 @@ BROKEN = (
 )
 OLE = b"\xd0\xcf\x11\xe0"
 PROLOG_BYTES = 64 << 10
-MOST_COLUMNS = 16_384
 HEADER_ROWS = 50
 """A header is looked for no further below, to tell where it is."""
 
-EXACT = 2**53
 MERGED = re.compile(rb"<(?:\w+:)?mergeCell\s+ref\s*=\s*[\"']\$?([A-Z]+)\$?([0-9]+):\$?([A-Z]+)\$?([0-9]+)[\"']")
 
 
@@ -67,7 +63,7 @@ def read(path: Source, terms: Terms) -> Iterator[Batch]:
         gathered = Gathering(terms, placed=True)
         for number, cells in lines:
             gathered.records += 1
-            place, text = _place(sheet, number), _text(cells)
+            place, text = place_of(sheet, number), _text(cells)
             if problem := _problem(cells, header):
                 column, code, reason = problem
                 gathered.reject(number, column, code, reason, text, place)
@@ -83,9 +79,9 @@ def rows(path: Source, terms: Terms) -> Iterator[Row | Reject]:
     with _sheet(path, terms) as sheet:
         header, lines = _header(sheet, terms)
         if len(set(header)) < len(header):
-            raise unreadable(terms, f"{_place(sheet, 1)}: the header names a column twice. Rename it")
+            raise unreadable(terms, f"{place_of(sheet, 1)}: the header names a column twice. Rename it")
         for number, cells in lines:
-            place, text = _place(sheet, number), _text(cells)
+            place, text = place_of(sheet, number), _text(cells)
             if problem := _problem(cells, header):
                 column, code, reason = problem
                 yield Reject(terms.name, number, column, code, reason, text, place)
@@ -104,7 +100,7 @@ def _sheet(path: Source, terms: Terms) -> Iterator[Any]:
         warnings.simplefilter("ignore")  # of what is not read: styles, validations
         try:
             file = stack.enter_context(path.open("rb"))  # by its name, openpyxl would look at the suffix
-            book = load_workbook(file, read_only=True, data_only=False, keep_links=False)
+            book = workbook(file)
             names = book.sheetnames
             if terms.sheet is None and len(names) != 1:
                 shown = ", ".join(repr(name[:40]) for name in names[:20])
@@ -153,50 +149,16 @@ def _refuse_merged(path: Source, sheet: Any, terms: Terms) -> None:
                     cells = f"{found[1].decode()}{found[2].decode()}:{found[3].decode()}{found[4].decode()}"
                     raise unreadable(
                         terms,
-                        f"{_place(sheet, int(found[2]))}: the cells {cells} are merged, so that only the first has a"
+                        f"{place_of(sheet, int(found[2]))}: the cells {cells} are merged, so that only the first has a"
                         " value. Unmerge them, and fill in each",
                     )
             tail = block[-100:]
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A cell: its value, and `f` for a formula, `e` for an error."""
-
-    value: Any = None
-    data_type: str = "n"
-
-
-def _lines(sheet: Any, terms: Terms) -> Iterator[tuple[int, list[Cell]]]:
-    """The rows that the sheet has, with their numbers. openpyxl's own iteration drops what is out of order."""
-    book, last = sheet.parent, 0
-    with sheet._get_source() as source:
-        parser = WorkSheetParser(
-            source,
-            sheet._shared_strings,
-            epoch=book.epoch,
-            date_formats=book._date_formats,
-            timedelta_formats=book._timedelta_formats,
-        )
-        for number, found in parser.parse():
-            columns = [one["column"] for one in found]
-            ordered = all(left < right for left, right in pairwise([0, *columns]))
-            if number <= last or not ordered or any(one["row"] != number for one in found):
-                raise unreadable(
-                    terms, f"{_place(sheet, number)}: a row or a cell is there twice or out of order. Save it again"
-                )
-            if columns and columns[-1] > MOST_COLUMNS:
-                raise unreadable(terms, f"{_place(sheet, number)}: more than {MOST_COLUMNS} columns. Save it again")
-            last, cells = number, [Cell()] * (columns[-1] if columns else 0)
-            for one in found:
-                cells[one["column"] - 1] = Cell(one["value"], one["data_type"])
-            yield number, cells
-
-
 def _header(sheet: Any, terms: Terms) -> tuple[list[str], Iterator[tuple[int, list[Any]]]]:
     """The columns' names, and the rows behind them that are not empty, with their numbers."""
-    below = ((number, cells) for number, cells in _lines(sheet, terms) if number > terms.skip_lines)
-    full = ((number, cells) for number, cells in below if any(cell.value is not None for cell in cells))
+    below = ((number, cells) for number, cells in lines_of(sheet, terms) if number > terms.skip_lines)
+    full = ((number, cells) for number, cells in below if any(one.value is not None for one in cells))
     number, cells = next(full, (0, []))
     if not cells:
         raise unreadable(
@@ -207,7 +169,7 @@ def _header(sheet: Any, terms: Terms) -> tuple[list[str], Iterator[tuple[int, li
     bad = next((cell for cell in cells if cell.data_type in ("f", "e") or isinstance(cell.value, datetime)), None)
     if bad is not None:
         raise unreadable(
-            terms, f"{_place(sheet, number)}: the header holds {str(bad.value)[:60]!r}, not a name. Write names"
+            terms, f"{place_of(sheet, number)}: the header holds {str(bad.value)[:60]!r}, not a name. Write names"
         )
     return ["" if cell.value is None else str(cell.value) for cell in cells], full
 
@@ -225,7 +187,7 @@ def _require_columns(header: list[str], lines: Iterator[tuple[int, list[Any]]], 
         raise
 
 
-def _problem(cells: list[Any], header: list[str]) -> tuple[str | None, str, str] | None:
+def _problem(cells: list[Cell], header: list[str]) -> tuple[str | None, str, str] | None:
     for place, cell in enumerate(cells):
         if cell.value is None:
             continue
@@ -241,29 +203,15 @@ def _problem(cells: list[Any], header: list[str]) -> tuple[str | None, str, str]
             )
         if cell.data_type == "e":
             return header[place], "error_value", f"`{header[place]}` is the error {str(cell.value)[:20]}"
+    if ["" if cell.value is None else str(cell.value) for cell in cells[: len(header)]] == header:
+        return None, "repeated_header", "the header again"
     return None
 
 
-def _values(cells: list[Any], header: list[str]) -> list[Any]:
-    found = [_value(cell.value) for cell in cells[: len(header)]]
+def _values(cells: list[Cell], header: list[str]) -> list[Any]:
+    found = [cell.known for cell in cells[: len(header)]]
     return found + [None] * (len(header) - len(found))
 
 
-def _value(value: Any) -> Any:
-    """A cell as conversion knows it: a day is its midnight; what is no moment is text for the reject.
-
-    A whole number that is written 7.0, as some tools do, is 7: a sheet has but one kind of number.
-    """
-    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
-        return int(value)
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return datetime(value.year, value.month, value.day)
-    return str(value) if isinstance(value, time | timedelta) else value
-
-
-def _text(cells: list[Any]) -> str:
+def _text(cells: list[Cell]) -> str:
     return " | ".join("" if cell.value is None else str(cell.value) for cell in cells)[:TEXT_CHARACTERS]
-
-
-def _place(sheet: Any, number: int) -> str:
-    return f"sheet {sheet.title[:60]!r}, row {number}"

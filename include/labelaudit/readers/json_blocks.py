@@ -3,9 +3,9 @@
 Every line begins an object and ends one; no string goes over a line's end, which no parser takes in it; and as many
 objects as lines means one each, since an object that went over a line's end would need a comma there. Arrow's parser is
 tried first: it is as strict as RFC 8259 (no key twice, no half character) but for NaN and Infinity, and as strict as
-`conversion` about types. What it refuses, orjson parses as the elements of one array: there a comma *is* set at every
-line's end, but no value is an array or object in which that could go unseen; what orjson forgives is ruled out as in
-`strict_json`. What both refuse is looked at line by line.
+`cells` about types, but for numbers that float64 has not. What it refuses, orjson parses as the elements of one array:
+there a comma *is* set at every line's end, but no value is an array or object in which that could go unseen; what
+orjson forgives is ruled out as in `strict_json`. What both refuse is looked at line by line.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
+from labelaudit.readers.cells import GAPS
 from labelaudit.readers.conversion import to_batch
 from labelaudit.readers.gathering import shown_text
 from labelaudit.readers.records import ARROW_TYPES, Batch, Terms
-from labelaudit.readers.strict_json import EXACT
+from labelaudit.readers.strict_json import may_vanish
 
 FLAT = {str, int, float, bool, type(None)}
 MAX_COLUMNS = 2_000
@@ -82,7 +83,7 @@ def parse(content: bytes, terms: Terms) -> Block | None:
             if name in required:
                 return None
             values = [row.get(name) for row in rows]
-        if not _is_flat(values):
+        if not _is_flat(values, content):
             return None
         columns[name] = values
     return Block(columns, content, len(rows))
@@ -112,17 +113,20 @@ def _by_arrow(content: bytes, rows: int, terms: Terms) -> Block | None:
     columns = {name: table[name].chunk(0) for name in table.column_names}
     if any(columns[source].null_count for source in _required(terms)):
         return None  # missing, or null? The two are told apart line by line
-    if any(pa.types.is_floating(one.type) and pc.any(pc.invert(pc.is_finite(one))).as_py() for one in columns.values()):
+    numbers = [one for one in columns.values() if pa.types.is_floating(one.type) and one.null_count < rows]
+    if not all(pc.all(pc.less(pc.abs(one), GAPS)).as_py() for one in numbers):  # no NaN is
+        return None
+    if any(pc.any(pc.equal(one, 0)).as_py() for one in numbers) and may_vanish(content):
         return None
     there = {name: one for name, one in columns.items() if one.null_count < rows or name in types}
     return Block(there, content, rows)
 
 
-def _is_flat(values: list[Any]) -> bool:
+def _is_flat(values: list[Any], content: bytes) -> bool:
     types = {*map(type, values)}
     if not types <= FLAT:
         return False
     if float not in types:
         return True
     floats = values if types == {float} else [value for value in values if type(value) is float]
-    return min(floats) > -EXACT and max(floats) < EXACT
+    return min(floats) > -GAPS and max(floats) < GAPS and not (0.0 in floats and may_vanish(content))

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from labelaudit.readers.arrow_columns import as_python, batch_of, distinct_names, wanted
+from labelaudit.readers.arrow_columns import batch_of, distinct_names, rows_of, wanted
 from labelaudit.readers.int96 import int96_columns, with_exact_times
 from labelaudit.readers.opening import opened, unreadable
-from labelaudit.readers.records import BATCH_ROWS, TEXT_CHARACTERS, Batch, Reject, Row, Terms
+from labelaudit.readers.records import BATCH_ROWS, Batch, Reject, Row, Terms
 from labelaudit.readers.sources import Source, mapped
 
 BROKEN = (pa.ArrowException, OSError, ValueError, KeyError, IndexError, UnicodeError, OverflowError)
@@ -35,14 +35,7 @@ def rows(path: Source, terms: Terms) -> Iterator[Row | Reject]:
     with _file(path, terms) as file:
         names = distinct_names(terms, file.schema_arrow)
         for group, first, start, batch in _batches(path, file, terms, None):
-            try:
-                found = as_python(batch)
-            except BROKEN as error:
-                raise _broken(terms, group, first, error) from error
-            for place, cells in enumerate(found):
-                cells = {name: cells[name] for name in names}
-                text = str(cells)[:TEXT_CHARACTERS]
-                yield Row(cells, start + place, _place(group, first + place), text)
+            yield from rows_of(batch, terms, names, start, lambda row, at=(group, first): _place(at[0], at[1] + row))
 
 
 @contextmanager

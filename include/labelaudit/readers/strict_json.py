@@ -1,22 +1,26 @@
 """JSON as RFC 8259 has it, and no laxer: no key twice, no NaN, no number beyond float64, no half characters.
 
 `loads` is orjson where a cheap and exact test rules out all that orjson forgives, and the standard library with hooks
-elsewhere; both agree. What can't be taken is a BadJson with code, reason and column.
+elsewhere; both agree. (orjson makes floats of integers of more than 64 bits: floats that large are looked at again.)
+What can't be taken is a BadJson with code, reason and column. A number that float64 has not is an Inexact.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 import orjson
 
+from labelaudit.readers.cells import GAPS, Inexact, is_kept
+
 SHALLOW = 200
 """No more brackets than this, and nesting is no matter for any parser."""
 
-EXACT = 2.0**63
-"""orjson turns larger integers into floats; a float that large is looked at again."""
+SMALL, ZEROS = re.compile(rb"[eE]-0*[1-9][0-9]{2}"), b"0" * 200
+"""Without an exponent of a hundred or so many zeros, no number is below 1e-300."""
 
 
 class BadJson(Exception):
@@ -46,7 +50,13 @@ def is_exact(value: Any, text: bytes) -> bool:
     if text.count(b"{") + text.count(b"[") > SHALLOW or b" :" in text or b"\t:" in text or b"\n:" in text:
         return False
     keys, sound = _walked(value)
-    return sound and b"\r:" not in text and text.count(b'":') == keys
+    return sound and b"\r:" not in text and text.count(b'":') == keys and not may_vanish(text)
+
+
+def may_vanish(text: bytes) -> bool:
+    """Whether a number in the text may be too small for float64, so that a lax parser makes zero of it."""
+    exponents = b"e-" in text or b"E-" in text
+    return (exponents and SMALL.search(text) is not None) or ZEROS in text
 
 
 def _walked(value: Any) -> tuple[int, bool]:
@@ -70,7 +80,7 @@ def _walked(value: Any) -> tuple[int, bool]:
                 if not sound:
                     return keys, False
         return keys, True
-    return 0, kind is not float or -EXACT < value < EXACT
+    return 0, kind is not float or -GAPS < value < GAPS
 
 
 def strict(text: bytes) -> Any:
@@ -110,4 +120,4 @@ def _float(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
         raise BadJson("not_finite", f"the number {text[:40]} is too large")
-    return value
+    return value if is_kept(text, value) else Inexact(text)
