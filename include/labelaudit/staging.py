@@ -136,7 +136,7 @@ class _Work:
             worker = stack.enter_context(readers.Worker())  # starts while the digests are computed
             paths = [stack.enter_context(self._verified(file)) for file in [*tables, *others]]
             for file, path in zip(others, paths[len(tables) :], strict=True):
-                self._read_predictions(file, path)
+                self._read_predictions(file, path, worker)
             with TableWriter(self.store, key, schema_of(terms[0]), DISTINCT) as staged:
                 self._read_rows(list(zip(tables, paths, terms, strict=False)), staged, worker)
         if not self.staged_rows and not self.rejected_rows:
@@ -150,7 +150,7 @@ class _Work:
         try:
             for file, path, terms in files:
                 before = self.records
-                for batch in worker.read(path, terms) if file is files[0][0] else readers.read(path, terms):
+                for batch in worker.read(path, terms):
                     rows, unknown = self._cleaned(batch.rows)
                     found = [*batch.rejects, *unknown]
                     staged.write(rows)
@@ -192,10 +192,10 @@ class _Work:
             rejects.append(Reject(file, line, column, code, reason, str(one)[:TEXT_CHARACTERS], place or ""))
         return rows.filter(pc.invert(wrong)), rejects
 
-    def _read_predictions(self, file: DeliveredFile, path: Path) -> None:
+    def _read_predictions(self, file: DeliveredFile, path: Path, worker: readers.Worker) -> None:
         terms = terms_for(self.contract, self.delivery.vendor, file.path)
         with TableWriter(self.store, self.prefix + "predictions.parquet", schema_of(terms)) as writer:
-            for batch in readers.read(path, terms):
+            for batch in worker.read(path, terms):
                 if batch.rejects:
                     first = batch.rejects[0]
                     raise DeliveryRejected(

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from labelaudit.readers.isolation import Worker, prepare
+from labelaudit.readers.isolation import Worker
+from labelaudit.readers.processes import prepare
 from labelaudit.readers.records import Batch, Reject, Row, Terms
 
 __all__ = ["Worker", "prepare", "read", "rows"]

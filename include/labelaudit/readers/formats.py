@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import tempfile
+import zoneinfo
 from collections.abc import Iterator
+from datetime import datetime
 from importlib import import_module
 from itertools import islice
 
@@ -25,6 +28,9 @@ _MODULES = {
 _NESTED = "nested"
 """Reads all other formats: records of tools and datasets, each by its own module of `exports`."""
 
+_ENCODINGS = ("ascii", "latin-1", "cp437", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be")  # cp437: names in a zip
+_ZONES: list[zoneinfo.ZoneInfo] = []  # zoneinfo finds again what somebody holds
+
 
 def modules(terms: Terms) -> list[str]:
     """All modules that reading a file by these terms takes."""
@@ -33,6 +39,16 @@ def modules(terms: Terms) -> list[str]:
         container = _MODULES.get(terms.container, "json_lines")
         names += [container, f"exports.{terms.format}"]
     return [f"labelaudit.readers.{name}" for name in names]
+
+
+def preload(terms: Terms) -> None:
+    """Import and look up now what reading by these terms would ask for later: for a process that can open nothing."""
+    import_module("numpy.ma")  # as pyarrow does for its first array of numpy's
+    datetime.strptime("2026", "%Y")  # which imports _strptime
+    for encoding in (terms.encoding, *_ENCODINGS):
+        codecs.lookup(encoding)
+    if {terms.format, terms.container} & {"parquet", "arrow"}:
+        _ZONES.extend(zoneinfo.ZoneInfo(name) for name in zoneinfo.available_timezones())
 
 
 def read_here(path: Source, terms: Terms, scratch: Scratch = tempfile.TemporaryFile) -> Iterator[Batch]:

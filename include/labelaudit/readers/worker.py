@@ -1,30 +1,40 @@
-"""The process that parses foreign files: `python -c "… worker.main()"`, one job on stdin, frames on stdout.
+"""The process that parses foreign files: `python -c "… worker.main()"`, jobs on a socket at stdin, frames on stdout.
 
-It takes its limits on itself before it looks at the file, and knows no store, no credential, no contract. Whatever
-happens to it is a refusal to the parent (`isolation`).
+It confines itself, and takes its limits on itself, before it looks at the first file, and knows no store, no
+credential, no contract. Whatever happens to it is a refusal to the parent (`isolation`).
 """
 
 from __future__ import annotations
 
+import array  # noqa: F401 - socket.recv_fds imports it when it is called
+import gc
 import json
+import math
 import os
 import resource
+import socket
 import struct
 import sys
+import time
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import date, datetime
+from functools import partial
 from importlib import import_module
 from importlib.abc import MetaPathFinder
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from labelaudit.errors import DeliveryRejected
-from labelaudit.readers.formats import read_here, rows_here
+from labelaudit.readers.confinement import Confinement, confine, is_closed
+from labelaudit.readers.formats import modules, preload, read_here, rows_here
 from labelaudit.readers.records import Batch, Field, Reject, Terms, rejects_table
+from labelaudit.readers.sources import OpenFile
 
 HEAD = struct.Struct("<cQ")
 """A frame's kind and the length of what follows."""
@@ -33,28 +43,75 @@ USUAL = ("labelaudit.readers.delimited", "labelaudit.readers.json_lines")
 
 FRAMES_AHEAD = 3  # of rows and of what is said of them: two batches
 
-ROWS, REJECTS, BATCH, ROW, REFUSED, END = b"R", b"J", b"B", b"r", b"X", b"E"
+CONFINED, ROWS, REJECTS, BATCH, ROW, REFUSED, END = b"C", b"R", b"J", b"B", b"r", b"X", b"E"
 
 
 def main() -> None:
     frames = Frames(os.fdopen(os.dup(1), "wb", buffering=1 << 20))
     os.dup2(2, 1)  # what a library prints is no frame
+    begin()
+    jobs, memory, usual_bytes = socket.socket(fileno=0), os.open("/proc/self/statm", os.O_RDONLY), 0
+    while (job := _job(jobs)) is not None:
+        terms = terms_from(job["terms"])
+        if not usual_bytes:
+            confinement = confined(terms, job["memory_bytes"], job["file_bytes"])
+            frames.send(CONFINED, json.dumps(asdict(confinement)).encode())
+            if job["required"] and not all(confinement.held_by().values()):
+                break
+            usual_bytes = _data_bytes(memory)
+        _limit_time(job["seconds"])
+        whole = _serve(job, terms, frames)
+        for file in job["files"]:
+            os.close(file)
+        gc.collect(0)
+        spent = _data_bytes(memory) > usual_bytes + job["spent_bytes"]
+        frames.end(b"" if whole and not spent else b"spent")
+        if not whole:
+            break
+    frames.close()
+    os._exit(0)  # no destructor of a half-read file may spoil what was said
+
+
+def begin() -> None:
+    """What a process can do before it knows its file, while the parent is busy with something else."""
     sys.meta_path.insert(0, _WithoutPandas())
-    for module in USUAL:  # while the parent is busy with something else
+    for module in USUAL:
         import_module(module)
     pc.equal(pa.array([""]), "")  # what Arrow does but once
-    line = sys.stdin.buffer.readline()
-    if not line:  # the parent had no file for it
-        return
-    job = json.loads(line)
-    _limit(job["memory_bytes"], job["seconds"], job["file_bytes"])
-    terms = terms_from(job["terms"])
+
+
+def confined(terms: Terms, memory_bytes: int, file_bytes: int) -> Confinement:
+    """Take limits and confinement on itself, for files of these terms."""
+    for module in modules(terms):
+        import_module(module)
+    if is_closed():
+        preload(terms)
+    # RLIMIT_DATA, not RLIMIT_AS: a file that is mapped read-only takes no memory
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    return confine()
+
+
+def _job(jobs: socket.socket) -> dict[str, Any] | None:
+    """The next job with the open `files` of it: what to parse, and what to unpack to. None: there are no more."""
+    line, files, _, _ = socket.recv_fds(jobs, 1 << 16, 2)
+    while line and not line.endswith(b"\n"):
+        more = jobs.recv(1 << 16)
+        line = line + more if more else b""
+    return json.loads(line) | {"files": files} if line else None
+
+
+def _serve(job: dict[str, Any], terms: Terms, frames: Frames) -> bool:
+    """Parse one file; whether it was read to its end."""
+    source = OpenFile(job["files"][0])
+    scratch = partial(_emptied, job["files"][-1])
     try:
         if job["what"] == "rows":
-            for row in rows_here(Path(job["path"]), terms, job["limit"]):
+            for row in rows_here(source, terms, job["limit"], scratch):
                 frames.send(ROW, json.dumps(_plain(row), default=_encoded).encode("utf-8", "surrogatepass"))
         else:
-            for batch in read_here(Path(job["path"]), terms):
+            for batch in read_here(source, terms, scratch):
                 frames.send_batch(batch)
     except DeliveryRejected as error:
         frames.refuse(error.code, str(error))
@@ -64,8 +121,17 @@ def main() -> None:
     except Exception as error:  # a parser's own surprise: the file is refused, the cause is said
         what = f"{type(error).__name__}: {error}"[:500]
         frames.refuse("parser_crashed", f"{terms.name}: the file breaks its parser ({what}).")
-    frames.end()
-    os._exit(0)  # no destructor of a half-read file may spoil what was said
+    else:
+        return True
+    return False
+
+
+@contextmanager
+def _emptied(scratch: int) -> Iterator[BinaryIO]:
+    with os.fdopen(os.dup(scratch), "w+b") as file:
+        file.seek(0)
+        file.truncate()
+        yield file
 
 
 class _WithoutPandas(MetaPathFinder):
@@ -84,12 +150,16 @@ def terms_from(said: dict[str, Any]) -> Terms:
     )
 
 
-def _limit(memory_bytes: int, seconds: int, file_bytes: int) -> None:
-    # RLIMIT_DATA, not RLIMIT_AS: a file that is mapped read-only takes no memory
-    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def _limit_time(seconds: int) -> None:
+    """So many seconds of the processor from now on: those of the files before do not count."""
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    until = math.ceil(time.process_time()) + seconds
+    resource.setrlimit(resource.RLIMIT_CPU, (until if most == resource.RLIM_INFINITY else min(until, most), most))
+
+
+def _data_bytes(memory: int) -> int:
+    """What RLIMIT_DATA counts; `memory` is an open /proc/self/statm."""
+    return int(os.pread(memory, 200, 0).split()[5]) * resource.getpagesize()
 
 
 class Frames:
@@ -117,8 +187,14 @@ class Frames:
     def refuse(self, code: str, message: str) -> None:
         self.send(REFUSED, json.dumps({"code": code, "message": message[:4_000]}).encode())
 
-    def end(self) -> None:
-        self.send(END)
+    def end(self, content: bytes = b"") -> None:
+        """The last frame about one file."""
+        self.send(END, content)
+        while self._waiting:
+            self._waiting.popleft().result()
+        self._out.flush()
+
+    def close(self) -> None:
         self._thread.shutdown()
         self._out.flush()
 
