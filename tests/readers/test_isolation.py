@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import signal
+import subprocess
+import sys
+import threading
+import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from labelaudit import readers
-from labelaudit.errors import DeliveryRejected
+from labelaudit.errors import DeliveryRejected, InvalidInput
+from labelaudit.readers import isolation
 from labelaudit.readers.isolation import Limits, Worker
+from labelaudit.readers.processes import Process
 from labelaudit.readers.records import Field, Row, Terms
 
 FIELDS = (Field("item", "item"), Field("label", "label"))
@@ -57,13 +65,13 @@ def test_rows_and_rejects_cross_the_boundary_unchanged(file: Path):
 def test_the_process_knows_no_secret(file: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
     with Worker() as worker:
-        environment = Path(f"/proc/{worker._process.pid}/environ").read_bytes()
+        environment = Path(f"/proc/{worker.pid}/environ").read_bytes()
     assert b"hush" not in environment
 
 
 def test_a_parser_that_crashes_is_a_refusal(file: Path):
     with Worker() as worker:
-        os.kill(worker._process.pid, signal.SIGSEGV)
+        os.kill(worker.pid, signal.SIGSEGV)
         with pytest.raises(DeliveryRejected) as caught:
             list(worker.read(file, terms()))
     assert caught.value.code == "parser_crashed"
@@ -72,7 +80,7 @@ def test_a_parser_that_crashes_is_a_refusal(file: Path):
 
 def test_a_parser_that_is_stuck_is_a_refusal(file: Path):
     with Worker(Limits(seconds=1)) as worker:
-        os.kill(worker._process.pid, signal.SIGSTOP)
+        os.kill(worker.pid, signal.SIGSTOP)
         with pytest.raises(DeliveryRejected) as caught:
             list(worker.read(file, terms()))
     assert caught.value.code == "too_slow"
@@ -163,3 +171,171 @@ def test_rows_come_as_the_file_has_them(file: Path):
     found = list(readers.rows(file, terms(fields=()), limit=2))
     assert found[0] == Row({"item": "a", "label": "cat"}, 2, text=found[0].text)
     assert len(found) == 2
+
+
+def files_of(folder: Path, contents: list[str]) -> list[Path]:
+    paths = [folder / f"{number}.csv" for number in range(len(contents))]
+    for path, content in zip(paths, contents, strict=True):
+        path.write_text(content)
+    return paths
+
+
+def test_one_process_parses_the_files_of_a_delivery_and_no_other_ones(tmp_path: Path):
+    """A process a file made a delivery of a thousand small ones take minutes; two deliveries never share one."""
+    readers.prepare()
+    before = Process.started
+    for count in (20, 3):
+        with Worker() as worker:
+            pids = set()
+            for number, path in enumerate(files_of(tmp_path, [f"item,label\na{i},cat\n" for i in range(count)])):
+                (batch,) = worker.read(path, terms())
+                assert batch.rows["item"].to_pylist() == [f"a{number}"]
+                pids.add(worker.pid)
+            assert len(pids) == 1
+    assert Process.started - before == 2  # each made ready for the next
+
+
+def test_files_of_another_kind_get_another_process(tmp_path: Path, file: Path):
+    """What a process needs is at hand before it is confined: for one format, packing and encoding."""
+    path = tmp_path / "labels.jsonl"
+    path.write_text('{"item": "a", "label": "cat"}\n')
+    with Worker() as worker:
+        list(worker.read(file, terms()))
+        first = worker.pid
+        (batch,) = worker.read(path, terms(format="jsonl"))
+        assert batch.rows.num_rows == 1
+        assert worker.pid != first
+
+
+@pytest.mark.parametrize("content", ["", "item\na\n"], ids=["empty", "no such column"])
+def test_after_a_refusal_there_is_a_new_process(tmp_path: Path, file: Path, content: str):
+    (bad,) = files_of(tmp_path, [content])
+    with Worker() as worker:
+        list(worker.read(file, terms()))
+        first = worker.pid
+        with pytest.raises(DeliveryRejected):
+            list(worker.read(bad, terms()))
+        list(worker.read(file, terms()))
+        assert worker.pid != first
+
+
+def test_after_a_crash_between_two_files_there_is_a_new_process(file: Path):
+    with Worker() as worker:
+        list(worker.read(file, terms()))
+        first = worker.pid
+        os.kill(first, signal.SIGKILL)
+        with pytest.raises(DeliveryRejected):
+            list(worker.read(file, terms()))
+        (batch,) = worker.read(file, terms())
+        assert batch.rows.num_rows == 2
+        assert worker.pid != first
+
+
+def test_a_file_that_nobody_reads_to_its_end_takes_its_process_with_it(tmp_path: Path, file: Path):
+    """What it still had to say would be taken for the next file's."""
+    long, short = files_of(tmp_path, ["item,label\n" + "a,cat\n" * 400_000, "item,label\nb,dog\n"])
+    with Worker() as worker:
+        batches = worker.read(long, terms())
+        assert next(batches).rows.num_rows
+        batches.close()
+        (batch,) = worker.read(short, terms())
+        assert batch.rows["item"].to_pylist() == ["b"]
+
+
+def test_what_a_file_may_take_does_not_depend_on_the_files_before(file: Path, monkeypatch: pytest.MonkeyPatch):
+    """A process that a file left larger than it found it is not used again."""
+    monkeypatch.setattr(isolation, "SHARED_MEMORY", 1 << 40)  # by a single byte
+    with Worker() as worker:
+        first = worker.pid
+        list(worker.read(file, terms()))
+        list(worker.read(file, terms()))
+        assert worker.pid != first
+
+
+def test_the_limit_on_the_processor_is_a_file_s_own():
+    """The kernel counts all that a process ever took."""
+    code = """
+import time
+from labelaudit.readers.worker import limit_time
+def burn(seconds):
+    until = time.process_time() + seconds
+    while time.process_time() < until: pass
+for _ in range(3):
+    limit_time(1)
+    burn(0.6)
+print("three files", flush=True)
+burn(5)
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.stdout == "three files\n"
+    assert done.returncode == -signal.SIGXCPU
+
+
+class Hostile:
+    """A process that says what it likes."""
+
+    pid, is_confined = 0, True
+
+    def __init__(self, said: bytes, pause: float = 0.0):
+        there, out = os.pipe()
+        self.answers = os.fdopen(there, "rb", buffering=0)
+        self._said, self._pause, self._out = said, pause, os.fdopen(out, "wb", buffering=0)
+
+    def send(self, *_) -> None:
+        self.thread = threading.Thread(target=self._speak, daemon=True)
+        self.thread.start()
+
+    def _speak(self) -> None:
+        with self._out, suppress(OSError):
+            self._out.write(self._said)
+            while self._pause:
+                time.sleep(self._pause)
+                self._out.write(self._said)
+
+    def code(self) -> int:
+        return 1
+
+    def end(self) -> None:
+        self.answers.close()
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        (b"R", b"no table"),
+        (b"J", b""),
+        (b"B", b"{"),
+        (b"B", b"[]"),
+        (b"B", b'{"records": "many", "undeclared": [], "untaken": {}}'),
+        (b"X", b"null"),
+        (b"C", b"{}"),
+        (b"?", b""),
+    ],
+)
+def test_a_parser_that_answers_nonsense_is_a_refusal(file: Path, frame: tuple[bytes, bytes]):
+    """Its words may be the file's: they end no run, and no other delivery's turn."""
+    with Worker() as worker:
+        worker._process.end()
+        worker._process = Hostile(isolation.HEAD.pack(frame[0], len(frame[1])) + frame[1])
+        with pytest.raises(DeliveryRejected) as caught:
+            list(worker.read(file, terms()))
+    assert caught.value.code == "parser_crashed"
+
+
+def test_a_parser_that_lets_us_wait_by_and_by_is_a_refusal(file: Path):
+    """A little answer now and then is no sign of progress: the limit is on all the waiting for a file."""
+    said = json.dumps({"records": 0, "undeclared": [], "untaken": {}}).encode()
+    with Worker(Limits(seconds=1)) as worker:
+        worker._process.end()
+        worker._process = Hostile(isolation.HEAD.pack(b"B", len(said)) + said, pause=0.2)
+        with pytest.raises(DeliveryRejected) as caught:
+            list(worker.read(file, terms()))
+    assert caught.value.code == "too_slow"
+
+
+def test_a_pipe_is_no_file(tmp_path: Path):
+    """Nobody may write to it, ever."""
+    os.mkfifo(tmp_path / "labels.csv")
+    with Worker() as worker, pytest.raises(InvalidInput, match="no file"):
+        list(worker.read(tmp_path / "labels.csv", terms()))

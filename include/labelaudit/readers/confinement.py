@@ -19,6 +19,10 @@ import sysconfig
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy
+import pyarrow
+
+import labelaudit
 from labelaudit.readers import landlock, seccomp
 from labelaudit.readers.seccomp import LIBC
 
@@ -48,41 +52,36 @@ class Confinement:
         return {
             "network": _words(calls),
             "reading": _words(landlock, calls if self.closed else ""),
-            "writing": _words(landlock if self.landlock >= 3 else "", calls),
+            # Landlock alone lets an owner change modes and times
+            "writing": _words(landlock if self.landlock >= 3 and self.user else "", calls),
             "others": _words(user, landlock if self.landlock >= 6 else "", calls),
-            "programs": _words(landlock, calls),
+            "programs": _words(calls),
         }
 
 
 PROTECTIONS = {
     "network": "no network",
     "reading": "reads no file but the one that it is given, and Python's own",
-    "writing": "writes no file",
+    "writing": "writes and changes no file",
     "others": "can't end, signal or watch another process",
-    "programs": "starts no program",
+    "programs": "starts no process and no program",
 }
 """What a parsing process must not be able to do, in the words of `labelaudit doctor`."""
 
 
 def libraries() -> list[Path]:
     """Where Python's own modules and the shared libraries lie."""
-    import labelaudit
-
     places = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    import numpy
-    import pyarrow
-
     places |= {str(Path(one.__file__).parents[1]) for one in (numpy, pyarrow)}
     return [Path(labelaudit.__file__).parent, *map(Path, sorted(filter(None, places))), *map(Path, SHARED)]
 
 
 def is_closed() -> bool:
     """Whether a process that is confined here will be unable to open even Python's own modules."""
-    return (
-        not landlock.version()
-        or not _is_alone()
-        or (_own_user()[0] > 0 and not all(map(_is_public, libraries()[: -len(SHARED)])))
-    )
+    if not landlock.version() or not _is_alone():
+        return True
+    some = (labelaudit, numpy, pyarrow, os)
+    return _capabilities() > 0 and not all(_is_public(Path(one.__file__)) for one in some)
 
 
 def confine() -> Confinement:
@@ -127,8 +126,7 @@ def _own_user() -> tuple[int, str]:
     """The number of a user of its own, or 0 and why there is none."""
     if os.geteuid() != 0:
         return 0, "we are not root, who alone can change the user"
-    held = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("CapEff"))
-    lost = [name for bit, name in NEEDED.items() if not int(held.split()[1], 16) >> bit & 1]
+    lost = [name for bit, name in NEEDED.items() if not _capabilities() >> bit & 1]
     if lost:
         return 0, f"root lacks {', '.join(lost)} here"
     number = USERS[0] + os.getpid() % USERS[1]
@@ -146,9 +144,15 @@ def _is_mapped(number: int) -> bool:
 
 
 def _is_public(path: Path) -> bool:
-    """Whether everybody can read below `path`, as far as the folders above say."""
+    """Whether everybody can read the file."""
     real = path.resolve()
-    return not real.exists() or all(one.stat().st_mode & 0o001 for one in (real, *real.parents))
+    return bool(real.stat().st_mode & 0o004) and all(one.stat().st_mode & 0o001 for one in real.parents)
+
+
+def _capabilities() -> int:
+    """Those in effect, a bit each: what root, and nobody else as a rule, has and a parser gives up."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("CapEff")), 16)
 
 
 def _drop_capabilities() -> None:

@@ -165,7 +165,7 @@ class Worker:
             if length > self._limits.frame_bytes or left < 0:
                 raise _refused("too_large", terms, "it holds absurdly more than its size can mean")
             content = answers.take(length)
-            if kind == CONFINED:
+            if kind == CONFINED and not answers.process.is_confined:  # before it saw a file
                 self._told(content, terms)
                 answers.process.is_confined = True
             elif kind == END:

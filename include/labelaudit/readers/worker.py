@@ -54,12 +54,14 @@ def main() -> None:
     while (job := _job(jobs)) is not None:
         terms = terms_from(job["terms"])
         if not usual_bytes:
-            confinement = confined(terms, job["memory_bytes"], job["file_bytes"])
+            confinement = confined(terms)
             frames.send(CONFINED, json.dumps(asdict(confinement)).encode())
+            frames.flush()
             if job["required"] and not all(confinement.held_by().values()):
                 break
             usual_bytes = _data_bytes(memory)
-        _limit_time(job["seconds"])
+            _limit(job["memory_bytes"], job["file_bytes"])
+        limit_time(job["seconds"])
         whole = _serve(job, terms, frames)
         for file in job["files"]:
             os.close(file)
@@ -80,16 +82,12 @@ def begin() -> None:
     pc.equal(pa.array([""]), "")  # what Arrow does but once
 
 
-def confined(terms: Terms, memory_bytes: int, file_bytes: int) -> Confinement:
-    """Take limits and confinement on itself, for files of these terms."""
+def confined(terms: Terms) -> Confinement:
+    """Be confined, with all at hand that files of these terms need."""
     for module in modules(terms):
         import_module(module)
     if is_closed():
         preload(terms)
-    # RLIMIT_DATA, not RLIMIT_AS: a file that is mapped read-only takes no memory
-    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     return confine()
 
 
@@ -150,7 +148,14 @@ def terms_from(said: dict[str, Any]) -> Terms:
     )
 
 
-def _limit_time(seconds: int) -> None:
+def _limit(memory_bytes: int, file_bytes: int) -> None:
+    # RLIMIT_DATA, not RLIMIT_AS: a file that is mapped read-only takes no memory
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def limit_time(seconds: int) -> None:
     """So many seconds of the processor from now on: those of the files before do not count."""
     _, most = resource.getrlimit(resource.RLIMIT_CPU)
     until = math.ceil(time.process_time()) + seconds
@@ -190,6 +195,9 @@ class Frames:
     def end(self, content: bytes = b"") -> None:
         """The last frame about one file."""
         self.send(END, content)
+        self.flush()
+
+    def flush(self) -> None:
         while self._waiting:
             self._waiting.popleft().result()
         self._out.flush()
