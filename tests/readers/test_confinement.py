@@ -15,7 +15,7 @@ from labelaudit.readers.confinement import PROTECTIONS, Confinement
 NOBODY = 65_534
 KERNEL = seccomp.available() and platform.system() == "Linux"
 
-TRY = """
+TRY = '''
 import json, os, socket, subprocess, sys, tempfile
 from pathlib import Path
 from labelaudit.readers import trial
@@ -24,13 +24,18 @@ with socket.create_server(("127.0.0.1", 0)) as server, tempfile.TemporaryDirecto
     secret.write_text("hush")
     port = server.getsockname()[1]
     said = trial.try_all(port, secret, Path(folder))
-    code = f"import json; from pathlib import Path; from labelaudit.readers.trial import tried; "
-    code += f"print(json.dumps(tried({port}, Path({str(secret)!r}), Path({folder!r}), {os.getpid()})))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    (line,) = (line for line in done.stdout.splitlines() if line.startswith("{"))
-    said["unconfined"] = json.loads(line)
-print(json.dumps(said))
+    code = f"""
+import json, os
+from pathlib import Path
+from labelaudit.readers.trial import tried
+answer = os.dup(1)
+os.dup2(2, 1)  # the program that it starts prints, too
+os.write(answer, json.dumps(tried({port}, Path({str(secret)!r}), Path({folder!r}), {os.getpid()})).encode())
 """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    said["unconfined"] = json.loads(done.stdout)
+print(json.dumps(said))
+'''
 
 READ = """
 import json, sys, tempfile
