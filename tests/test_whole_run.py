@@ -8,6 +8,7 @@ import random
 import shutil
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -104,6 +105,9 @@ def test_auditing_again_replaces_and_doubles_nothing(folder_store: Store, make_c
     assert tables.read_table(destination, layout.ANNOTATIONS).num_rows == 30
 
 
+NOW = datetime(2026, 11, 25, 6, tzinfo=UTC)
+
+
 class Killed(BaseException):
     """As good as SIGKILL for us: no `except Exception` catches it."""
 
@@ -128,7 +132,7 @@ def killed_at(count: int, monkeypatch):
                 return original(self, *arguments)
 
             patch.setattr(FolderStore, name, wrapped)
-        answered = tables._answered
+        answered = tables.answered
 
         @contextmanager
         def counted(destination):
@@ -136,12 +140,13 @@ def killed_at(count: int, monkeypatch):
                 yield
             tick()
 
-        patch.setattr(tables, "_answered", counted)
+        patch.setattr(tables, "answered", counted)
         yield
 
 
 def test_killed_anywhere_and_repeated_a_run_ends_in_the_same_release(tmp_path, make_contract, put, monkeypatch):
-    """The second release supersedes a delivery of the first, so that the run also deletes. Killed at every write."""
+    """The second release supersedes a delivery of the first, so that the run also deletes. Killed at every write of its
+    judging and publishing, and at every eighth of what comes before."""
     contract = make_contract(vendors={"alder": {"format": "csv"}, "birch": {"format": "csv"}}, annotators="plain")
 
     start = open_store(f"file://{tmp_path / 'start'}")
@@ -151,31 +156,53 @@ def test_killed_anywhere_and_repeated_a_run_ends_in_the_same_release(tmp_path, m
     put(start, contract, items(2, 6, label=lambda item, who: "dog"), delivery="d1b", supersedes=["d1"])
     put(start, contract, "nothing that can be read", vendor="birch", delivery="bad")
 
+    def first_half(store: Store):
+        destination = steps.open_destination(contract, store)
+        found = steps.find(contract, store, destination, "two")
+        staged = [steps.stage(contract, one, store, "two") for one in found.deliveries]
+        checked = [steps.check(contract, one, store, "two") for one in staged]
+        return checked, steps.detect(contract, found, checked, store, destination)
+
+    def second_half(store: Store, checked, made) -> None:
+        destination = steps.open_destination(contract, store)
+        verdict = steps.judge(contract, made, store, destination, False, NOW)
+        steps.publish(contract, made, verdict, store, destination, NOW)
+        steps.record_rejections(contract, checked, store, NOW)
+
     def prepared(name: str) -> Store:
         shutil.copytree(tmp_path / "start", tmp_path / name)
         return open_store(f"file://{tmp_path / name}")
 
-    unbroken = prepared("unbroken")
-    audit(contract, unbroken, "two")
-    wanted = contents(steps.open_destination(contract, unbroken))
-    kills, finished = 0, False
-    while not finished:
-        store = prepared(f"kill-{kills}")
-        destination = steps.open_destination(contract, store)
-        with killed_at(kills + 1, monkeypatch):
+    def killed(store: Store, at: int, what) -> bool:
+        with killed_at(at, monkeypatch):
             try:
-                audit(contract, store, "two")
-                finished = True
+                what(store)
             except Killed:
-                pass
-        outcome = audit(contract, store, "two")
-        found = contents(destination)
-        assert found == wanted, f"killed at write {kills + 1}"
+                return True
+        return False
+
+    def ended_as_it_should(store: Store) -> None:
+        destination = steps.open_destination(contract, store)
+        assert contents(destination) == wanted
         verifying.verify(destination)
         assert audit(contract, store, "three").status == "nothing"
         rejected = intake.rejections(contract, store)
         assert [one.delivery.name for _, one in rejected] == ["birch/bad"], "its rejection is not lost"
-        assert finished or outcome.status in ("published", "nothing", "rejected")
+
+    unbroken = prepared("unbroken")
+    second_half(unbroken, *first_half(unbroken))
+    wanted = contents(steps.open_destination(contract, unbroken))
+    kills = 1
+    while killed(store := prepared(f"early-{kills}"), kills, first_half):
+        second_half(store, *first_half(store))
+        ended_as_it_should(store)
+        kills += 8
+    assert kills > 16
+    half_done = first_half(start)
+    kills = 1
+    while killed(store := prepared(f"late-{kills}"), kills, lambda store: second_half(store, *half_done)):
+        second_half(store, *half_done)
+        ended_as_it_should(store)
         kills += 1
     assert kills > 30
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from labelaudit import audit_rates, audit_samples, audit_tasks, human_audits, layout
+from labelaudit import audit_rates, audit_samples, audit_tasks, human_audits, tables
 from labelaudit.audit_guesses import mean_logits
 from labelaudit.audit_plans import plan_strata
 from labelaudit.contract import Contract
@@ -139,8 +139,9 @@ def _offer_of(contract: Contract, delivery: str, items: int | None) -> dict[str,
 
 def model_based_range(destination: Store, release: str) -> list[float] | None:
     """(low, middle, high) of the detector, as the release's report has it; None where it has none."""
+    files = {one.release: one.files for one in tables.log(destination)}
     try:
-        report = json.loads(destination.read(layout.release(release) + "report.json"))
+        report = json.loads(destination.read(files[release] + "report.json"))
     except KeyError:
         return None
     return report.get("issue_rate_range")

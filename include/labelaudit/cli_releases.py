@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from labelaudit import layout, steps
+from labelaudit import steps
 from labelaudit.cli_output import tell, watched
 from labelaudit.store import open_store
 
@@ -40,7 +40,7 @@ def releases(
     for one in tables.log(destination):
         found = {count.metric: count for count in counts.get(one.release, ()) if not count.vendor and not count.label}
         issue, reject = found.get("issue"), found.get("reject")
-        report = destination.uri_of(layout.release(one.release) + "report.html")
+        report = destination.uri_of(one.files + "report.html")
         rows.append(
             {"release": one.release, "digest": one.digest, "deliveries": list(one.deliveries), "report": report}
         )

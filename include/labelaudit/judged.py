@@ -11,7 +11,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from labelaudit import layout, tables
+from labelaudit import layout, table_commits, tables
 from labelaudit.contract import Contract
 from labelaudit.store import Store
 from labelaudit.table_schemas import JUDGED_SCHEMA
@@ -72,7 +72,7 @@ def record_held(contract: Contract, audit: Audit, store: Store, run_time: dateti
     ]
     table = pa.Table.from_pylist(rows, schema=JUDGED_SCHEMA)
     name = layout.judged(contract.customer, contract.dataset)
-    tables.replace_rows(store, name, JUDGED_SCHEMA, lambda: table, f"release = {tables.quoted(audit.release)}")
+    table_commits.replace_rows(store, name, JUDGED_SCHEMA, lambda: table, f"release = {tables.quoted(audit.release)}")
 
 
 def write_open(contract: Contract, incidents: Sequence[Incident], store: Store) -> None:

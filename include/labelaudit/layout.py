@@ -3,6 +3,7 @@
 `<store>/inbox`   what vendors deliver; never changed, never deleted by us
 `<store>/runs`    a run's own work: staged tables, rejects, check results; expires
 `<store>/history` accepted annotations with their features, internal; a row counts only if its release is published
+`<store>/ready`   rows of a release under way, for the customer's tables once it is committed
 `<store>/gold`    items whose true label the customer knows
 `<store>/audits`  samples of releases that people label again, their task files, and the answers
 `<store>/reports` the internal view of every release's report
@@ -65,6 +66,11 @@ def run_delivery(customer: str, dataset: str, run_name: str, vendor: str, delive
 def history(customer: str, dataset: str) -> str:
     """Folder of a release's internal annotations: one Parquet file a release."""
     return f"history/{customer}/{dataset}/"
+
+
+def ready(customer: str, dataset: str) -> str:
+    """Rows of releases that are about to be committed; gone once they are in the customer's tables."""
+    return f"ready/{customer}/{dataset}/"
 
 
 def rejections(customer: str, dataset: str) -> str:

@@ -1,7 +1,7 @@
-"""Publishes an audit: everything of a release is written under its own name first, then one commit makes it exist.
+"""Publishes an audit: the files of a release are written first, then one commit makes it exist, then `finishing`.
 
 Killed at any point and repeated, it ends in the same release; two runs that want the same number: one gets it, the
-other gets ReleaseConflict. What an attempt left behind that never came to exist is removed by the next release.
+other gets ReleaseConflict. Two that publish the same release with different notes: the first commit counts.
 """
 
 from __future__ import annotations
@@ -13,7 +13,17 @@ from collections.abc import Callable
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labelaudit import annotator_names, differences, layout, table_schemas, tables, verifying
+from labelaudit import (
+    annotator_names,
+    differences,
+    finishing,
+    layout,
+    release_files,
+    table_commits,
+    table_schemas,
+    tables,
+    verifying,
+)
 from labelaudit.contract import Contract
 from labelaudit.errors import ReleaseConflict
 from labelaudit.findings import read_findings
@@ -29,25 +39,27 @@ from labelaudit.verdicts import Verdict
 
 def publish(contract: Contract, audit: Audit, verdict: Verdict, store: Store, destination: Store) -> Release:
     """One release at the destination. Raises ReleaseConflict where its number is taken by another."""
-    state = tables.state(destination)
-    there = {one.release: one for one in tables.log(destination)}
-    already = audit.release in there
-    if already:
-        version = there[audit.release].version
-    elif state.sequence + 1 != audit.found.sequence:
-        raise ReleaseConflict(f"{state.release} was published to {destination.uri} since this run looked; start again")
-    else:
-        version, already = _publish_new(contract, audit, verdict, store, destination)
-    finish(destination)
+    releases = tables.log(destination)
+    last = releases[-1] if releases else None
+    logged = next((one for one in releases if one.release == audit.release), None)
+    already = logged is not None
+    if logged is None:
+        if (last.sequence if last else 0) + 1 != audit.found.sequence:
+            raise ReleaseConflict(
+                f"{last.release if last else 'nothing'} was published to {destination.uri} since this run looked; start"
+                " again"
+            )
+        logged, already = _publish_new(contract, audit, verdict, store, destination)
+    finishing.finish(contract, store, destination)
     accepted = [one for one in audit.checked if one.accepted]
     return Release(
         customer=contract.customer,
         dataset=contract.dataset,
         release=audit.release,
         digest=audit.digest,
-        version=version,
+        version=logged.version,
         destination=destination.uri,
-        report=destination.uri_of(layout.release(audit.release) + "report.html"),
+        report=destination.uri_of(logged.files + "report.html"),
         items=audit.items,
         issues=audit.issues,
         accepted_rows=sum(one.accepted_rows for one in accepted),
@@ -70,14 +82,13 @@ def preview(contract: Contract, audit: Audit, verdict: Verdict, store: Store, de
 
 def _publish_new(
     contract: Contract, audit: Audit, verdict: Verdict, store: Store, destination: Store
-) -> tuple[int, bool]:
+) -> tuple[Logged, bool]:
+    """Everything up to the commit; gives the release as the log has it, and whether another made it meanwhile."""
     rename = annotator_names.renamer(contract, store)
     labels = _with_release(read_table(store, audit.labels), audit.release)
     annotations = read_table(store, audit.annotations)
-    tables.replace_release_rows(
-        destination, layout.ANNOTATIONS, _annotations(annotations, audit, rename), audit.release
-    )
-    tables.replace_release_rows(destination, layout.QUALITY, _quality(audit), audit.release)
+    rows = {layout.ANNOTATIONS: _annotations(annotations, audit, rename), layout.QUALITY: _quality(audit)}
+    finishing.make_ready(contract, store, audit.release, rows)
     found = differences.changes(audit, labels, destination)
     kept = labels.filter(pc.invert(labels["_removed"])).drop_columns("_removed")
     lists = item_lists(kept)
@@ -88,23 +99,32 @@ def _publish_new(
     labels, kept = labels.drop_columns(internal), kept.drop_columns(internal)
     findings, before = read_findings(store, audit), read_counts(destination)
     content = report_content(contract, audit, verdict, findings, before, rename, difference)
-    manifest = _write_files(contract, content, kept, lists, audit, destination)
-    plain = report_content(contract, audit, verdict, findings, before, None, difference)
-    store.write(
-        layout.internal_report(contract.customer, contract.dataset, audit.release), report_html(contract, plain)
-    )
+    files = lists | {
+        "issues.csv": issues_csv(kept),
+        "report.html": report_html(contract, content),
+        "report.json": content.model_dump_json(indent=2).encode(),
+    }
+    manifest = _manifest(contract, content, kept, files, audit)
+    folder = release_files.write(destination, audit.release, manifest, files)
+    plain = report_html(contract, report_content(contract, audit, verdict, findings, before, None, difference))
+    internal_report = layout.internal_report(contract.customer, contract.dataset, audit.release)
+    store.write(internal_report, plain)
     with store.local(audit.annotations) as path:
         store.upload(path, f"{layout.history(contract.customer, contract.dataset)}{audit.release}.parquet")
-    logged = Logged(
+    wanted = Logged(
         release=audit.release,
         digest=audit.digest,
         sequence=audit.found.sequence,
         version=-1,
         deliveries={one.delivery.name: one.delivery.digest for one in audit.checked if one.accepted},
         superseded=audit.superseded,
-        manifest=manifest,
+        manifest=hashlib.sha256(manifest).hexdigest(),
+        folder=folder,
     )
-    return tables.commit_labels(destination, labels, logged)
+    logged, already = table_commits.commit_labels(destination, labels, wanted)
+    if not already and folder != audit.release:  # another attempt was at it, and may have written its own last
+        store.write(internal_report, plain)
+    return logged, already
 
 
 def _with_release(labels: pa.Table, release: str) -> pa.Table:
@@ -140,23 +160,9 @@ def _quality(audit: Audit) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=table_schemas.QUALITY_SCHEMA)
 
 
-def _write_files(
-    contract: Contract,
-    content: ReportContent,
-    labels: pa.Table,
-    lists: dict[str, bytes],
-    audit: Audit,
-    destination: Store,
-) -> str:
-    """The files beside the tables; gives the sha256 of their manifest."""
-    files = lists | {
-        "issues.csv": issues_csv(labels),
-        "report.html": report_html(contract, content),
-        "report.json": content.model_dump_json(indent=2).encode(),
-    }
-    folder = layout.release(audit.release)
-    for name, file in files.items():
-        destination.write(folder + name, file)
+def _manifest(
+    contract: Contract, content: ReportContent, labels: pa.Table, files: dict[str, bytes], audit: Audit
+) -> bytes:
     manifest = {
         "format": 1,
         "customer": contract.customer,
@@ -171,29 +177,4 @@ def _write_files(
             for name, file in files.items()
         ],
     }
-    text = json.dumps(manifest, indent=2, ensure_ascii=False).encode() + b"\n"
-    destination.write(folder + layout.MANIFEST, text)
-    return hashlib.sha256(text).hexdigest()
-
-
-def finish(destination: Store) -> None:
-    """After the last commit: remove what it replaced, and what other attempts at its number left behind.
-
-    A run begins with it too: the one before may have been killed just after its commit.
-    """
-    releases = tables.log(destination)
-    if not releases:
-        return
-    last = releases[-1]
-    own = f"release <> {tables.quoted(last.release)}"
-    older = f"release <= {tables.quoted(last.release)}"  # not what a run under way has written for the next one
-    number = last.release.split("-")[0] + "-"
-    stale = f"release like '{number}%'"
-    if last.superseded:
-        stale += f" or delivery in ({', '.join(map(tables.quoted, last.superseded))})"
-    tables.drop_rows(destination, layout.ANNOTATIONS, f"({stale}) and {own} and {older}")
-    tables.drop_rows(destination, layout.QUALITY, f"release like '{number}%' and {own}")
-    for folder in destination.folders("releases/"):
-        if folder.startswith(number) and folder != last.release:
-            for key in destination.list(layout.release(folder)):
-                destination.delete(key)
+    return json.dumps(manifest, indent=2, ensure_ascii=False).encode() + b"\n"

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from labelaudit import layout, tables
+from labelaudit import layout, table_commits, tables
 from labelaudit.advice import advice
 from labelaudit.contract import Contract
 from labelaudit.errors import InvalidInput
@@ -44,13 +44,13 @@ def record(contract: Contract, checked: Sequence[CheckedDelivery], store: Store,
         for one in checked
     )
     if all(one.accepted and not one.rejected_rows for one in checked):
-        tables.drop_rows(store, name, predicate)
+        table_commits.drop_rows(store, name, predicate)
         return
 
     def rows() -> pa.RecordBatchReader:
         return pa.RecordBatchReader.from_batches(REJECTS_SCHEMA, _batches(checked, store, run_time))
 
-    tables.replace_rows(store, name, REJECTS_SCHEMA, rows, predicate)
+    table_commits.replace_rows(store, name, REJECTS_SCHEMA, rows, predicate)
 
 
 def _batches(checked: Sequence[CheckedDelivery], store: Store, run_time: datetime) -> Iterator[pa.RecordBatch]:

@@ -46,10 +46,10 @@ def find(
     superseded never does.
     Raises DeliveryRejected where a delivery that was asked for by name is not there.
     """
-    from labelaudit import intake, publishing, settled, tables
+    from labelaudit import finishing, intake, settled, tables
 
     settled.seal_settled(contract, store, time.time() if now is None else now)
-    publishing.finish(destination)
+    finishing.finish(contract, store, destination)
     state = tables.state(destination)
     found = intake.choose(
         contract,

@@ -43,7 +43,7 @@ def verify(
     if logged is None:
         there = ", ".join(one.release for one in releases[-10:]) or "none"
         raise ReleaseInvalid(f"{destination.uri} has no release {release or ''}; there are: {there}")
-    folder = layout.release(logged.release)
+    folder = logged.files
     problems = []
     try:
         content = destination.read(folder + layout.MANIFEST)

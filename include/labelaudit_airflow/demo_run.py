@@ -94,7 +94,7 @@ def run(dag) -> str:
 
 
 def _show_releases(console: Console) -> None:
-    from labelaudit import layout, tables
+    from labelaudit import tables
     from labelaudit.contracts import read_contracts
     from labelaudit.judged import read_counts
     from labelaudit_airflow import runtime
@@ -116,9 +116,7 @@ def _show_releases(console: Console) -> None:
             table.add_row(last.release, *shown)
         console.print(table)
         if last:
-            console.print(
-                f"report: {destination.uri_of(layout.release(last.release) + 'report.html')}\n", soft_wrap=True
-            )
+            console.print(f"report: {destination.uri_of(last.files + 'report.html')}\n", soft_wrap=True)
 
 
 @contextmanager
