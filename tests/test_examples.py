@@ -9,10 +9,12 @@ import pkgutil
 import pytest
 
 import labelaudit
+import labelaudit_airflow
 
 MODULES = [
     one.name
-    for one in pkgutil.walk_packages(labelaudit.__path__, "labelaudit.")
+    for package in (labelaudit, labelaudit_airflow)
+    for one in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
     if not one.ispkg and not one.name.endswith("__main__")
 ]
 
