@@ -17,6 +17,7 @@ from rich.table import Table
 
 from labelaudit import cli_audit, cli_backtest, cli_releases, layout, steps, time_limits
 from labelaudit import contracts as contract_files
+from labelaudit.cli_doctor import doctor
 from labelaudit.cli_output import err, show, tell, watched
 from labelaudit.cli_read import read
 from labelaudit.contract import Contract
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 
 app.command()(read)
+app.command()(doctor)
 for command in (cli_audit.plan, cli_audit.answers, cli_audit.defects):
     app.command()(command)
 for command in (cli_releases.releases, cli_releases.verify, cli_releases.expire):

@@ -27,7 +27,7 @@ from labelaudit.model_errors import in_words
 from labelaudit.store import Store, sha256_of
 from labelaudit.values import DeliveredFile, Delivery, Refusal, Value
 
-MAX_MANIFEST_BYTES = 4 << 20
+MAX_MANIFEST_BYTES = 16 << 20  # of some 80,000 files
 
 
 class Manifest(BaseModel):
@@ -152,8 +152,8 @@ def deliver(
     if len(set(names)) != len(names) or not names or layout.MANIFEST in names:
         raise InvalidInput(f"the files of a delivery need different names, none of them {layout.MANIFEST}: {names}")
     folder = layout.delivery(vendor, customer, dataset, delivery_id)
-    strange = [path for path in (key.removeprefix(folder) for key in store.list(folder)) if path not in names]
-    strange = [path for path in strange if path != layout.MANIFEST and not inbox.is_litter(path)]
+    there = {key.removeprefix(folder) for key in store.list(folder)}
+    strange = [path for path in sorted(there - {*names, layout.MANIFEST}) if not inbox.is_litter(path)]
     if store.exists(folder + layout.MANIFEST):
         raise InvalidInput(
             f"{store.uri_of(folder)} is delivered already; take another id, with --supersedes if it replaces it"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import reduce
 from pathlib import Path
@@ -107,6 +108,7 @@ def predictions_file(contract: Contract) -> str | None:
 
 
 DISTINCT = ("item", "line")
+VERIFIED_AT_ONCE = 8
 
 
 class _Work:
@@ -134,7 +136,7 @@ class _Work:
         with ExitStack() as stack:
             key = self.prefix + "staged.parquet"
             worker = stack.enter_context(readers.Worker())  # starts while the digests are computed
-            paths = [stack.enter_context(self._verified(file)) for file in [*tables, *others]]
+            paths = self._all_verified([*tables, *others], stack)
             for file, path in zip(others, paths[len(tables) :], strict=True):
                 self._read_predictions(file, path, worker)
             with TableWriter(self.store, key, schema_of(terms[0]), DISTINCT) as staged:
@@ -205,6 +207,14 @@ class _Work:
                 writer.write(batch.rows)
             self.predictions_rows = writer.rows
             _require_count(file, writer.rows)
+
+    def _all_verified(self, files: list[DeliveredFile], stack: ExitStack) -> list[Path]:
+        """All files, several at once: of many small ones, nearly all the time is the store's answering."""
+        with ThreadPoolExecutor(VERIFIED_AT_ONCE) as pool:
+            try:
+                return list(pool.map(lambda file: stack.enter_context(self._verified(file)), files))
+            finally:
+                pool.shutdown(cancel_futures=True)
 
     @contextmanager
     def _verified(self, file: DeliveredFile) -> Iterator[Path]:
