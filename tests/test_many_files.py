@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,7 @@ def test_each_delivery_has_a_process_of_its_own(tmp_path: Path, folder_store: St
 def test_files_of_s3_are_fetched_several_at_once_and_are_gone_at_the_end(
     tmp_path: Path, s3, monkeypatch: pytest.MonkeyPatch, make_contract
 ):
-    """The same rows as one after another, in the files' order; and nothing is left, also where one file is not there."""
+    """The same rows as one after another, in the files' order; nothing is left, also where one file is not there."""
     for name, value in s3.items():
         monkeypatch.setenv(name, value)
     scratch = tmp_path / "scratch"
@@ -84,8 +85,6 @@ def test_files_of_s3_are_fetched_several_at_once_and_are_gone_at_the_end(
 
 def test_a_manifest_of_forty_thousand_files_is_read(tmp_path: Path, folder_store: Store, make_contract):
     """It is some seven megabytes long."""
-    import json
-
     contract = make_contract()
     folder = "inbox/alder/acme/pets/d1/"
     files = [{"path": f"part-{number:06}.csv", "bytes": 10, "sha256": f"{number:064x}"} for number in range(40_000)]

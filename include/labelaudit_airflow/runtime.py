@@ -3,6 +3,8 @@
 LABELAUDIT_STORE      file:///folder or s3://bucket/prefix; default: `store` in Airflow's home
 LABELAUDIT_STORE_CONNECTION  id of the Airflow Connection with the store's credentials, where boto3's own do not serve
 LABELAUDIT_CONTRACTS  folder of contracts; default: include/contracts of this project
+LABELAUDIT_ISOLATION  best (default) or required: whether files are parsed where a protection is missing; read by
+                      `labelaudit.readers.isolation`
 LABELAUDIT_ALERTS     JSON list of alert routes of our own, as in a contract: they get every customer's alerts
 LABELAUDIT_STEP_MINUTES  longest time of one task; default: 360
 """
