@@ -22,7 +22,7 @@ from labelaudit.dialects import written
 from labelaudit.errors import DeliveryRejected, InvalidInput
 from labelaudit.readers.opening import opened
 from labelaudit.readers.records import Reject, Row, Terms
-from labelaudit.sample_bytes import beginning, sheets
+from labelaudit.sample_bytes import beginning, sheets, text_in_its_encoding
 from labelaudit.staging import terms_for
 from labelaudit.tool_records import questions_in, tool_of
 
@@ -99,9 +99,8 @@ def _text(path: Path, head: bytes, whole: bool, notes: list[str]) -> tuple[str, 
     elif (text := _decoded(head, "utf-8-sig", whole)) is not None:
         encoding = "utf-8-sig" if head.startswith(codecs.BOM_UTF8) else "utf-8"
     else:
-        encoding = next((one for one in ("cp1252", "latin-1") if _decoded(head, one, whole) is not None), "latin-1")
-        text = _decoded(head, encoding, whole)
-        notes.append(f"`encoding`: it is not UTF-8; {encoding} can be read, but so could others be: look at letters")
+        encoding, text, note = text_in_its_encoding(path, head, whole)
+        notes.append(note)
     if text is None:
         raise InvalidInput(f"{path}: it begins as UTF-16 and is damaged. Export it again, as UTF-8")
     if text[:4096].count("\0") > 0.05 * len(text[:4096]):

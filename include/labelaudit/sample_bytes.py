@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import html
 import io
 import re
@@ -13,9 +14,14 @@ from typing import Any
 import pyarrow as pa
 
 from labelaudit.errors import InvalidInput
+from labelaudit.readers.encodings import TAKEN, WORD, guessed
 from labelaudit.readers.opening import DAMAGED
 
 HEAD_BYTES = 4 << 20
+LETTERS_BYTES = 1 << 16
+DAMAGED_RATIO = 10
+"""So many times more sound characters than broken ones: it is UTF-8, and damaged."""
+
 _SHEETS = re.compile(r'<(?:\w+:)?sheet\s[^>]*?\bname="([^"]*)"')
 
 
@@ -42,6 +48,42 @@ def beginning(path: Path) -> tuple[dict[str, Any], bytes, bool, list[str]]:
                 )
             return {"compression": compression}, head, whole and ended, []
     return {}, raw, whole, []
+
+
+def text_in_its_encoding(path: Path, head: bytes, whole: bool) -> tuple[str, str, str]:
+    """Encoding and text of a head that is not UTF-8, and what a person must know of it.
+
+    Raises InvalidInput where it seems to be in an encoding that contracts can't name, or in none.
+    """
+    repaired = head.decode("utf-8", "surrogateescape")
+    broken = sum("\udc80" <= letter <= "\udcff" for letter in repaired)
+    sound = sum(letter > "\x7f" for letter in repaired) - broken
+    if sound > DAMAGED_RATIO * broken:
+        note = f"`encoding`: {broken} bytes of the sample are not UTF-8: a row with one will be a reject"
+        return "utf-8", head.decode("utf-8", "replace").removeprefix("\ufeff"), note
+    guess = guessed(head, whole)
+    readable = [one for one in (guess.encoding, *guess.others) if one in TAKEN]
+    if not guess.taken:
+        seems = " or ".join((guess.encoding, *guess.others))
+        raise InvalidInput(
+            f"{path}: it is not UTF-8, and seems to be {seems}. Export it as UTF-8"
+            + (f"; or, if it is {' or '.join(readable)}, say so with --encoding" if readable else "")
+        )
+    text = codecs.getincrementaldecoder(guess.encoding)("replace").decode(head, final=whole)
+    if guess.certain:
+        return guess.encoding, text, f"`encoding`: it is not UTF-8, and seems to be {guess.encoding}"
+    shown = "; ".join(f"as {one} it reads {_letters(head, one)!r}" for one in (guess.encoding, *guess.others))
+    return (
+        guess.encoding,
+        text,
+        f"`encoding`: it is not UTF-8; {guess.encoding} is a guess, look at the letters: {shown}",
+    )
+
+
+def _letters(head: bytes, encoding: str) -> str:
+    """A few of the words that are not ASCII."""
+    found = dict.fromkeys(WORD.findall(head[:LETTERS_BYTES]))
+    return " ".join([word.decode(encoding, "replace") for word in found][:5])[:60]
 
 
 def _gunzipped(raw: bytes) -> tuple[bytes, bool]:

@@ -18,6 +18,7 @@ from labelaudit.errors import DeliveryRejected
 from labelaudit.readers import csv_blocks
 from labelaudit.readers.conversion import to_batch
 from labelaudit.readers.csv_records import Grammar, Record
+from labelaudit.readers.decoding import not_utf8
 from labelaudit.readers.opening import is_text, opened, shown, unreadable
 from labelaudit.readers.records import (
     BATCH_ROWS,
@@ -156,7 +157,8 @@ def _header(text: _Text, terms: Terms) -> _Header:
 
 def _checked(record: Record, terms: Terms) -> _Header:
     if isinstance(record.cells, str) or not is_text(record.text) or "\0" in record.text:
-        what = record.cells if isinstance(record.cells, str) else f"bytes that are not {terms.encoding}, or a NUL"
+        text = record.text.encode("utf-8", "surrogateescape")
+        what = record.cells if isinstance(record.cells, str) else "a NUL" if "\0" in record.text else not_utf8(text)
         raise unreadable(terms, f"line {record.line}: the header can't be read: {what}. Export it again")
     return _Header(record.cells, record.text)
 
@@ -221,7 +223,7 @@ def _problem(record: Record, header: _Header, terms: Terms, doubt: str) -> tuple
             seems = f"; is the delimiter {terms.delimiter!r}?"
         return "wrong_width", f"{len(cells)} fields, the header has {len(header.names)}{seems}"
     if not is_text(text):
-        return "bad_encoding", f"bytes that are not {terms.encoding}"
+        return "bad_encoding", not_utf8(text.encode("utf-8", "surrogateescape"))
     if "\0" in text:
         return "malformed", "a NUL character"
     if header.is_again(cells):
@@ -258,4 +260,13 @@ def _with_hint(error: DeliveryRejected, terms: Terms, header: _Header) -> Delive
     for other in DELIMITERS.replace(terms.delimiter, ""):
         if sources <= {name.strip('"') for name in header.text.split(other)}:
             return DeliveryRejected(error.code, f"{error} With the delimiter {other!r} it would have them.")
+    if not terms.encoding.startswith("utf-8") and sources <= {_as_utf8(name, terms) for name in header.names}:
+        return DeliveryRejected(error.code, f"{error} With `encoding: utf-8` it would have them.")
     return error
+
+
+def _as_utf8(name: str, terms: Terms) -> str:
+    try:
+        return name.encode(terms.encoding).decode().removeprefix(BOM)
+    except UnicodeError:
+        return name

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from labelaudit.errors import DeliveryRejected
+from labelaudit.readers.decoding import Decoding, not_utf8
 from labelaudit.readers.gathering import Gathering, shown_text
 from labelaudit.readers.opening import opened, unreadable
 from labelaudit.readers.records import MAX_RECORD_BYTES, TEXT_CHARACTERS, Batch, Reject, Row, Terms
@@ -135,9 +136,9 @@ class _Cursor:
     """A place in a text that is read as it is needed; knows its line and column."""
 
     def __init__(self, stream: BinaryIO, terms: Terms):
-        encoding = "utf-8-sig" if terms.encoding == "utf-8" else terms.encoding
         self._stream, self.terms = stream, terms
-        self._decoder = codecs.getincrementaldecoder(encoding)("strict")
+        self._decoding = None if terms.encoding.startswith("utf-8") else Decoding(terms)
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig")("strict")
         self._text, self._at, self._ended = "", 0, False
         self.line, self._column = 1, 1
 
@@ -224,11 +225,13 @@ class _Cursor:
             return False
         found = self._stream.read(characters)
         try:
-            more = self._decoder.decode(found, final=not found)
+            if self._decoding is None:
+                more = self._decoder.decode(found, final=not found)
+            else:
+                more = self._decoding.text(found, not found, self.line)
         except UnicodeError as error:
-            raise unreadable(
-                self.terms, f"after line {self.line} it is not {self.terms.encoding} ({error}). Export it again"
-            ) from error
+            what = f"after line {self.line} it is not utf-8: {not_utf8(found)}. Export it as utf-8"
+            raise unreadable(self.terms, what) from error
         self._ended = not found
         self._text, self._at = self._text[self._at :] + more, 0
         return not self._ended

@@ -6,6 +6,7 @@ another, and compressed formats that are read from their end.
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import shutil
@@ -19,7 +20,7 @@ from typing import IO, BinaryIO
 import pyarrow as pa
 
 from labelaudit.errors import DeliveryRejected
-from labelaudit.readers.records import MAX_RECORD_BYTES, Terms
+from labelaudit.readers.records import Terms
 from labelaudit.readers.sources import OpenFile, Source
 
 Scratch = Callable[[], AbstractContextManager[BinaryIO]]
@@ -95,26 +96,6 @@ def unpacked(path: Source, terms: Terms, scratch: Scratch) -> Iterator[tuple[Sou
 def _plain(file: BinaryIO) -> Source:
     file.flush()
     return OpenFile(file.fileno())
-
-
-def lines(path: Source, terms: Terms) -> Iterator[str]:
-    """Physical lines with their ends. In UTF-8, what can't be decoded comes as surrogates: `is_text` finds it."""
-    escaped = terms.encoding.startswith("utf-8")
-    with opened(path, terms) as stream:
-        text = io.TextIOWrapper(
-            stream, terms.encoding, errors="surrogateescape" if escaped else "strict", newline="", write_through=False
-        )
-        try:
-            number = 0
-            while line := text.readline(MAX_RECORD_BYTES):
-                number += 1
-                if len(line) == MAX_RECORD_BYTES:
-                    raise unreadable(terms, f"line {number} is longer than {MAX_RECORD_BYTES} characters. Shorten it")
-                yield line.removeprefix("\ufeff") if number == 1 else line
-        except UnicodeError as error:
-            raise unreadable(
-                terms, f"after line {number} it is not {terms.encoding}: {error}. Export it as {terms.encoding}"
-            ) from error
 
 
 def is_text(line: str) -> bool:
@@ -214,5 +195,8 @@ def _sniff(head: bytes, terms: Terms) -> None:
         raise unreadable(terms, what)
     if kind in ("parquet", "arrow") and inside != kind:
         raise unreadable(terms, f"{what}, the contract says {terms.format}. Export it as the contract says")
+    if head.startswith(codecs.BOM_UTF8) and not terms.encoding.startswith("utf-8") and inside not in SEEKING:
+        what = f"it begins with the mark of UTF-8, the contract says {terms.encoding}"
+        raise unreadable(terms, f"{what}. Have its `encoding` changed to utf-8, or export it again", "bad_encoding")
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) and terms.encoding != "utf-16" and inside not in SEEKING:
         raise unreadable(terms, f"it looks like UTF-16 or UTF-32, the contract says {terms.encoding}. Export it again")

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from labelaudit.readers.cells import GAPS, Inexact, is_kept
+from labelaudit.readers.decoding import not_utf8
 
 SHALLOW = 200
 """No more brackets than this, and nesting is no matter for any parser."""
@@ -88,7 +89,7 @@ def strict(text: bytes) -> Any:
     try:
         decoded = text.decode()
     except UnicodeDecodeError as error:
-        raise BadJson("bad_encoding", f"bytes that are not utf-8 (byte {error.start + 1})") from error
+        raise BadJson("bad_encoding", not_utf8(text)) from error
     try:
         value = json.loads(decoded, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
     except RecursionError as error:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import codecs
 from typing import BinaryIO
 
+from labelaudit.readers.decoding import Decoding
 from labelaudit.readers.opening import unreadable
 from labelaudit.readers.records import MAX_RECORD_BYTES, Terms
 
@@ -17,8 +17,7 @@ class TextBlocks:
 
     def __init__(self, stream: BinaryIO, terms: Terms, block_bytes: int = BLOCK_BYTES):
         self._stream, self._terms, self._block_bytes = stream, terms, block_bytes
-        plain = terms.encoding.startswith("utf-8")
-        self._decoder = None if plain else codecs.getincrementaldecoder(terms.encoding)("strict")
+        self._decoding = None if terms.encoding.startswith("utf-8") else Decoding(terms)
         self._begun = False
         self.line = 1
         self.pending = b""
@@ -27,17 +26,12 @@ class TextBlocks:
         """`content` and the next block; whether it was the last.
 
         Raises DeliveryRejected where the bytes are not in the declared encoding (other than UTF-8, whose damage is
-        each line's own), or a line is too long.
+        each line's own) or are UTF-8 after all, or a line is too long.
         """
         found = self._stream.read(self._block_bytes)
         last = not found
-        if self._decoder is not None:
-            try:
-                found = self._decoder.decode(found, final=last).encode()
-            except UnicodeError as error:
-                raise unreadable(
-                    self._terms, f"after line {self.line} it is not {self._terms.encoding} ({error}). Export it again"
-                ) from error
+        if self._decoding is not None:
+            found = self._decoding.text(found, last, self.line).encode()
         if not self._begun and (len(content) + len(found) >= len(BOM) or last):
             content, found, self._begun = (content + found).removeprefix(BOM), b"", True
         content += found
