@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmarks.processes import free_port, listens, wait
+from benchmarks.processes import listens, wait
+from labelaudit_airflow.local import free_port
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "testing",

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from benchmarks.processes import free_port
+from labelaudit_airflow.local import free_port
 
 
 @contextmanager

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from pathlib import Path
 
 import pytest
 import yaml
 from conftest import PROJECT, TERMS
 
-from benchmarks.airflow_server import FINAL, Airflow, airflow_server
-from benchmarks.processes import BROWSER_MILLISECONDS, wait
+from benchmarks.airflow_server import Airflow, airflow_server
+from benchmarks.processes import BROWSER_MILLISECONDS
 from labelaudit import demo, layout, manifests, steps, tables
 from labelaudit.contract import Contract
 from labelaudit.contracts import read_contract
@@ -47,30 +46,14 @@ class Customers:
     def ask(self, dag_id: str) -> str:
         """Trigger a run and wait for its question."""
         run = self.airflow.trigger(dag_id)
-
-        def asked() -> bool:
-            assert self.airflow.run_state(dag_id, run) not in FINAL, self.airflow.tasks(dag_id, run)
-            return self.state(dag_id, run, "approve") == "awaiting_input"
-
-        wait(asked, "the question")
-        time.sleep(3)  # a person reads first; an answer within a second makes Airflow ask again
+        self.airflow.question(dag_id, run)
         return run
-
-    def state(self, dag_id: str, run: str, task: str) -> str:
-        return next(one["state"] for one in self.airflow.tasks(dag_id, run) if one["task_id"] == task)
-
-    def question(self, dag_id: str, run: str) -> dict:
-        return self.airflow.call("GET", place(dag_id, run))[1]
 
     def verdict(self, run: str) -> dict:
         """What `judge` handed on."""
         path = f"/api/v2/dags/{DIGITS}/dagRuns/{run}/taskInstances/judge/xcomEntries/return_value?deserialize=false"
         value = self.airflow.call("GET", path)[1]["value"]
         return (json.loads(value) if isinstance(value, str) else value)["__data__"]
-
-
-def place(dag_id: str, run: str) -> str:
-    return f"/api/v2/dags/{dag_id}/dagRuns/{run}/taskInstances/approve/-1/hitlDetails"
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +88,7 @@ def test_the_bad_vendor_opens_one_incident_that_holds_and_an_answer_by_the_api_p
     demo.deliver_day(customers.store, demo.BAD_DAY)
     run = customers.ask(DIGITS)
     (incident,) = customers.verdict(run)["incidents"]
-    body = customers.question(DIGITS, run)["body"]
+    body = customers.airflow.question(DIGITS, run)["body"]
     held = body.split("/releases/")[1].split(")")[0]
     assert held.startswith(f"r{demo.BAD_DAY:04d}-")
     assert (incident["vendor"], incident["event"], incident["since"]) == (demo.BAD_VENDOR, "opened", held)
@@ -115,9 +98,7 @@ def test_the_bad_vendor_opens_one_incident_that_holds_and_an_answer_by_the_api_p
     status, page = customers.airflow.call("GET", f"/labelaudit/datasets/northwind/digits/releases/{held}")
     assert status == 200, "the report can be read before the answer"
     assert "cedar" in page
-    answer = {"chosen_options": ["approve"], "params_input": {"note": "", "deliveries": []}}
-    status, said = customers.airflow.call("PATCH", place(DIGITS, run), answer)
-    assert status == 200, said
+    customers.airflow.answer(DIGITS, run, "approve")
     assert customers.airflow.finished(DIGITS, run) == "success"
     assert customers.releases() == [*before, held]
     approval = customers.manifest("northwind/digits", held)["approval"]
@@ -156,8 +137,7 @@ def test_a_rejection_publishes_nothing_and_takes_the_bad_vendors_delivery_only(c
     demo.deliver_day(customers.store, demo.BAD_DAY + 2)
     before = customers.releases()
     run = customers.ask(DIGITS)
-    answer = {"chosen_options": ["reject"], "params_input": {"note": "label again", "deliveries": []}}
-    assert customers.airflow.call("PATCH", place(DIGITS, run), answer)[0] == 200
+    customers.airflow.answer(DIGITS, run, "reject", "label again")
     assert customers.airflow.finished(DIGITS, run) == "success"
     assert customers.releases() == before
     again = customers.airflow.trigger(DIGITS)

@@ -18,10 +18,11 @@ from conftest import GOOD, PROJECT, TERMS
 from test_compose import resolved
 
 from benchmarks.airflow_server import Airflow
-from benchmarks.processes import free_port, running, wait
+from benchmarks.processes import running, wait
 from benchmarks.s3_server import s3_server
 from labelaudit import manifests, tables, verifying
 from labelaudit.store import open_store
+from labelaudit_airflow.local import free_port
 from labelaudit_airflow.scaled_out import write_secrets
 
 DAG = "audit__acme__pets"

@@ -2,42 +2,50 @@
 
 from __future__ import annotations
 
-import time
+import json
+import os
+import signal
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
 from conftest import GOOD, PROJECT, TERMS
 
 from benchmarks.airflow_server import Airflow, airflow_server
-from benchmarks.processes import BROWSER_MILLISECONDS, wait
+from benchmarks.processes import BROWSER_MILLISECONDS, finished, wait
 from labelaudit import manifests, steps, tables
 from labelaudit.contracts import read_contract
 from labelaudit.store import open_store
+from labelaudit_airflow import components
+from labelaudit_airflow.local import free_port
 
-PETS, BIRDS = "audit__acme__pets", "audit__acme__birds"
+PETS, BIRDS, DAILY = "audit__acme__pets", "audit__acme__birds", "audit__acme__daily"
 
 
 @pytest.fixture(scope="module")
 def airflow(tmp_path_factory):
-    """An instance with two customers' datasets: pets, which hold on a breach, and birds, which nobody can judge."""
+    """An instance with pets, which hold on a breach, birds, which nobody can judge, and daily, which has a schedule."""
     home = tmp_path_factory.mktemp("standalone")
     contracts = home / "contracts" / "acme"
     contracts.mkdir(parents=True)
     held = {"limits": {"annotator_quality": 0.7}, "on_breach": "hold", "description": "<script>alert(1)</script>"}
     (contracts / "pets.yaml").write_text(yaml.safe_dump(TERMS | held))
     (contracts / "birds.yaml").write_text(yaml.safe_dump(TERMS))
+    (contracts / "daily.yaml").write_text(yaml.safe_dump(TERMS | {"schedule": "0 6 * * *"}))
     (contracts / "broken.yaml").write_text("task: [")
+    deliver(home, "daily", GOOD, "d1")
     settings = {"LABELAUDIT_CONTRACTS": str(home / "contracts"), "LABELAUDIT_STORE": f"file://{home / 'store'}"}
     settings["PYTHONPATH"] = str(PROJECT / "include")
-    with airflow_server(home, settings, [PETS, BIRDS, "labelaudit__upkeep"]) as made:
+    with airflow_server(home, settings, [PETS, BIRDS, DAILY, "labelaudit__upkeep"]) as made:
         yield made
 
 
-def deliver(airflow: Airflow, dataset: str, content: str, delivery: str) -> None:
-    path = airflow.home / "out" / delivery / "labels.csv"
+def deliver(home: Path, dataset: str, content: str, delivery: str) -> None:
+    path = home / "out" / dataset / delivery / "labels.csv"
     path.parent.mkdir(parents=True)
     path.write_text(content)
-    manifests.deliver(open_store(f"file://{airflow.home / 'store'}"), "acme", dataset, "alder", delivery, [path])
+    manifests.deliver(open_store(f"file://{home / 'store'}"), "acme", dataset, "alder", delivery, [path])
 
 
 def releases(airflow: Airflow, dataset: str) -> list[tables.Logged]:
@@ -56,6 +64,45 @@ WRONG = "item,annotator,label\n" + "".join(
 )
 
 
+def test_it_is_quiet_and_says_address_and_password_last(airflow):
+    lines = [line for line in (airflow.home / "standalone.log").read_text().splitlines() if line]
+    assert len(lines) < 12
+    assert lines[-2].strip() == airflow.url
+    assert lines[-1].strip() == f"user {airflow.user}, password {airflow.password}"
+    assert f"goes to {airflow.home / 'airflow.log'}" in lines[0]
+    assert "[info" in (airflow.home / "airflow.log").read_text()
+
+
+def test_the_first_scheduled_run_succeeds_at_its_first_try(airflow):
+    """No task starts before the api-server listens, to which it must report."""
+
+    def runs() -> list[dict]:
+        return airflow.call("GET", f"/api/v2/dags/{DAILY}/dagRuns")[1]["dag_runs"]
+
+    (run,) = wait(runs, "the scheduled run")
+    assert airflow.finished(DAILY, run["dag_run_id"]) == "success"
+    tried = {one["task_id"]: one["try_number"] for one in airflow.tasks(DAILY, run["dag_run_id"])}
+    assert max(tried.values()) == 1, tried
+    assert len(releases(airflow, "daily")) == 1
+
+
+def test_one_folder_has_one_airflow(airflow):
+    command = [sys.executable, "-m", "labelaudit_airflow.standalone", str(airflow.home), str(free_port()), "0"]
+    done = finished(command, cwd=PROJECT, env=os.environ | {"PYTHONPATH": str(PROJECT / "include")})
+    assert done.returncode == 1
+    assert f"runs from {airflow.home} already: {airflow.url}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_said_before_anything_starts(airflow, tmp_path):
+    port = airflow.url.rsplit(":")[-1]
+    command = [sys.executable, "-m", "labelaudit_airflow.standalone", str(tmp_path), port]
+    done = finished(command, cwd=PROJECT, env=os.environ | {"PYTHONPATH": str(PROJECT / "include")})
+    assert done.returncode == 1
+    assert done.stderr == f"Port {port}: Address already in use. Take another one: make up PORT={int(port) + 1}\n"
+    assert not (tmp_path / "airflow").exists()
+
+
 def test_no_dag_fails_to_import_and_none_is_paused(airflow):
     assert airflow.call("GET", "/api/v2/importErrors")[1]["total_entries"] == 0
     assert airflow.call("GET", "/api/v2/dagWarnings")[1]["total_entries"] == 0
@@ -64,7 +111,7 @@ def test_no_dag_fails_to_import_and_none_is_paused(airflow):
 
 
 def test_a_triggered_run_publishes_with_an_event_and_names_its_deliveries(airflow):
-    deliver(airflow, "pets", GOOD, "d1")
+    deliver(airflow.home, "pets", GOOD, "d1")
     run = airflow.trigger(PETS)
     assert airflow.finished(PETS, run) == "success"
     (release,) = releases(airflow, "pets")
@@ -78,20 +125,11 @@ def test_a_breach_waits_for_a_person_and_what_they_say_is_done(airflow):
     """Rejected first, then delivered again and published, with the note in the report."""
     before = len(releases(airflow, "pets"))
     for number, (choice, published) in enumerate((("reject", before), ("publish with a note", before + 1))):
-        deliver(airflow, "pets", WRONG + f"extra{number},ann,cat\n", f"wrong{number}")
+        deliver(airflow.home, "pets", WRONG + f"extra{number},ann,cat\n", f"wrong{number}")
         run = airflow.trigger(PETS)
-        place = f"/api/v2/dags/{PETS}/dagRuns/{run}/taskInstances/approve/-1/hitlDetails"
-
-        def asked(run=run) -> bool:
-            return task(airflow, PETS, run, "approve")["state"] == "awaiting_input"
-
-        wait(asked, "the question")
-        time.sleep(3)  # a person reads first; an answer within a second makes Airflow ask again
-        assert "cyd" in airflow.call("GET", place)[1]["body"]
+        assert "cyd" in airflow.question(PETS, run)["body"]
         assert len(releases(airflow, "pets")) == before
-        answer = {"chosen_options": [choice], "params_input": {"note": "cyd left", "deliveries": []}}
-        status, said = airflow.call("PATCH", place, answer)
-        assert status == 200, said
+        airflow.answer(PETS, run, choice, "cyd left")
         assert airflow.finished(PETS, run) == "success"
         assert len(releases(airflow, "pets")) == published
     contract = read_contract(airflow.home / "contracts" / "acme" / "pets.yaml")
@@ -108,7 +146,7 @@ def test_a_form_filled_in_wrongly_is_refused(airflow):
 
 
 def test_what_no_retry_can_mend_is_not_retried(airflow):
-    deliver(airflow, "birds", "item,annotator,label\n1,ann,cat\n", "single")
+    deliver(airflow.home, "birds", "item,annotator,label\n1,ann,cat\n", "single")
     run = airflow.trigger(BIRDS)
     assert airflow.finished(BIRDS, run) == "failed"
     found = task(airflow, BIRDS, run, "detect")
@@ -159,3 +197,53 @@ def test_a_person_sees_grid_and_page_in_the_browser(airflow, browser):
     assert "internal" in page.locator("body").inner_text(), "our own report, with the annotators' names"
     assert page.locator("body script").count() == 0
     context.close()
+
+
+def test_a_component_that_ends_by_itself_is_named_with_the_end_of_the_log(tmp_path, monkeypatch):
+    """And what it leaves running, and what ignores SIGTERM, is ended too."""
+    program = tmp_path / "bin" / "airflow"
+    program.parent.mkdir()
+    program.write_text(
+        "#!/bin/sh\n"
+        'if [ "$1" = scheduler ]; then echo "no such table"; exit 3; fi\n'
+        "trap '' TERM\n"
+        f"sleep 600 & echo $! >> {tmp_path}/pids; echo $$ >> {tmp_path}/pids\n"
+        "wait; wait\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(components.sys, "executable", str(tmp_path / "bin" / "python"))
+    monkeypatch.setattr(components, "GRACE_SECONDS", 0.5)
+    with components.take(tmp_path) as lock:
+        made = components.Components(dict(os.environ), tmp_path / "log", lock)
+        made.start("api-server")
+        pids = tmp_path / "pids"
+        wait(lambda: pids.exists() and len(pids.read_text().split()) == 2, "the api-server")
+        made.start("scheduler")
+        with pytest.raises(SystemExit, match=r"scheduler ended with code 3[\s\S]*no such table"):
+            made.until(lambda: False)
+        made.end()
+        wait(lambda: not any(Path(f"/proc/{one}").exists() for one in pids.read_text().split()), "all to end")
+
+
+def test_ctrl_c_ends_everything(airflow):
+    """The last of this module: nothing that was started for the folder lives on, and it can be taken again."""
+    os.kill(json.loads((airflow.home / "up.lock").read_text())["processes"][0], signal.SIGINT)
+
+    def free() -> bool:
+        try:
+            components.take(airflow.home).close()
+        except SystemExit:
+            return False
+        return True
+
+    wait(free, "the folder to be free")
+    assert "Airflow has ended." in (airflow.home / "standalone.log").read_text()
+    wanted = f"AIRFLOW_HOME={airflow.home / 'airflow'}".encode()
+    assert [one for one in Path("/proc").glob("[0-9]*/environ") if wanted in environment(one)] == []
+
+
+def environment(path: Path) -> list[bytes]:
+    try:
+        return path.read_bytes().split(b"\0")
+    except OSError:
+        return []

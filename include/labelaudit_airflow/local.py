@@ -6,31 +6,48 @@ Imports nothing of Airflow: what is set here must be in the environment before A
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
+PATIENCE = {
+    "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "120",
+    "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "300",
+    "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "600",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "120",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "900",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "120",
+    "AIRFLOW__TRIGGERER__RUNNER_HEALTH_CHECK_THRESHOLD": "120",
+}
+"""One machine does everything here, and perhaps something else besides: by Airflow's own 5 s for an answer, or 30 s for
+an import, a task fails for nothing but another's work, and its retry waits for minutes."""
 
 
 def environment(home: Path, port: int = 8080) -> dict[str, str]:
     """The settings with which this project runs from `home` (database, logs, store), for a process to start with."""
     include = str(PROJECT / "include")
-    return addresses(port) | {
-        "AIRFLOW_HOME": str(home / "airflow"),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__ALLOWED_DESERIALIZATION_CLASSES": r"airflow\..* labelaudit\..*",
-        "AIRFLOW__CORE__ALLOWED_DESERIALIZATION_CLASSES_REGEXP": r"labelaudit\..*",
-        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-        "AIRFLOW__CORE__PARALLELISM": str(2 * (os.cpu_count() or 1)),
-        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-        "PYTHONPATH": os.pathsep.join(filter(None, [include, os.environ.get("PYTHONPATH", "")])),
-        "LABELAUDIT_STORE": os.environ.get("LABELAUDIT_STORE") or f"file://{home / 'store'}",
-        "LABELAUDIT_CONTRACTS": os.environ.get("LABELAUDIT_CONTRACTS") or str(PROJECT / "include" / "contracts"),
-    }
+    return (
+        addresses(port)
+        | PATIENCE
+        | {
+            "AIRFLOW_HOME": str(home / "airflow"),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__ALLOWED_DESERIALIZATION_CLASSES": r"airflow\..* labelaudit\..*",
+            "AIRFLOW__CORE__ALLOWED_DESERIALIZATION_CLASSES_REGEXP": r"labelaudit\..*",
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+            "AIRFLOW__CORE__PARALLELISM": str(2 * (os.cpu_count() or 1)),
+            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow' / 'airflow.db'}?timeout=120",
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+            "PYTHONPATH": os.pathsep.join(filter(None, [include, os.environ.get("PYTHONPATH", "")])),
+            "LABELAUDIT_STORE": os.environ.get("LABELAUDIT_STORE") or f"file://{home / 'store'}",
+            "LABELAUDIT_CONTRACTS": os.environ.get("LABELAUDIT_CONTRACTS") or str(PROJECT / "include" / "contracts"),
+        }
+    )
 
 
 def addresses(port: int) -> dict[str, str]:
@@ -50,3 +67,10 @@ def enter(home: Path, **settings: str) -> None:
         raise RuntimeError("Airflow is imported already; its settings can't change any more")
     home.mkdir(parents=True, exist_ok=True)
     os.environ.update(environment(home.resolve()) | settings)
+
+
+def free_port() -> int:
+    """A port of the loopback interface on which nothing listens now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
