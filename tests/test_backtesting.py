@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from labelaudit.backtesting import backtest, changed_contract, incidents, not_replayed
 from labelaudit.cli import app
 from labelaudit.cli_backtest import summary
+from labelaudit.counted import Judged
 from labelaudit.errors import ContractError, InvalidInput
-from labelaudit.judged import Judged
 from labelaudit.values import Count
 
 

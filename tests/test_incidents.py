@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labelaudit.counted import Judged
 from labelaudit.incidents import Review, review, reviews
-from labelaudit.judged import Judged
 from labelaudit.quality_terms import Regressions
 from labelaudit.streams import SMALL, watch_streams
 from labelaudit.values import Count

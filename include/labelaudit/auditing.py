@@ -17,7 +17,9 @@ import pyarrow as pa
 
 from labelaudit import layout, table_schemas, tables
 from labelaudit.contract import Contract
+from labelaudit.counted import Shares
 from labelaudit.dataset_findings import Dataset, look_at_dataset
+from labelaudit.delivery_counts import shares_of
 from labelaudit.detectors import classification
 from labelaudit.detectors.consensus import codes_of
 from labelaudit.errors import AuditImpossible
@@ -83,11 +85,13 @@ def audit(
     work = _work(contract, found, accepted, superseded, store, destination, progress)
     prefix = layout.run(contract.customer, contract.dataset, found.run)
     keys = {name: f"{prefix}{name}" for name in ("labels.parquet", "annotations.parquet", "findings.json")}
+    shares = f"{prefix}shares.json"
     labels, annotations = _labels_table(work), _annotations_table(work)
     write_table(store, keys["labels.parquet"], labels)
     write_table(store, keys["annotations.parquet"], annotations)
     findings = findings_of(work)
     store.write(keys["findings.json"], findings.model_dump_json(indent=1).encode())
+    store.write(shares, Shares(shares=shares_of(work, checked)).model_dump_json().encode())
     digest = _digest(contract, found, checked, superseded, [store.read(key) for key in keys.values()])
     judged = labels.num_rows - len(work.removed)
     return Audit(
@@ -100,6 +104,7 @@ def audit(
         labels=keys["labels.parquet"],
         annotations=keys["annotations.parquet"],
         findings=keys["findings.json"],
+        shares=shares,
         items=judged,
         annotations_rows=int(work.current.sum()),
         issues=int(pa.compute.sum(labels["is_issue"]).as_py() or 0),

@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 from labelaudit import contract_yaml, contracts
 from labelaudit.contract import Contract
+from labelaudit.counted import Judged
 from labelaudit.errors import ContractError, InvalidInput
 from labelaudit.incidents import reviews
-from labelaudit.judged import Judged
 from labelaudit.judging import Evidence, judge_counts
 from labelaudit.values import Value
 from labelaudit.verdicts import Breach, Incident

@@ -12,7 +12,7 @@ What a superseding delivery replaced before it was published is gone with all it
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from labelaudit.values import Count, Value
 
@@ -28,6 +28,12 @@ class Share(Value):
     name: str
     supersedes: tuple[str, ...] = ()
     counts: tuple[Count, ...]
+
+
+class Shares(Value):
+    """Those of one attempt, as a run keeps them."""
+
+    shares: tuple[Share, ...]
 
 
 class Attempt(Value):
@@ -60,7 +66,7 @@ def count_once(attempts: Sequence[Attempt]) -> tuple[Judged, ...]:
     last = {share.digest: attempt for attempt in attempts for share in attempt.shares}
     shares = {share.digest: share for attempt in attempts for share in attempt.shares}
     home = _homes(attempts)
-    replaced = _replaced(attempts, shares, home)
+    replaced = _replaced(attempts)
     found = []
     for at, attempt in enumerate(attempts):
         accepted = attempt.published is not None
@@ -86,22 +92,23 @@ def _homes(attempts: Sequence[Attempt]) -> dict[str, Attempt]:
     return home
 
 
-def _replaced(attempts: Sequence[Attempt], shares: Mapping[str, Share], home: Mapping[str, Attempt]) -> set[str]:
+def _replaced(attempts: Sequence[Attempt]) -> set[str]:
     """Digests of deliveries that were never published, and that a delivery judged later supersedes."""
     gone: set[str] = set()
     before: dict[str, set[str]] = {}
     for attempt in attempts:
         for share in attempt.shares:
             for name in share.supersedes:
-                gone |= before.get(name, set()) - {share.digest}
+                gone |= before.get(name, set())
         for share in attempt.shares:
+            gone.discard(share.digest)  # what replaced it was rejected, and it was taken after all
             before.setdefault(share.name, set()).add(share.digest)
     published = {digest for attempt in attempts for digest in attempt.published or ()}
     return gone - published
 
 
 def add(shares: Iterable[Share]) -> tuple[Count, ...]:
-    """The counts of several deliveries together."""
+    """The counts of several deliveries together; of `guideline`, n is over all versions."""
     x: Counter[tuple[str, str, str]] = Counter()
     n: Counter[tuple[str, str, str]] = Counter()
     for share in shares:
@@ -109,7 +116,16 @@ def add(shares: Iterable[Share]) -> tuple[Count, ...]:
             key = (one.metric, one.vendor, one.label)
             x[key] += one.x
             n[key] += one.n
-    return tuple(Count(metric=key[0], vendor=key[1], label=key[2], x=x[key], n=n[key]) for key in n)
+    followed = Counter[str]()
+    for (metric, vendor, _), rows in x.items():
+        followed[vendor] += rows * (metric == "guideline")
+    return tuple(
+        Count(
+            metric=metric, vendor=vendor, label=label, x=x[key], n=followed[vendor] if metric == "guideline" else n[key]
+        )
+        for key in n
+        for metric, vendor, label in [key]
+    )
 
 
 def _judged(attempt: Attempt, counts: tuple[Count, ...]) -> Judged:

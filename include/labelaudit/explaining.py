@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from labelaudit.judged import Judged
+from labelaudit.counted import Judged
 from labelaudit.regressions import Shift
 from labelaudit.streams import OF_LABELS, Stream
 from labelaudit.verdicts import Explained

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labelaudit.counted import Judged
 from labelaudit.explaining import (
     by_class,
     by_mix,
@@ -20,7 +21,6 @@ from labelaudit.explaining import (
     taught_by,
     unexplained,
 )
-from labelaudit.judged import Judged
 from labelaudit.quality_terms import Regressions
 from labelaudit.rates import wilson
 from labelaudit.regressions import Shift

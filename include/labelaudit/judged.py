@@ -1,18 +1,20 @@
 """The counts of every release that was judged: the published ones, and those that were held or rejected.
 
-What was published is in the customer's table `quality`. A held release's counts are kept in a Delta table of ours,
-`<store>/judged/<customer>/<dataset>`: a vendor that sends the same bad labels again is one incident, not two.
+What was published is in the customer's table `quality`. The counts of all attempts, and each delivery's part of them,
+are kept in a Delta table of ours, `<store>/judged/<customer>/<dataset>`: a vendor that sends the same bad labels again
+is one incident, not two, and whatever becomes of a delivery, its rows count once (`counted`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import pyarrow as pa
 
 from labelaudit import layout, table_commits, tables
 from labelaudit.contract import Contract
+from labelaudit.counted import Attempt, Judged, Share, Shares, count_once
 from labelaudit.store import Store
 from labelaudit.table_schemas import JUDGED_SCHEMA
 from labelaudit.values import Audit, Count, Value
@@ -20,15 +22,6 @@ from labelaudit.verdicts import Incident
 
 Counts = dict[str, list[Count]]
 """Counts by release, oldest first."""
-
-
-class Judged(Value):
-    """One judged release. accepted: published, so that it may teach a baseline."""
-
-    release: str
-    sequence: int
-    accepted: bool
-    counts: tuple[Count, ...]
 
 
 class OpenIncidents(Value):
@@ -46,30 +39,60 @@ def read_counts(destination: Store) -> Counts:
 
 
 def read_judged(contract: Contract, store: Store, destination: Store) -> tuple[Judged, ...]:
+    """What the judged releases add to the streams, oldest first; every delivery's rows count once."""
+    return count_once(read_attempts(contract, store, destination))
+
+
+def read_attempts(contract: Contract, store: Store, destination: Store) -> tuple[Attempt, ...]:
     """All judged releases, oldest first; of one number, what was not published comes before what was."""
-    rows = tables.read_table(destination, layout.QUALITY).to_pylist()
-    published = {row["release"] for row in rows}
-    name = layout.judged(contract.customer, contract.dataset)
-    for batch in tables.stream(store, name, "select * from rows"):
-        rows += [row for row in batch.to_pylist() if row["release"] not in published]
-    found: dict[str, list[dict]] = {}
-    for row in rows:
-        found.setdefault(row["release"], []).append(row)
+    published = {one.release: one for one in tables.log(destination)}
+    counts = {release: tuple(found) for release, found in read_counts(destination).items()}
+    kept: dict[str, list[dict]] = {}
+    for batch in tables.stream(store, layout.judged(contract.customer, contract.dataset), "select * from rows"):
+        for row in batch.to_pylist():
+            kept.setdefault(row["release"], []).append(row)
     made = []
-    for release, own in found.items():
-        accepted, first = release in published, own[0]
-        place = (first["sequence"], accepted, str(first.get("run_time") or ""), release)
-        counts = tuple(map(_count, own))
-        made.append((place, Judged(release=release, sequence=place[0], accepted=accepted, counts=counts)))
+    for release in {**counts, **kept}:
+        rows, logged = kept.get(release, ()), published.get(release)
+        if not rows and logged is None:
+            continue
+        sequence = logged.sequence if logged else rows[0]["sequence"]
+        place = (sequence, logged is not None, str(rows[0].get("run_time") or "") if rows else "", release)
+        whole = counts.get(release) or tuple(_count(row) for row in rows if row.get("digest") is None)
+        attempt = Attempt(
+            release=release,
+            sequence=sequence,
+            published=None if logged is None else frozenset(logged.deliveries.values()),
+            counts=whole,
+            shares=_shares(row for row in rows if row.get("digest") is not None),
+        )
+        made.append((place, attempt))
     return tuple(one for _, one in sorted(made, key=lambda pair: pair[0]))
 
 
-def record_held(contract: Contract, audit: Audit, store: Store, run_time: datetime) -> None:
-    """Keep the counts of a release that is not published as it is; a repeated step replaces its own."""
-    rows = [
-        {"release": audit.release, "sequence": audit.found.sequence, "run_time": run_time, **one.model_dump()}
-        for one in audit.counts
-    ]
+def attempt_of(audit: Audit, store: Store) -> Attempt:
+    """The attempt that a run makes now."""
+    shares = Shares.model_validate_json(store.read(audit.shares)).shares if audit.shares else ()
+    return Attempt(release=audit.release, sequence=audit.found.sequence, counts=audit.counts, shares=shares)
+
+
+def latest(contract: Contract, store: Store, destination: Store, number: int) -> list[str]:
+    """The releases that were judged last, held ones too; the newest first."""
+    found = {one.release: (one.sequence, True, "") for one in tables.log(destination)}
+    query = "select release, sequence, max(run_time) as run_time from rows group by release, sequence"
+    for batch in tables.stream(store, layout.judged(contract.customer, contract.dataset), query):
+        for row in batch.to_pylist():
+            found.setdefault(row["release"], (row["sequence"], False, str(row["run_time"])))
+    return sorted(found, key=lambda release: (found[release], release), reverse=True)[:number]
+
+
+def record(contract: Contract, audit: Audit, attempt: Attempt, store: Store, run_time: datetime) -> None:
+    """Keep the counts of a release that was judged; a repeated step replaces its own."""
+    own = {"release": audit.release, "sequence": audit.found.sequence, "run_time": run_time}
+    rows = [own | one.model_dump() for one in attempt.counts]
+    for share in attempt.shares:
+        named = {"digest": share.digest, "delivery": share.name, "supersedes": ",".join(share.supersedes)}
+        rows += [own | named | one.model_dump() for one in share.counts]
     table = pa.Table.from_pylist(rows, schema=JUDGED_SCHEMA)
     name = layout.judged(contract.customer, contract.dataset)
     table_commits.replace_rows(store, name, JUDGED_SCHEMA, lambda: table, f"release = {tables.quoted(audit.release)}")
@@ -88,6 +111,21 @@ def read_open(contract: Contract, store: Store) -> tuple[Incident, ...]:
     except KeyError:
         return ()
     return OpenIncidents.model_validate_json(content).incidents
+
+
+def _shares(rows: Iterable[dict]) -> tuple[Share, ...]:
+    found: dict[str, list[dict]] = {}
+    for row in rows:
+        found.setdefault(row["digest"], []).append(row)
+    return tuple(
+        Share(
+            digest=digest,
+            name=own[0]["delivery"],
+            supersedes=tuple(filter(None, own[0]["supersedes"].split(","))),
+            counts=tuple(map(_count, own)),
+        )
+        for digest, own in sorted(found.items())
+    )
 
 
 def _count(row: dict) -> Count:

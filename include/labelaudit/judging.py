@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from labelaudit.contract import Contract
+from labelaudit.counted import Judged
 from labelaudit.findings import AgreementFinding, AnnotatorFinding
 from labelaudit.incidents import Review, review
-from labelaudit.judged import Judged
 from labelaudit.rates import wilson
 from labelaudit.values import Audit, Count
 from labelaudit.verdicts import AcceptanceDecision, Breach, DefectRate, Incident, Verdict
@@ -19,9 +19,11 @@ BEFORE = 14
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a release is judged by, besides its own counts. history: the judged releases before it, oldest first."""
+    """What a release is judged by, besides its own counts. history: the judged releases before it, oldest first; news:
+    what it adds to them, None where all of its deliveries were published before."""
 
     history: Sequence[Judged] = ()
+    news: Judged | None = None
     annotators: Sequence[AnnotatorFinding] = ()
     agreement: AgreementFinding | None = None
     rates: Sequence[DefectRate] = ()
@@ -33,7 +35,8 @@ def judge(contract: Contract, audit: Audit, evidence: Evidence, hold: bool = Fal
     """The verdict: rejected where the contract's acceptance says so; held where a clause of the contract is broken and
     it says `hold`, or where a person asked for it; else published."""
     own = Judged(release=audit.release, sequence=audit.found.sequence, accepted=True, counts=audit.counts)
-    return judge_counts(contract, own, evidence, review(contract.regressions, [*evidence.history, own]), hold)
+    streams = [*evidence.history, evidence.news] if evidence.news else evidence.history
+    return judge_counts(contract, own, evidence, review(contract.regressions, streams), hold)
 
 
 def judge_counts(contract: Contract, own: Judged, evidence: Evidence, found: Review, hold: bool = False) -> Verdict:

@@ -9,7 +9,7 @@
 `<store>/reports` the internal view of every release's report
 `<store>/rejections` one record and report for each rejected delivery, by its digest; the vendors' rejects.csv
 `<store>/rejects` a Delta table of every reject over time
-`<store>/judged`  a Delta table of the counts of releases that were held
+`<store>/judged`  a Delta table of the counts of all releases that were judged, by delivery
 `<store>/alerts`  what is to be told, by which route, and what was sent
 `<store>/incidents` the open incidents of each dataset, for the page
 `<store>/sealed`  sizes and digests of deliveries that came without a manifest
@@ -87,7 +87,7 @@ def rejects(customer: str, dataset: str) -> str:
 
 
 def judged(customer: str, dataset: str) -> str:
-    """Name of the table of the counts of held releases, within the store."""
+    """Name of the table of the counts of judged releases, within the store."""
     return f"judged/{customer}/{dataset}"
 
 

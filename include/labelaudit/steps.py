@@ -115,20 +115,23 @@ def judge(
 ) -> Verdict:
     """Compare the audit with the contract and with the releases before; draw the sample that people are to audit.
 
-    Repeated once answers have come, it judges by them. What is not published keeps its counts with us, under the run's
-    time (the clock's by default).
+    Repeated once answers have come, it judges by them. Its counts are kept with us under the run's time (the clock's by
+    default), whatever becomes of it.
     """
-    from labelaudit import human_audits, judged, judging, measuring, publishing
+    from labelaudit import counted, human_audits, judged, judging, measuring, publishing
     from labelaudit.findings import read_findings
 
     sample = human_audits.draw(contract, audit, store) or ""
-    history = [one for one in judged.read_judged(contract, store, destination) if one.release != audit.release]
+    before = [one for one in judged.read_attempts(contract, store, destination) if one.release != audit.release]
+    attempt = judged.attempt_of(audit, store)
+    history = counted.count_once([*before, attempt])
     findings = read_findings(store, audit)
     evidence = judging.Evidence(
-        history=history,
+        history=[one for one in history if one.release != audit.release],
+        news=next((one for one in history if one.release == audit.release), None),
         annotators=findings.annotators,
         agreement=findings.agreement,
-        rates=measuring.rates(contract, audit, store, [one.release for one in history if one.accepted]),
+        rates=measuring.rates(contract, audit, store, [one.release for one in before if one.published is not None]),
         acceptance=measuring.acceptance(contract, audit, store),
         sample=sample,
     )
@@ -136,7 +139,7 @@ def judge(
     judged.write_open(contract, verdict.incidents, store)
     if verdict.action != "publish":
         publishing.preview(contract, audit, verdict, store, destination)
-        judged.record_held(contract, audit, store, run_time or datetime.now(UTC))
+    judged.record(contract, audit, attempt, store, run_time or datetime.now(UTC))
     return verdict
 
 

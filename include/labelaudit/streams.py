@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from labelaudit.judged import Judged
+from labelaudit.counted import Judged
 from labelaudit.quality_terms import Regressions
 from labelaudit.regressions import Shift, Terms, Watched, watch_all
 from labelaudit.values import Count

@@ -43,7 +43,17 @@ QUALITY_SCHEMA = pa.schema(
         ("n", pa.float64()),
     ]
 )
-JUDGED_SCHEMA = QUALITY_SCHEMA.append(pa.field("run_time", pa.timestamp("us", tz="UTC")))
+JUDGED_SCHEMA = pa.schema(
+    [
+        *QUALITY_SCHEMA,
+        ("run_time", pa.timestamp("us", tz="UTC")),
+        ("digest", pa.string()),
+        ("delivery", pa.string()),
+        ("supersedes", pa.string()),
+    ]
+)
+"""Without a digest: the counts of the whole; with one, the part of that delivery (vendor/id), which supersedes those
+that are named, parted by commas."""
 REJECTS_SCHEMA = pa.schema(
     [
         ("vendor", pa.string()),

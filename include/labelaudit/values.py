@@ -167,6 +167,7 @@ class Audit(Value):
     labels: str = Field(description="key of the items' Parquet file")
     annotations: str = Field(description="key of the annotations' Parquet file (internal: plain annotators)")
     findings: str = Field(description="key of the JSON that the report is drawn from")
+    shares: str = Field("", description="key of the JSON with each delivery's part of the counts")
     items: int
     annotations_rows: int
     issues: int

@@ -118,10 +118,9 @@ def _read(contract: Contract, store: Store, destination: Store, internal: bool) 
     rejected = [one for _, one in intake.rejections(contract, store)]
     known = {one.delivery.digest for one in rejected} | set(published.values())
     known |= set(tables.superseded_deliveries(destination).values())
-    history = judged.read_judged(contract, store, destination)
     undelivered = outbox.undelivered(store, contract.customer, contract.dataset) if internal else ()
-    latest = [one.release for one in history[-SHOWN_AUDITS:]]
-    audits = [(release, audit_rates.progress(contract, store, release)) for release in reversed(latest)]
+    latest = judged.latest(contract, store, destination, SHOWN_AUDITS)
+    audits = [(release, audit_rates.progress(contract, store, release)) for release in latest]
     return {
         "incidents": judged.read_open(contract, store),
         "undelivered": tuple(undelivered),
