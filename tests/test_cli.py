@@ -19,13 +19,15 @@ ACCEPTED, FAILED, HELD, REJECTED = 0, 1, 2, 3
 def labelaudit(tmp_path: Path):
     """Runs the command in an empty folder, with its contracts and store there."""
 
-    def run(*arguments: str, code: int = ACCEPTED) -> str:
+    def run(*arguments: str, code: int = ACCEPTED, **environment: str) -> str:
         settings = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(PROJECT / "include"),
             "LABELAUDIT_STORE": f"file://{tmp_path / 'store'}",
             "LABELAUDIT_CONTRACTS": str(tmp_path / "contracts"),
             "COLUMNS": "200",
+            "HOME": str(tmp_path),
+            **environment,
         }
         command = [sys.executable, "-m", "labelaudit", *arguments]
         done = subprocess.run(command, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=120)
@@ -126,6 +128,14 @@ def test_a_broken_contract_is_told_with_field_and_nearest_name(labelaudit, tmp_p
     assert "the nearest is expect_column_values_to_be_between" in labelaudit("contracts", code=FAILED)
     labelaudit("deliver", str(path), "--vendor", "alder", "--to", "acme/pets", "--id", "d1")
     labelaudit("run", "acme/pets")
+
+
+def test_what_airflow_has_against_a_sound_contract_is_told(labelaudit, tmp_path):
+    """The domain knows no Airflow; a process that does is asked, and takes nothing of ours for its home."""
+    labelaudit("new", "acme/pets", "--from", str(sample(tmp_path)), "--vendor", "alder")
+    said = labelaudit("contracts", "--json", code=FAILED, LABELAUDIT_STEP_MINUTES="soon")
+    assert "acme/pets.yaml: Airflow can't make its DAG: InvalidInput: LABELAUDIT_STEP_MINUTES is 'soon'" in said
+    assert not (tmp_path / "airflow").exists()
 
 
 def test_a_process_that_is_killed_leaves_nothing_half(labelaudit, tmp_path):

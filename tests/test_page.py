@@ -7,7 +7,7 @@ from conftest import GOOD, audit
 from fastapi.testclient import TestClient
 
 from labelaudit import intake, layout, outbox, steps, tables
-from labelaudit.errors import StorageUnavailable
+from labelaudit.errors import ContractError, StorageUnavailable
 from labelaudit.messages import Message
 from labelaudit.page.app import create_app
 from labelaudit.quality_terms import AlertRoute
@@ -50,7 +50,7 @@ class Page:
 
     def __init__(self, folder, store, make_contract, put):
         self.folder, self.store, self.contracts = folder / "contracts", store, {}
-        self.asked, self.failing = [], {}
+        self.asked, self.failing, self.without_dag = [], {}, set()
         for customer, dataset in sorted(ALL):
             contract = make_contract(f"{customer}/{dataset}", annotators="hashed", description=f"of {customer} only")
             self.contracts[customer, dataset] = contract
@@ -72,6 +72,10 @@ class Page:
             raise fails
         return Store(steps.open_destination(contract, self.store), self.asked)
 
+    def require(self, contract):
+        if contract.id in self.without_dag:
+            raise ContractError(f"{contract.id}.yaml", ["Airflow can't make its DAG"])
+
     def client(self, person: Person) -> TestClient:
         self.asked.clear()
         app = create_app(
@@ -79,6 +83,7 @@ class Page:
             store=lambda: Store(self.store, self.asked),
             destination=self.open_destination,
             viewer=lambda: person,
+            require=self.require,
             dependencies=[],
         )
         return TestClient(app, raise_server_exceptions=False, follow_redirects=False)
@@ -133,6 +138,17 @@ def test_a_broken_contract_is_shown_to_who_may_read_its_dag_and_to_who_looks_aft
     assert "nobody" not in acme
     all_of_them = site.client(Person(upkeep=True)).get("/").text
     assert all(name in all_of_them for name in ("acme/broken.yaml", "zoo/broken.yaml", "nobody/new.yaml"))
+
+
+def test_a_contract_whose_dag_can_not_be_made_is_shown_as_broken(site):
+    """And its releases all the same."""
+    site.without_dag = {"acme/pets", "zoo/birds"}
+    acme = site.client(Person(reads={("acme", "pets")})).get("/").text
+    assert "acme/pets.yaml is broken" in acme
+    assert "Airflow can&#39;t make its DAG" in acme
+    assert site.releases["acme", "pets"] in acme
+    assert "zoo" not in acme
+    assert "zoo/birds.yaml is broken" in site.client(Person(upkeep=True)).get("/").text
 
 
 def test_who_may_only_read_sees_what_the_customer_sees(site):

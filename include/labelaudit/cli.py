@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -105,6 +108,7 @@ def check_contracts(
         for contract in good:
             if found := validate_checks(contract):
                 problems[f"{contract.id}.yaml"] = found
+    problems |= _dag_problems(contracts) if good else {}
     table = Table("contract", "task", "vendors", "predictions", "schedule", "state")
     for contract in good:
         state = "[red]broken[/red]" if f"{contract.id}.yaml" in problems else "good"
@@ -229,6 +233,23 @@ def rejects(
 
     opened = open_store(store)
     show_rejects(_contract(contracts, name), opened, vendor, delivery, code, since, by, csv, as_json)
+
+
+def _dag_problems(contracts: Path) -> dict[str, list[str]]:
+    """What Airflow has against the DAGs of good contracts, where it is installed; by a process that knows Airflow."""
+    if find_spec("airflow") is None or find_spec("labelaudit_airflow") is None:
+        return {}
+    with tempfile.TemporaryDirectory() as home:  # Airflow writes into its home when it is imported
+        asked = subprocess.run(  # noqa: S603 # our own module
+            [sys.executable, "-m", "labelaudit_airflow.audit_dags", str(contracts)],
+            env={"AIRFLOW_HOME": home} | os.environ,
+            capture_output=True,
+            text=True,
+        )
+    if asked.returncode:
+        err.print(f"The DAGs could not be tried: {escape(asked.stderr[-500:])}", highlight=False, soft_wrap=True)
+        return {}
+    return json.loads(asked.stdout.splitlines()[-1])
 
 
 @contextmanager

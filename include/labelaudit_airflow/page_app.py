@@ -11,6 +11,7 @@ from fastapi import Depends
 from labelaudit.page.app import create_app
 from labelaudit_airflow import runtime
 from labelaudit_airflow.audit_dag import dag_id_of
+from labelaudit_airflow.audit_dags import require_dag
 from labelaudit_airflow.upkeep_dag import DAG_ID as UPKEEP
 
 
@@ -46,5 +47,6 @@ app = create_app(
     store=runtime.store,
     destination=runtime.destination,
     viewer=AirflowUser,
+    require=require_dag,
     dependencies=[Depends(requires_access_view(AccessView.PLUGINS))],
 )

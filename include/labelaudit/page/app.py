@@ -39,11 +39,13 @@ def create_app(
     store: Callable[[], Store],
     destination: Callable[[Contract], Store],
     viewer: Callable[..., Viewer],
+    require: Callable[[Contract], None],
     dependencies: Sequence[Any],
 ) -> FastAPI:
     """The app. The first three callables are asked at each request, so that a new contract shows at once.
 
-    viewer: a dependency in FastAPI's sense, which gives the person who asks.
+    viewer: a dependency in FastAPI's sense, which gives the person who asks. require: raises ContractError for a
+    contract that reads well, but can't be run.
     """
     app = FastAPI(title="Labelaudit", dependencies=list(dependencies), docs_url=None, redoc_url=None, openapi_url=None)
     app.exception_handler(StorageUnavailable)(_store_does_not_answer)
@@ -70,7 +72,7 @@ def create_app(
 
     @app.get("/", response_class=HTMLResponse)
     def overview(request: Request, person: Person) -> HTMLResponse:
-        datasets, broken = state.all_datasets(contracts(), store(), destination, person)
+        datasets, broken = state.all_datasets(contracts(), store(), destination, person, require)
         return page(request, "overview.html", datasets=datasets, broken=broken)
 
     @app.get(DATASET, response_class=HTMLResponse)

@@ -68,12 +68,17 @@ log = logging.getLogger(__name__)
 
 
 def all_datasets(
-    folder: Path, store: Store, destination: Opener, person: Viewer
+    folder: Path, store: Store, destination: Opener, person: Viewer, require: Callable[[Contract], None]
 ) -> tuple[list[DatasetState], list[ContractError]]:
     """Every dataset that `person` may read, and their broken contracts; of the others nothing is read."""
     contracts, broken = read_contracts(folder)
     read = [one for one in contracts if person.may_read(one.customer, one.dataset)]
     found = [dataset_state(one, store, destination, person.may_edit(one.customer, one.dataset)) for one in read]
+    for contract in contracts if person.sees_upkeep() else read:
+        try:
+            require(contract)
+        except ContractError as error:
+            broken.append(error)
     return found, [error for error in broken if _concerns(error, person)]
 
 
