@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from labelaudit.detectors.consensus import codes_of, interval, label_codes
+from labelaudit.detectors.consensus import codes_of, interval, label_codes, names_of
 from labelaudit.detectors.shards import in_shard
 from labelaudit.errors import InvalidInput
 from labelaudit.kernels import annotator_quality, consensus, consensus_folds, consensus_rows
@@ -126,7 +126,7 @@ def _census(shards: Callable[[], Iterable[Shard]]) -> tuple[np.ndarray, int, int
     items, labels, last = 0, 0, None
     for number, (here, annotators, *_) in enumerate(shards()):
         with in_shard(number):
-            names, those = np.unique(np.asarray(here)), np.unique(np.asarray(annotators))
+            names, those = codes_of(names_of(here))[0], codes_of(names_of(annotators))[0]
             if not len(names):
                 continue
             if last is not None and not last < names[0]:
@@ -142,7 +142,7 @@ def _census(shards: Callable[[], Iterable[Shard]]) -> tuple[np.ndarray, int, int
 def _read(shards, people: np.ndarray, known: np.ndarray, gold: Mapping) -> Iterator[_Read]:
     first = 0
     for number, (items, annotators, labels, *rest) in enumerate(shards()):
-        items, annotators, labels = np.asarray(items), np.asarray(annotators), np.asarray(labels)
+        items, annotators, labels = names_of(items), names_of(annotators), np.asarray(labels)
         if not len(items):
             continue
         with in_shard(number):

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import ndtr
 from scipy.stats import false_discovery_control
 
+from labelaudit.detectors.consensus import codes_of, names_of
 from labelaudit.detectors.label_errors import validated
 from labelaudit.errors import InvalidInput
 from labelaudit.kernels import confident
@@ -82,7 +83,7 @@ def find_overlapping_classes(
     if len(names) != classes:
         raise InvalidInput(f"class_names must be (K,) with K = {classes}, not ({len(names)},)")
     try:
-        known, codes = (None, None) if sources is None else np.unique(np.asarray(sources), return_inverse=True)
+        known, codes = (None, None) if sources is None else codes_of(names_of(sources))
     except TypeError as problem:
         raise InvalidInput(f"sources must be of one type, none missing: {problem}") from problem
     if codes is not None and codes.shape != labels.shape:
