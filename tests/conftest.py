@@ -15,6 +15,7 @@ import yaml
 from playwright.sync_api import sync_playwright
 
 from benchmarks import public_data
+from benchmarks.processes import BROWSER_MILLISECONDS
 from benchmarks.s3_server import s3_server
 from labelaudit import manifests, steps
 from labelaudit.contract import Contract
@@ -117,7 +118,16 @@ def browser() -> Iterator[Any]:
     """Chromium, as a customer would have it."""
     with sync_playwright() as playwright:
         path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-        found = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        options = {"args": ["--no-sandbox", "--disable-gpu"], "timeout": BROWSER_MILLISECONDS}
+        found = playwright.chromium.launch(executable_path=path, **options)
+        made = found.new_context
+
+        def new_context(**settings: Any) -> Any:
+            context = made(**settings)
+            context.set_default_timeout(BROWSER_MILLISECONDS)
+            return context
+
+        found.new_context = new_context
         yield found
         found.close()
 

@@ -44,7 +44,7 @@ def postgres(password: str):
     port = free_port()
     initdb = [str(POSTGRES / "initdb"), "-U", "airflow", "--auth=scram-sha-256", f"--pwfile={folder / 'password'}"]
     data = str(folder / "data")
-    done = subprocess.run([*as_user, *initdb, data], capture_output=True, text=True, cwd="/", timeout=120)
+    done = subprocess.run([*as_user, *initdb, data], capture_output=True, text=True, cwd="/")
     assert done.returncode == 0, done.stderr
     server = [str(POSTGRES / "postgres"), "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", str(folder)]
     with running([*as_user, *server], folder / "postgres.log", cwd="/"):
@@ -53,7 +53,7 @@ def postgres(password: str):
 
         def create() -> bool:
             command = [*ready, "-c", "create database airflow"]
-            return subprocess.run(command, env=access, capture_output=True, timeout=30).returncode == 0
+            return subprocess.run(command, env=access, capture_output=True).returncode == 0
 
         wait(create, "Postgres")
         yield port
@@ -98,7 +98,7 @@ def test_a_delivery_goes_through_postgres_redis_celery_and_s3(tmp_path):
         initial = environment | {"AIRFLOW_ADMIN_PASSWORD": made["AIRFLOW_ADMIN_PASSWORD"]}
         for _ in range(2):  # safe to run twice
             init = [sys.executable, *commands["init"][1:]]
-            done = subprocess.run(init, env=initial, capture_output=True, text=True, timeout=180)
+            done = subprocess.run(init, env=initial, capture_output=True, text=True)
             assert done.returncode == 0, done.stderr[-2000:]
         for name in ("api-server", "scheduler", "dag-processor", "triggerer", "worker"):
             command = [part.replace("8080", str(api_port)) for part in commands[name]]
@@ -125,7 +125,7 @@ def test_a_delivery_goes_through_postgres_redis_celery_and_s3(tmp_path):
         assert len(tables.log(destination)) == 1
         assert verifying.verify(destination).rows == 12
         ping = ["celery", "--app", "airflow.providers.celery.executors.celery_executor.app", "inspect", "ping"]
-        done = subprocess.run(ping, env=environment, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(ping, env=environment, capture_output=True, text=True)
         assert "pong" in done.stdout, "the worker's healthcheck"
         executors = {one["executor"] or "CeleryExecutor" for one in airflow.tasks(DAG, run)}
         assert executors == {"CeleryExecutor"}
