@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from email import policy
+from types import SimpleNamespace
 
 import pytest
 from receivers import http_receiver, smtp_receiver
@@ -153,3 +154,88 @@ def test_a_closed_incident_is_resolved_at_the_pager_and_told_to_nobody_else(aler
             ("resolve", "acme/pets/i0010"),
         ]
         assert [body["key"] for body in bodies if "event" in body] == ["breach/1"]
+
+
+@pytest.fixture
+def deployed(tmp_path, monkeypatch, folder_store, make_contract):
+    """A contract with alerts, in a deployment whose store is `folder_store`."""
+
+    def made(**terms):
+        contract = make_contract(**terms)
+        monkeypatch.setenv("LABELAUDIT_CONTRACTS", str(tmp_path / "contracts"))
+        monkeypatch.setenv("LABELAUDIT_STORE", folder_store.uri)
+        return contract
+
+    return made
+
+
+def failed(index: int, attempt: int, error: str = "no", name: str = "") -> dict:
+    """What Airflow calls back with."""
+    task = SimpleNamespace(
+        dag_id="audit__acme__pets",
+        task_id="audited.stage",
+        run_id="manual__1",
+        map_index=index,
+        try_number=attempt,
+        rendered_map_index=name or None,
+        log_url="http://airflow/log",
+    )
+    return {"ti": task, "exception": ValueError(error)}
+
+
+def test_every_failure_of_a_mapped_task_is_told_and_each_once(alerts, deployed, connect, folder_store):
+    """Two deliveries of a run that fail, and one that is cleared and fails again, are three failures; a callback that
+    Airflow makes twice is one."""
+    contract = deployed(alerts=[{"via": "webhook", "connection": "hook"}], annotators="plain")
+    with http_receiver() as (port, bodies):
+        connect("hook", conn_type="http", host="127.0.0.1", port=port, schema="http")
+        told = alerts.on_failure(contract, "audit")
+        for index, attempt, name in ((0, 1, "alder/d1"), (1, 1, "birch/d1"), (0, 1, "alder/d1"), (0, 2, "alder/d1")):
+            told(failed(index, attempt, name=name))
+    assert [("alder/d1" in one["subject"], "birch/d1" in one["subject"]) for one in bodies] == [
+        (True, False),
+        (False, True),
+        (True, False),
+    ]
+    assert len({one["key"] for one in bodies}) == 3
+    assert all("ValueError: no" in one["text"] for one in bodies)
+
+
+@pytest.fixture
+def sent(deployed):
+    """Runs the task of `labelaudit__alerts` that sends what waits for a contract; gives what `waiting` found."""
+    from labelaudit_airflow import alerts_dag
+
+    def run(monkeypatch) -> list[str]:
+        monkeypatch.setattr(alerts_dag, "get_current_context", dict)
+        found = alerts_dag.waiting.function()
+        for path in found:
+            alerts_dag.send.function(path)
+        return found
+
+    return run
+
+
+def test_alerts_of_a_route_or_a_contract_that_is_gone_wait_no_more(
+    alerts, deployed, sent, connect, folder_store, monkeypatch, tmp_path
+):
+    """And a Connection whose address was changed takes what waited: it is the same route."""
+    deployed(alerts=[{"via": "webhook", "connection": "hook"}, {"via": "webhook", "connection": "other"}])
+    with http_receiver() as (port, bodies):
+        for name in ("hook", "other"):
+            connect(name, conn_type="http", host="127.0.0.1", port=1, schema="http")
+        other = HOOK.model_copy(update={"connection": "other"})
+        assert len(alerts.tell(folder_store, *OF, [message(1)], [HOOK, other], {})) == 2
+        connect("hook", conn_type="http", host="127.0.0.1", port=port, schema="http")
+        deployed(alerts=[{"via": "webhook", "connection": "hook"}])
+        assert sent(monkeypatch) == ["acme/pets.yaml"]
+        assert [one["key"] for one in bodies] == ["breach/1"]
+        assert outbox.waiting(folder_store, *OF) == []
+        assert [one.route for one in outbox.closed(folder_store, *OF)] == ["webhook other"]
+        alerts.outbox.post(folder_store, "acme", "gone", [message(2)], [HOOK], 1.0)
+        assert sent(monkeypatch) == ["acme/gone.yaml"]
+        assert outbox.waiting(folder_store, "acme", "gone") == []
+        assert len(bodies) == 1
+        (tmp_path / "contracts" / "acme" / "pets.yaml").unlink()
+        outbox.post(folder_store, *OF, [message(3)], [HOOK], 1.0)
+        assert sent(monkeypatch) == [], "no contract at all: the folder is not there, and nothing is closed"

@@ -6,9 +6,8 @@ from types import SimpleNamespace
 
 from conftest import GOOD, audit
 
-from labelaudit import judged, layout, steps
+from labelaudit import annotator_names, customer_view, judged, layout, steps
 from labelaudit.page.state import dataset_state
-from labelaudit.report.content import _seen
 from labelaudit.report.pages import render
 from labelaudit.verdicts import AcceptanceDecision, DefectRate, Explained, Incident, Verdict, WatchState
 
@@ -52,8 +51,9 @@ def drawn(verdict: Verdict, view: str) -> str:
     return render("quality.html", report=SimpleNamespace(verdict=verdict, view=view))
 
 
-def test_the_customer_sees_annotators_by_their_given_names_or_not_at_all():
-    seen = _seen(VERDICT, {"zoe": "A1", "bob": None})
+def test_the_customer_sees_annotators_by_their_given_names_or_not_at_all(make_contract, folder_store, monkeypatch):
+    monkeypatch.setattr(annotator_names, "renamer", lambda *_: {"zoe": "A1", "bob": None}.get)
+    seen = customer_view.seeing(make_contract(), folder_store, "customer")(VERDICT)
     for text in (drawn(seen, "customer"), seen.model_dump_json()):
         assert "zoe" not in text
         assert "bob" not in text

@@ -64,10 +64,11 @@ def judge_counts(contract: Contract, own: Judged, evidence: Evidence, found: Rev
         action = "hold"
     else:
         action = "publish"
-    return Verdict(
+    made = Verdict(
         action=action,
+        by_hand=hold,
         breaches=tuple(breaches),
-        reason=_reason(breaches, undecided if action == "hold" else (), hold),
+        reason="",
         compared_with=evidence.history[-1].release if evidence.history else None,
         rates=tuple(evidence.rates),
         acceptance=tuple(evidence.acceptance),
@@ -76,14 +77,18 @@ def judge_counts(contract: Contract, own: Judged, evidence: Evidence, found: Rev
         watched=found.watched,
         sample=evidence.sample,
     )
+    return made.model_copy(update={"reason": reason_of(made)})
 
 
-def _reason(breaches: Sequence[Breach], undecided: Sequence[AcceptanceDecision], hold: bool) -> str:
-    reasons = [one.message for one in breaches] + [one.reason for one in undecided]
+def reason_of(verdict: Verdict) -> str:
+    """One sentence with the clause that decided a verdict: the first of its breaches, or what is undecided."""
+    reasons = [one.message for one in verdict.breaches]
+    if verdict.action == "hold" or verdict.answer:
+        reasons += [one.reason for one in verdict.acceptance if one.outcome == "undecided"]
     reason = reasons[0] if reasons else "all limits of the contract are kept"
     if len(reasons) > 1:
         reason += f" (and {len(reasons) - 1} more)"
-    return f"held by hand; {reason}" if hold else reason
+    return f"held by hand; {reason}" if verdict.by_hand else reason
 
 
 def _accepted(decisions: Sequence[AcceptanceDecision]) -> Iterator[Breach]:
@@ -234,16 +239,21 @@ def _of_annotators(contract: Contract, annotators: Sequence[AnnotatorFinding]) -
     limit = contract.limits.annotator_quality
     for one in annotators:
         if limit is not None and one.high < limit:
-            yield Breach(
+            found = Breach(
                 clause="limits.annotator_quality",
-                subject=one.name,
                 observed=one.quality,
                 limit=limit,
                 low=one.low,
                 high=one.high,
-                message=f"annotator {one.name}: quality {one.quality:.3f}, at most {one.high:.3f};"
-                f" limits.annotator_quality asks for {limit}",
+                message="",
             )
+            yield annotator_breach(one.name, f"annotator {one.name}", found)
+
+
+def annotator_breach(subject: str, called: str, one: Breach) -> Breach:
+    """A breach of limits.annotator_quality, told of an annotator who is called so."""
+    message = f"{called}: quality {one.observed:.3f}, at most {one.high:.3f}; {one.clause} asks for {one.limit}"
+    return one.model_copy(update={"subject": subject, "message": message})
 
 
 def _against_before(contract: Contract, own: Judged, history: Sequence[Judged]) -> Iterator[Breach]:

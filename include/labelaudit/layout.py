@@ -24,6 +24,7 @@ from labelaudit.errors import DeliveryRejected
 
 MANIFEST = "manifest.json"
 SAFE_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+@-]{0,127}")
+ALERTS = "alerts/"
 LABELS, ANNOTATIONS, QUALITY = "labels", "annotations", "quality"
 
 
@@ -107,7 +108,7 @@ def seal(customer: str, dataset: str, vendor: str, delivery_id: str, number: int
 
 def alerts(customer: str, dataset: str) -> str:
     """The outbox of a dataset; of what belongs to none (upkeep), `all`."""
-    return f"alerts/{customer}/{dataset or 'all'}/"
+    return f"{ALERTS}{customer}/{dataset or 'all'}/"
 
 
 def gold(customer: str, dataset: str, name: str) -> str:

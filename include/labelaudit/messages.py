@@ -1,5 +1,7 @@
 """Alerts in words: what failed, before and after, which items carry it, where to look, what to do. Pure functions.
 
+They say all that their arguments hold: for a customer's route these come through `customer_view`.
+
 Texts are plain: a route that shows markup (Slack, HTML mail) escapes them itself. One incident is one alert; what only
 goes on, or ends, is in the digest of its run.
 """
@@ -11,7 +13,7 @@ from collections.abc import Sequence
 from labelaudit.contract import Contract
 from labelaudit.findings import WorstItem
 from labelaudit.quality_terms import Event, Severity
-from labelaudit.values import Audit, CheckedDelivery, Release, Value
+from labelaudit.values import Audit, CheckedDelivery, Release, Value, View
 from labelaudit.verdicts import Breach, Incident, StreamChange, Verdict, severity
 
 SHOWN_ITEMS = 5
@@ -96,8 +98,7 @@ def incident(
         found = ", ".join(f"{label} ({was:.1%}, now {now:.1%})" for label, was, now in one.classes)
         lines.append(f"Classes that carry it: {found}.")
     if one.annotators:
-        names = ", ".join(one.annotators) if contract.annotators == "plain" else "named in the internal report"
-        lines.append(f"Annotators that carry it: {len(one.annotators)}, {names}.")
+        lines.append(f"Annotators that carry it: {', '.join(one.annotators)}.")
     own = [item for item in worst if not one.vendor or one.vendor in item.vendors.split(",")]
     lines += [f"  {item.item}: {item.given}, rather {item.suggested}" for item in own[:SHOWN_ITEMS]]
     lines += ["", _state(verdict, audit, release), _to_do(verdict, release)]
@@ -209,12 +210,12 @@ def rejection(contract: Contract, one: CheckedDelivery, report: str) -> Message:
     )
 
 
-def failure(customer: str, dataset: str, what: str, error: str, link: str = "") -> Message:
-    """A run or a contract that broke: nothing was published."""
+def failure(customer: str, dataset: str, what: str, error: str, link: str = "", once: str = "") -> Message:
+    """A run or a contract that broke: nothing was published. `once`: what is one failure, and told once."""
     where = f"{customer}/{dataset}" if dataset else customer
     return Message(
         event="failure",
-        key=f"failure/{where}/{what}",
+        key=f"failure/{where}/{once or what}",
         customer=customer,
         dataset=dataset,
         subject=f"{where}: {what} failed",
@@ -222,6 +223,13 @@ def failure(customer: str, dataset: str, what: str, error: str, link: str = "") 
         " To do: mend the cause and clear the task; every step is safe to repeat.",
         link=link,
     )
+
+
+def error_text(error: BaseException | None, contract: Contract | None, view: View) -> str:
+    """An error in an alert; of its words, which may hold a cell of a file, the customer sees none."""
+    if view == "customer" and contract and contract.annotators != "plain":
+        return f"{type(error).__name__}; what it says is in the task's log."
+    return f"{type(error).__name__}: {error}"
 
 
 def _state(verdict: Verdict, audit: Audit, release: Release | None) -> str:

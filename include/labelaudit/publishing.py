@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from labelaudit import (
     annotator_names,
+    customer_view,
     differences,
     finishing,
     layout,
@@ -74,7 +75,7 @@ def preview(contract: Contract, audit: Audit, verdict: Verdict, store: Store, de
     labels = _with_release(read_table(store, audit.labels), audit.release)
     found = differences.changes(audit, labels, destination)
     findings, before = read_findings(store, audit), read_counts(destination)
-    content = report_content(contract, audit, verdict, findings, before, None, found[0] if found else None)
+    content = report_content(contract, audit, verdict, findings, before, "internal", found[0] if found else None)
     key = layout.internal_report(contract.customer, contract.dataset, audit.release)
     store.write(key, report_html(contract, content))
     return key
@@ -98,7 +99,8 @@ def _publish_new(
     internal = [name for name in kept.column_names if name.startswith("_")]
     labels, kept = labels.drop_columns(internal), kept.drop_columns(internal)
     findings, before = read_findings(store, audit), read_counts(destination)
-    content = report_content(contract, audit, verdict, findings, before, rename, difference)
+    see = customer_view.seeing(contract, store, "customer", findings)
+    content = report_content(contract, see(audit), see(verdict), see(findings), before, "customer", difference)
     files = lists | {
         "issues.csv": issues_csv(kept),
         "report.html": report_html(contract, content),
@@ -106,7 +108,7 @@ def _publish_new(
     }
     manifest = _manifest(contract, content, kept, files, audit)
     folder = release_files.write(destination, audit.release, manifest, files)
-    plain = report_html(contract, report_content(contract, audit, verdict, findings, before, None, difference))
+    plain = report_html(contract, report_content(contract, audit, verdict, findings, before, "internal", difference))
     internal_report = layout.internal_report(contract.customer, contract.dataset, audit.release)
     store.write(internal_report, plain)
     with store.local(audit.annotations) as path:

@@ -9,6 +9,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+View = Literal["customer", "internal"]
+"""Whose eyes a text is for: internally annotators go by their names, to the customer as the contract says."""
+
 
 class Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -89,7 +89,7 @@ class Incident(Value):
     rising: bool = Field(False, description="this release itself is evidence of it, not a good one")
     streams: tuple[StreamChange, ...]
     classes: tuple[tuple[str, float, float], ...] = Field((), description="(class, rate before, rate since)")
-    annotators: tuple[str, ...] = Field((), description="plain names of those that carry it; never for the customer")
+    annotators: tuple[str, ...] = Field((), description="those that carry it; plain: internal")
 
 
 class Explained(Value):
@@ -132,6 +132,7 @@ class Verdict(Value):
     action: Literal["publish", "hold", "reject"]
     breaches: tuple[Breach, ...] = ()
     reason: str = Field(description="one sentence with the clause that decided it")
+    by_hand: bool = Field(False, description="whoever triggered the run asked to hold it")
     compared_with: str | None = Field(None, description="the release before")
     rates: tuple[DefectRate, ...] = ()
     acceptance: tuple[AcceptanceDecision, ...] = ()

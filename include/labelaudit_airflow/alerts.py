@@ -12,18 +12,46 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from labelaudit import outbox
+from labelaudit import customer_view, messages, outbox
 from labelaudit.contract import Contract
 from labelaudit.errors import LabelauditError
-from labelaudit.messages import Message, failure
+from labelaudit.findings import read_findings
+from labelaudit.messages import Message
 from labelaudit.outbox import Entry
 from labelaudit.quality_terms import AlertRoute
 from labelaudit.store import Store
+from labelaudit.values import Audit, CheckedDelivery, Release, View
+from labelaudit.verdicts import Verdict
 from labelaudit_airflow import runtime
 
 log = logging.getLogger("airflow.task.labelaudit")
 ADDRESS = re.compile(r"https?://[^\s'\"<>]+|/services/[^\s'\"<>]+")
 """In errors of services: the address of a Slack webhook is its secret."""
+
+
+def of_run(
+    contract: Contract,
+    store: Store,
+    view: View,
+    checked: Iterable[CheckedDelivery],
+    audit: Audit | None = None,
+    verdict: Verdict | None = None,
+    release: Release | None = None,
+) -> list[Message]:
+    """Everything that a run has to say to those with this view."""
+    found = read_findings(store, audit) if audit else None
+    see = customer_view.seeing(contract, store, view, found)
+    rejected = [(see(one), store.uri_of(one.report)) for one in checked if not one.accepted]
+    return messages.of_run(contract, rejected, see(audit), see(verdict), release, found.worst if found else ())
+
+
+def of_question(
+    contract: Contract, store: Store, view: View, audit: Audit, verdict: Verdict, link: str
+) -> list[Message]:
+    """What a held release asks about, for those with this view; `link` leads to the question."""
+    found = read_findings(store, audit)
+    see = customer_view.seeing(contract, store, view, found)
+    return messages.of_release(contract, see(audit), see(verdict), None, found.worst, link)
 
 
 def tell(
@@ -33,19 +61,30 @@ def tell(
     messages: Iterable[Message],
     routes: Sequence[AlertRoute],
     context: Any,
+    view: View = "customer",
 ) -> list[str]:
     """Post, then send what waits for these routes; gives what failed, one line a route and message."""
-    outbox.post(store, customer, dataset, messages, routes, time.time())
-    return send_waiting(store, customer, dataset, routes, context)
+    outbox.post(store, customer, dataset, messages, routes, time.time(), view)
+    return send_waiting(store, customer, dataset, routes, context, view)
 
 
 def send_waiting(
-    store: Store, customer: str, dataset: str, routes: Sequence[AlertRoute] | None, context: Any
+    store: Store,
+    customer: str,
+    dataset: str,
+    routes: Sequence[AlertRoute] | None,
+    context: Any,
+    view: View = "internal",
 ) -> list[str]:
-    """Send everything that waits for these routes (None: all), oldest first; gives what failed."""
+    """Send everything that waits for these routes (None: all), oldest first; gives what failed.
+
+    view: what those at the routes' ends may see; `customer`: nothing that was written for ourselves.
+    """
     failed, behind = [], set()  # of one cause, what comes later waits for what came first: no end before its beginning
     for entry in outbox.waiting(store, customer, dataset):
-        if routes is not None and not any(_same(entry.route, route) for route in routes):
+        if entry.view == "internal" and view == "customer":
+            continue
+        if routes is not None and not any(outbox.same_place(entry.route, route) for route in routes):
             continue
         cause = (entry.route.via, entry.route.connection, entry.message.cause or entry.id)
         if cause in behind:
@@ -83,28 +122,32 @@ def on_failure(contract: Contract | None, what: str):
 
     def told(context: Any) -> None:
         task, error = context["ti"], context.get("exception")
-        customer, dataset = (contract.customer, contract.dataset) if contract else ("labelaudit", "")
-        message = failure(
-            customer,
-            dataset,
-            f"{what}, task {task.task_id} of run {task.run_id}",
-            f"{type(error).__name__}: {error}",
-            getattr(task, "log_url", "") or "",
-        )
-        routes = runtime.alert_routes(contract)
-        try:
-            tell(runtime.store(), customer, dataset, [message], routes, context)
-        except LabelauditError:  # the store itself is what does not answer
-            log.exception("the outbox can't be reached; %s is sent without it", message.key)
-            for route in routes:
-                if outbox.wants(route, message):
-                    send(Entry(id="", message=message, route=route, posted=time.time()), context)
+        customer, dataset = (contract.customer, contract.dataset) if contract else outbox.OURS
+        log_url = getattr(task, "log_url", "") or ""
+        for view, routes in runtime.alert_routes(contract).items():
+            shown = messages.error_text(error, contract, view)
+            message = messages.failure(customer, dataset, f"{what}, {_named(task)}", shown, log_url, _once(task))
+            try:
+                tell(runtime.store(), customer, dataset, [message], routes, context, view)
+            except LabelauditError:  # the store itself is what does not answer
+                log.exception("the outbox can't be reached; %s is sent without it", message.key)
+                for route in routes:
+                    if outbox.wants(route, message):
+                        send(Entry(id="", message=message, route=route, posted=time.time(), view=view), context)
 
     return told
 
 
-def _same(one: AlertRoute, other: AlertRoute) -> bool:
-    return (one.via, one.connection, sorted(one.to)) == (other.via, other.connection, sorted(other.to))
+def _named(task: Any) -> str:
+    """A task of a run as people know it; of a mapped one, which."""
+    mapped = task.map_index is not None and task.map_index >= 0
+    which = f" ({getattr(task, 'rendered_map_index', None) or task.map_index})" if mapped else ""
+    return f"task {task.task_id}{which} of run {task.run_id}"
+
+
+def _once(task: Any) -> str:
+    """What one failure is told once by: another mapped task's, and that of a task cleared since, are news."""
+    return f"{task.dag_id}/{task.run_id}/{task.task_id}/{task.map_index}/{task.try_number}"
 
 
 def _notifier(entry: Entry) -> Any:

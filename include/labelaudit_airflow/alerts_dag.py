@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 
 from airflow.sdk import DAG, get_current_context, task
@@ -14,7 +15,9 @@ from labelaudit_airflow import alerts, runtime
 
 DOC = """
 ## What
-Sends every alert that waits in the outbox of the store: `alerts/<customer>/<dataset>/waiting/`.
+Sends every alert that waits in the outbox of the store: `alerts/<customer>/<dataset>/waiting/`. What waits for a route
+that is no more in the contract (or whose contract is gone) is closed with a note, and goes to the routes of its kind
+that there are now.
 
 ## When
 Every 15 minutes. A route that takes an alert twice is a bug; one that takes none shows here in red.
@@ -24,8 +27,8 @@ Every 15 minutes. A route that takes an alert twice is a bug; one that takes non
 the Airflow Connection, or the route in the contract; nothing is lost meanwhile, and no release waits for it. What waits
 is shown on the page *Labelaudit*.
 """
-OURS = ("labelaudit", "")
-"""Whose alerts belong to no contract: of the upkeep."""
+KEPT_SECONDS = 90 * 86_400
+"""Notes of what was sent of no contract, or of one that is gone, are kept so long."""
 
 
 def alerts_dag() -> DAG:
@@ -51,10 +54,15 @@ def alerts_dag() -> DAG:
 
 @task
 def waiting() -> list[str]:
-    """The contracts that alerts wait for; empty: those of no contract."""
+    """The contracts that alerts wait for, as their files; also those that are gone; empty: those of no contract."""
     paths = contract_names(runtime.contracts_folder())
     store = runtime.store()
-    return [path for path in (*paths, "") if outbox.waiting(store, *_whose(path))]
+    there = {_whose(path) for path in paths}
+    # without any contract the folder itself is missing: then nobody's contract is gone
+    gone = [f"{one}/{other}.yaml" for one, other in outbox.datasets(store) if there and (one, other) not in there]
+    for path in (*gone, ""):
+        outbox.expire_sent(store, *_whose(path), time.time() - KEPT_SECONDS)
+    return [path for path in (*paths, *gone, "") if outbox.waiting(store, *_whose(path))]
 
 
 @task(map_index_template="{{ contract }}")
@@ -62,17 +70,24 @@ def send(path: str) -> None:
     """Send what waits, by the routes that there are now."""
     context = get_current_context()
     context["contract"] = path or "labelaudit"
+    file = runtime.contracts_folder() / path
     try:
-        contract = read_contract(runtime.contracts_folder() / path) if path else None
+        contract = read_contract(file) if path and file.exists() else None
     except ContractError as error:
         raise AirflowSkipException(f"{path} is broken: what waits is sent once it is mended") from error
-    routes = runtime.alert_routes(contract)
-    if failed := alerts.send_waiting(runtime.store(), *_whose(path), routes, context):
+    store, whose = runtime.store(), _whose(path)
+    closed = outbox.close_left(store, *whose, runtime.recipients(contract), time.time())
+    if closed:
+        alerts.log.warning("%s alerts are closed: %s", closed, outbox.LEFT)
+    failed = []
+    for view, routes in runtime.alert_routes(contract).items():
+        failed += alerts.send_waiting(store, *whose, routes, context, view)
+    if failed:
         raise ConnectionError("; ".join(failed))
 
 
 def _whose(path: str) -> tuple[str, str]:
     if not path:
-        return OURS
+        return outbox.OURS
     customer, dataset = path.removesuffix(".yaml").split("/")
     return customer, dataset

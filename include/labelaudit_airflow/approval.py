@@ -10,10 +10,8 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowSkipException
 
-from labelaudit import messages
 from labelaudit.contract import Contract
 from labelaudit.errors import StorageUnavailable
-from labelaudit.findings import read_findings
 from labelaudit.values import Audit
 from labelaudit.verdicts import Answer, Verdict
 from labelaudit_airflow import alerts, runtime
@@ -26,7 +24,8 @@ ASKED = "asked_about"
 class Approve(HITLOperator):
     """Waits in the state `awaiting_input`: no worker and no slot is held meanwhile. Gives an Answer.
 
-    A time-out of the contract is kept by the scheduler; it takes the contract's choice.
+    A time-out of the contract is kept by the scheduler; it takes the contract's choice. The question is written for
+    the customer's eyes: whoever may read the DAG reads it.
     """
 
     def __init__(self, *, contract: Contract, **arguments: Any):
@@ -60,16 +59,18 @@ class Approve(HITLOperator):
         audit: Audit = task.xcom_pull(task_ids="detect")
         store, contract = runtime.store(), self.contract
         link = HITLOperator.generate_link_to_ui_from_context(context=context)
-        worst = read_findings(store, audit).worst
-        told = messages.of_release(contract, audit, verdict, None, worst, link)
+        told = {
+            view: alerts.of_question(contract, store, view, audit, verdict, link) for view in ("internal", "customer")
+        }
         report = f"/labelaudit/datasets/{contract.id}/releases/{audit.release}"
-        question = "\n\n".join(one.text for one in told if not one.resolved)
+        question = "\n\n".join(one.text for one in told["customer"] if not one.resolved)
         self.body = (
             f"{as_text(question)}\n\n[The report, as it would be published]({report}).\n\n"
             f"Release {audit.release}, digest `{audit.digest}`: the answer is for this and no other."
         )
         try:
-            alerts.tell(store, *contract.id.split("/"), told, runtime.alert_routes(contract), context)
+            for view, routes in runtime.alert_routes(contract).items():
+                alerts.tell(store, *contract.id.split("/"), told[view], routes, context, view)
         except StorageUnavailable:  # the question stands all the same
             alerts.log.exception("the question could not be told")
         task.xcom_push(ASKED, audit.digest)

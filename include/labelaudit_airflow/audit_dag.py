@@ -8,9 +8,8 @@ from datetime import datetime, timedelta
 from airflow.sdk import DAG, Asset, Param, TriggerRule, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from labelaudit import layout, messages, steps
+from labelaudit import layout, steps
 from labelaudit.contract import Contract
-from labelaudit.findings import read_findings
 from labelaudit.values import Audit, CheckedDelivery, Delivery, Found, Release, StagedDelivery
 from labelaudit.verdicts import Answer, Verdict
 from labelaudit_airflow import alerts, approval, runtime
@@ -180,16 +179,13 @@ def _wire(contract: Contract) -> None:
     @task(trigger_rule=TriggerRule.ALL_DONE, map_index_template="{{ route }}")
     def alert(route: int, checked=None, audit=None, verdict=None, release=None) -> None:
         """Tell one route of breaches and rejections."""
-        via = runtime.alert_routes(contract)[route]
+        via, view = runtime.recipients(contract)[route]
         context = get_current_context()
         context["route"] = f"{route + 1}: {via.via}"
         store = runtime.store()
-        refused = context["ti"].xcom_pull(task_ids="publish", key=REFUSED)
-        rejected = [one for one in (*_several(checked), *_several(refused)) if not one.accepted]
-        rejected = [(one, store.uri_of(one.report)) for one in rejected]
-        worst = read_findings(store, audit).worst if audit else ()
-        told = messages.of_run(contract, rejected, audit, verdict, release, worst)
-        failed = alerts.tell(store, contract.customer, contract.dataset, told, [via], context)
+        refused = _several(context["ti"].xcom_pull(task_ids="publish", key=REFUSED))
+        told = alerts.of_run(contract, store, view, [*_several(checked), *refused], audit, verdict, release)
+        failed = alerts.tell(store, contract.customer, contract.dataset, told, [via], context, view)
         if failed:
             raise ConnectionError("; ".join(failed))
 
@@ -218,7 +214,7 @@ def _wire(contract: Contract) -> None:
     release = publish(audit, verdict)
     verdict >> asked >> release
     told = alert.partial(checked=checked, audit=audit, verdict=verdict, release=release).expand(
-        route=list(range(len(runtime.alert_routes(contract))))
+        route=list(range(len(runtime.recipients(contract))))
     )
     recorded = record_rejections(checked)
     told >> recorded

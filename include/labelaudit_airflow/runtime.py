@@ -20,7 +20,7 @@ from typing import Any
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 from airflow.sdk.exceptions import AirflowTaskTimeout
 
-from labelaudit import steps, time_limits
+from labelaudit import outbox, steps, time_limits
 from labelaudit.contract import Contract
 from labelaudit.errors import (
     AuditImpossible,
@@ -33,6 +33,7 @@ from labelaudit.errors import (
 )
 from labelaudit.quality_terms import AlertRoute
 from labelaudit.store import Store, open_store
+from labelaudit.values import View
 
 PROJECT = Path(__file__).resolve().parents[2]
 OURS = [ContractError, DeliveryRejected, AuditImpossible, InvalidInput, InternalError, ReleaseConflict]
@@ -83,7 +84,15 @@ def credentials(connection_id: str) -> dict[str, Any]:
     return {name: value for name, value in named.items() if value}
 
 
-def alert_routes(contract: Contract | None = None) -> list[AlertRoute]:
-    """Our own routes, and the contract's."""
+def alert_routes(contract: Contract | None = None) -> dict[View, list[AlertRoute]]:
+    """Our own routes (internal), and the contract's (customer). One that both name is the customer's: it shows there
+    what the customer may see."""
     ours = [AlertRoute.model_validate(route) for route in json.loads(os.environ.get("LABELAUDIT_ALERTS") or "[]")]
-    return [*ours, *(contract.alerts if contract else ())]
+    theirs = list(contract.alerts) if contract else []
+    shared = [one for one in ours if any(outbox.same_place(one, other) for other in theirs)]
+    return {"internal": [one for one in ours if one not in shared], "customer": [*shared, *theirs]}
+
+
+def recipients(contract: Contract | None = None) -> list[tuple[AlertRoute, View]]:
+    """Every route, and what those at its end may see."""
+    return [(route, view) for view, routes in alert_routes(contract).items() for route in routes]

@@ -12,7 +12,7 @@ from labelaudit.contracts import read_contracts
 from labelaudit.errors import ContractError, LabelauditError
 from labelaudit.judged import read_counts
 from labelaudit.manifests import Waiting
-from labelaudit.outbox import Undelivered
+from labelaudit.outbox import Closed, Undelivered
 from labelaudit.page.viewer import Viewer
 from labelaudit.rates import wilson
 from labelaudit.report.content import Point
@@ -59,6 +59,7 @@ class DatasetState(Value):
     rejections: tuple[CheckedDelivery, ...] = ()
     incidents: tuple[Incident, ...] = ()
     undelivered: tuple[Undelivered, ...] = ()
+    closed: tuple[Closed, ...] = ()
     audits: tuple[AuditLine, ...] = ()
     problem: str = ""
 
@@ -129,6 +130,7 @@ def _read(contract: Contract, store: Store, destination: Store, internal: bool) 
     return {
         "incidents": judged.read_open(contract, store),
         "undelivered": tuple(undelivered),
+        "closed": tuple(outbox.closed(store, contract.customer, contract.dataset)) if internal else (),
         "audits": tuple(
             AuditLine(release=release, tasks=one.tasks, answered=one.answered, cant_tell=one.cant_tell)
             for release, one in audits

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 from labelaudit.contract import Contract
@@ -19,7 +18,7 @@ from labelaudit.findings import (
 )
 from labelaudit.judged import Counts
 from labelaudit.rates import wilson
-from labelaudit.values import Audit, CheckedDelivery, CheckOutcome, Cleanup, Count, PathCount, RejectCount, Value
+from labelaudit.values import Audit, CheckedDelivery, CheckOutcome, Cleanup, Count, PathCount, RejectCount, Value, View
 from labelaudit.verdicts import Verdict
 
 TREND_RELEASES = 60
@@ -56,7 +55,7 @@ class Point(Value):
 
 class ReportContent(Value):
     format: Literal[1] = 1
-    view: Literal["customer", "internal"]
+    view: View
     customer: str
     dataset: str
     description: str
@@ -103,17 +102,16 @@ def report_content(
     verdict: Verdict,
     findings: Findings,
     before: Counts,
-    rename: Callable[[str], str | None] | None,
+    view: View,
     difference: Difference | None = None,
 ) -> ReportContent:
-    """`rename` gives the name by which the customer sees an annotator (None: not at all); without it all are plain."""
+    """All of it is shown: audit, verdict and findings come as `view` may see them."""
     counts = {release: found for release, found in before.items() if release != audit.release}
     counts[audit.release] = list(audit.counts)
     trend = _trend(counts, "")
     lines = [_line(one) for one in audit.checked]
-    names = {one.name: rename(one.name) if rename else one.name for one in findings.annotators}
     return ReportContent(
-        view="customer" if rename else "internal",
+        view=view,
         customer=contract.customer,
         dataset=contract.dataset,
         description=contract.description,
@@ -123,7 +121,7 @@ def report_content(
         detector=audit.detector,
         method=findings.method,
         predictions_note=findings.predictions_note,
-        verdict=_seen(verdict, names) if rename else verdict,
+        verdict=verdict,
         deliveries=tuple(lines),
         delivered_rows=sum(one.delivered_rows for one in lines),
         accepted_rows=sum(one.accepted_rows for one in lines),
@@ -141,15 +139,11 @@ def report_content(
         canary_recall=findings.canary_recall,
         canary_precision=findings.canary_precision,
         canaries_planted=next((int(one.n) for one in audit.counts if one.metric == "canary"), 0),
-        dataset_findings=_dataset(findings.dataset, names) if rename else findings.dataset,
+        dataset_findings=findings.dataset,
         classes=findings.classes,
         pairs=findings.pairs,
         vendors=findings.vendors,
-        annotators=tuple(
-            one.model_copy(update={"name": names[one.name]})
-            for one in findings.annotators
-            if names[one.name] is not None
-        ),
+        annotators=findings.annotators,
         worst=findings.worst,
         difference=difference,
         before=trend[-2] if len(trend) > 1 else None,
@@ -191,42 +185,6 @@ def _trend(counts: Counts, vendor: str) -> tuple[Point, ...]:
 
 def _is_issue(count: Count, vendor: str) -> bool:
     return (count.metric, count.vendor, count.label) == ("issue", vendor, "")
-
-
-def _seen(verdict: Verdict, names: dict[str, str | None]) -> Verdict:
-    """The verdict without annotators' plain names."""
-    breaches = tuple(
-        one.model_copy(
-            update={
-                "subject": names.get(one.subject) or "an annotator",
-                "message": one.message.replace(one.subject, names.get(one.subject) or "(name withheld)"),
-            }
-        )
-        if one.clause == "limits.annotator_quality"
-        else one
-        for one in verdict.breaches
-    )
-    reason = verdict.reason
-    if breaches and verdict.breaches[0].clause == "limits.annotator_quality":
-        reason = reason.replace(verdict.breaches[0].message, breaches[0].message)
-    rates = tuple(
-        one if one.of != "annotator" else one.model_copy(update={"subject": names[one.subject]})
-        for one in verdict.rates
-        if one.of != "annotator" or names.get(one.subject) is not None
-    )
-    incidents = tuple(one.model_copy(update={"annotators": ()}) for one in verdict.incidents)
-    return verdict.model_copy(update={"breaches": breaches, "reason": reason, "rates": rates, "incidents": incidents})
-
-
-def _dataset(dataset: DatasetFindings, names: dict[str, str | None]) -> DatasetFindings:
-    """Without annotators' plain names."""
-    overlaps = tuple(
-        one.model_copy(update={"source": names.get(one.source) or "one annotator"})
-        if one.source and one.source_kind == "annotator"
-        else one
-        for one in dataset.overlaps
-    )
-    return dataset.model_copy(update={"overlaps": overlaps})
 
 
 def _never_checked(contract: Contract, dataset: DatasetFindings, audited: bool) -> tuple[str, ...]:
