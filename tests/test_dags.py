@@ -278,6 +278,7 @@ def test_a_breach_is_told_by_mail_slack_and_webhook_in_plain_words(customers):
             "acme/pets",
             description="<b>bold</b> {{ 7 * 7 }}",
             limits={"annotator_quality": 0.7},
+            annotators="plain",
             alerts=[
                 {"via": "webhook", "connection": "hook", "on": ["breach"]},
                 {"via": "slack", "connection": "slack"},

@@ -9,10 +9,14 @@ import json
 
 import pytest
 from conftest import PROJECT, audit
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
+from rich.table import Table
 
-from labelaudit import demo, layout, steps, tables
+from labelaudit import cli_output, demo, layout, steps, tables
 from labelaudit.contracts import read_contract
+from labelaudit.messages import Message
 from labelaudit.report import charts
 from labelaudit.report.spreadsheet import safe_cell, safe_csv
 from labelaudit.store import Store, open_store
@@ -34,6 +38,8 @@ def opened(browser, content: bytes, tmp_path):
     return page, [url for url in requests if not url.startswith(("file:", "data:"))], errors
 
 
+COLUMNS = {"item": {}, "annotator": {}, "label": {}}
+BETWEEN = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "seconds", "min_value": 0}}
 CLASSES = {"classes": ["<b>cat</b>", "=dog()", "+cow"], "annotators": "plain"}
 
 
@@ -94,6 +100,87 @@ def test_issues_csv_is_safe_in_a_spreadsheet(folder_store: Store, make_contract,
 def test_every_start_of_a_formula_is_defused(start: str):
     assert safe_cell(start + "1+1").startswith("'")
     assert b'\n"' not in safe_csv(["a"], [[start + "1"]]).replace(b'\r\n"', b"")
+
+
+SEPARATORS = (",", ";", "\t", "|")
+TRIGGERS = tuple("=+-@＝＋－＠﹦﹢﹣﹫")
+
+
+def formulas(content: bytes, separator: str) -> list[str]:
+    """The cells that a program with this separator of lists takes for formulas."""
+    text = io.StringIO(content.decode("utf-8-sig"), newline="")
+    cells = [cell for row in csv.reader(text, delimiter=separator) for cell in row]
+    return [cell for cell in cells if cell.strip(' \u00a0\n"').startswith(TRIGGERS)]
+
+
+@pytest.mark.parametrize("separator", SEPARATORS)
+@pytest.mark.parametrize("between", [";", "\t", "|", "\n", "\r\n", "; ", ';"', ';""', ";' \"", "a;\tb|", ";\n"])
+def test_no_cell_becomes_a_formula_where_another_separator_cuts_the_line(between, separator):
+    """Excel in most of Europe cuts a line at `;`, and quotes that begin in the middle of a field protect nothing."""
+    for start in ("=1+1", "+1", "-1", "@SUM(1)", "＝1+1", "＠x", '"=1'):
+        rows = [["x", "x" + between + start, start, 1, "x" + between], [start, between + start, "y", None, start]]
+        assert formulas(safe_csv(["a", "b;=c", "d", "e", "f"], rows), separator) == []
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.lists(st.text("=+-@;|,\t\"' \n\rx\u00a0＝", max_size=8), min_size=2, max_size=3), max_size=3))
+def test_no_texts_at_all_make_a_formula_and_none_become_the_same(rows):
+    for separator in SEPARATORS:
+        assert formulas(safe_csv(["a"], rows), separator) == []
+    texts = {text for row in rows for text in row}
+    assert len({safe_cell(text) for text in texts}) == len(texts)
+
+
+def test_every_spreadsheet_of_the_project_is_written_by_the_one_safe_writer():
+    """A csv.writer elsewhere would be the next hole; the demo's deliveries are a vendor's files, not ours."""
+    sources = (PROJECT / "include").rglob("*.py")
+    own = [path.name for path in sources if "csv.writer(" in path.read_text() or "to_csv" in path.read_text()]
+    assert sorted(own) == ["demo.py", "spreadsheet.py"]
+
+
+HIDDEN = "a\u202egpj.exe\u2066b\u200f\u061c\x00\x1b[2J\x9b\x07\ufeffz"
+ESCAPES = ("\\u202e", "\\u2066", "\\u200f", "\\u061c", "\\u0000", "\\u001b", "\\u009b", "\\u0007", "\\ufeff")
+
+
+def test_what_is_hidden_in_a_text_is_shown_in_every_page_alert_and_terminal(
+    browser, folder_store: Store, make_contract, put, tmp_path, capsys
+):
+    """Bidi controls, NUL, escape sequences and halves of pairs reach nothing raw; other scripts stay as they are."""
+    contract = make_contract(**CLASSES, checks=[BETWEEN], columns={**COLUMNS, "seconds": {"type": "number"}})
+    hebrew = "שלום-עולם"
+    rows = [
+        (item, who, CLASSES["classes"][place if number % 2 else 0], 1)
+        for number, item in enumerate(("c", HIDDEN.replace("\0", ""), "d", hebrew))
+        for place, who in enumerate((f"ann{HIDDEN[:9]}", "bob", "cyd"))
+    ]
+    rows.append((HIDDEN, "bob", CLASSES["classes"][0], -1))
+    lines = "".join(
+        json.dumps(dict(zip(("item", "annotator", "label", "seconds"), row, strict=True))) + "\n" for row in rows
+    )
+    put(folder_store, contract, lines, vendor="birch", name="labels.jsonl")
+    outcome = audit(contract, folder_store)
+    put(folder_store, contract, lines[:-1] + " ", vendor="birch", name="labels.jsonl", delivery="d2")
+    strict = contract.model_copy(update={"tolerance": contract.tolerance.model_copy(update={"rejected_rows_rate": 0})})
+    (rejected,) = audit(strict, folder_store, "two").rejected
+    report = steps.open_destination(contract, folder_store).read(
+        layout.release(outcome.release.release) + "report.html"
+    )
+    pages = [report.decode(), folder_store.read(rejected.report).decode()]
+    told = Message(
+        event="breach", key="k", customer="acme", dataset="pets", subject=HIDDEN, text=hebrew + HIDDEN + "\ud800"
+    )
+    cli_output.out.print(Table(cli_output.escape(HIDDEN)), HIDDEN)
+    cli_output.tell({"item": HIDDEN}, True, None)
+    terminal = capsys.readouterr().out
+    assert json.loads(terminal[terminal.index("{") :]) == {"item": HIDDEN}, "programs read what was delivered"
+    for text in (*pages, told.subject, told.text, terminal):
+        assert [char for char in HIDDEN + "\ud800" if char in text and char not in "agpj.exeb[2Jz"] == []
+        assert [one for one in ESCAPES[:4] if one not in text] == []
+    assert hebrew in pages[0]
+    assert hebrew in told.text
+    page, requests, errors = opened(browser, report, tmp_path)
+    assert hebrew in page.locator("body").inner_text()
+    assert (requests, errors) == ([], [])
 
 
 def test_numbers_and_plain_texts_stay_as_they_are():

@@ -126,7 +126,9 @@ def _verified(
     given: dict[str, tuple[str | None, int]] = {}
     refused = []
     for row in rows:
-        item = names.get(_plain(row.item)) or names.get(_number(row.item) or "")
+        item = owners.get(row.proof.strip())  # of two items that can be spelt alike, the one that is proven
+        if item is None or _plain(row.item) not in (_plain(item), _plain(safe_cell(item))):
+            item = names.get(_plain(row.item)) or names.get(_number(row.item) or "")
         reason, column = None, "item"
         if item is None:
             reason = f"is not an item of the sample of {release}: hand in the file that was made for this release"

@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from labelaudit import cli_audit, cli_backtest, cli_releases, layout, steps, time_limits
 from labelaudit import contracts as contract_files
 from labelaudit.cli_doctor import doctor
-from labelaudit.cli_output import err, show, tell, watched
+from labelaudit.cli_output import err, escape, show, tell, watched
 from labelaudit.cli_read import read
 from labelaudit.contract import Contract
 from labelaudit.errors import ContractError, InvalidInput, LabelauditError

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Column, Table
 
 from labelaudit import layout, steps
-from labelaudit.cli_output import out, tell
+from labelaudit.cli_output import escape, out, tell
 from labelaudit.contract import Contract
 from labelaudit.errors import InvalidInput
 from labelaudit.store import Store, open_store

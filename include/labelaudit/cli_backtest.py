@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Column, Table
 
 from labelaudit import steps
 from labelaudit.backtesting import Replayed, backtest, changed_contract, incidents, not_replayed
-from labelaudit.cli_output import out, tell
+from labelaudit.cli_output import escape, out, tell
 from labelaudit.errors import InvalidInput
 from labelaudit.judged import read_judged
 from labelaudit.store import open_store

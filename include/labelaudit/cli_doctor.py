@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
-from labelaudit.cli_output import tell
+from labelaudit.cli_output import escape, tell
 
 GOOD, FAILED = 0, 1
 MARKS = {True: "[green]yes[/green]", False: "[red]NO[/red]", None: ""}

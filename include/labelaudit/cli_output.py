@@ -7,21 +7,38 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
+from rich import markup
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.segment import Segment
 
 from labelaudit import steps
 from labelaudit.contract import Contract
 from labelaudit.store import Store
 from labelaudit.verdicts import Outcome
+from labelaudit.visible import visible
 
-out, err = Console(), Console(stderr=True)
+
+class _Terminal(Console):
+    """Shows what is hidden in a text: an escape sequence of a vendor's takes no effect in our terminal."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        for one in super().render(renderable, options):
+            yield one if one.control else Segment(visible(one.text), one.style)
+
+
+def escape(text: str) -> str:
+    """A text as rich's markup shows it, with nothing hidden; in tables it has its true width."""
+    return markup.escape(visible(text))
+
+
+out, err = _Terminal(), _Terminal(stderr=True)
 
 
 def tell(value: Any, as_json: bool, text: Any) -> None:
     if as_json:
-        print(json.dumps(value, indent=2, ensure_ascii=False))
+        # hidden characters stand in strings only: written out, they are JSON's own escapes
+        print(visible(json.dumps(value, indent=2, ensure_ascii=False)))
     elif text is not None:
         out.print(text, highlight=False)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
 import tempfile
@@ -16,18 +15,17 @@ from typing import Annotated, Any
 
 import pyarrow.parquet as pq
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from labelaudit import layout, readers
 from labelaudit.advice import SET_ASIDE, advice, title
-from labelaudit.cli_output import out, tell
+from labelaudit.cli_output import escape, out, tell
 from labelaudit.contract import Contract, NoPredictions
 from labelaudit.errors import DeliveryRejected, InvalidInput
 from labelaudit.readers.noting import count_paths
 from labelaudit.readers.records import REJECT_SCHEMA, Field
 from labelaudit.recognising import recognise
-from labelaudit.report.spreadsheet import safe_cell
+from labelaudit.report.spreadsheet import safe_csv, safe_rows
 from labelaudit.staging import predictions_file, stage
 from labelaudit.store import FolderStore, sha256_of
 from labelaudit.values import DeliveredFile, Delivery
@@ -109,22 +107,20 @@ class _Rejects:
 
     def __init__(self, stack: ExitStack, path: Path | None):
         self.first: list[Said] = []
-        self._writer = None
+        self._file = None
         if path is not None:
             try:
-                target = stack.enter_context(path.open("w", encoding="utf-8-sig", newline=""))
+                self._file = stack.enter_context(path.open("wb"))
             except OSError as error:
                 raise InvalidInput(f"{path}: can't be written: {error.strerror}. Name another file") from error
-            self._writer = csv.writer(target, quoting=csv.QUOTE_NONNUMERIC)
-            self._writer.writerow(REJECT_SCHEMA.names)
+            self._file.write(safe_csv(REJECT_SCHEMA.names, ()))
 
     def take(self, rejects: Iterable[Said]) -> None:
         for one in rejects:
             if len(self.first) < SHOWN:
                 self.first.append(one)
-            if self._writer is not None:
-                cells = (one[name] for name in REJECT_SCHEMA.names)
-                self._writer.writerow([safe_cell(cell) for cell in cells])
+            if self._file is not None:
+                self._file.write(safe_rows([[one[name] for name in REJECT_SCHEMA.names]]))
 
 
 def tried(file: Path, as_format: str | None, question: str | None, sink: _Rejects) -> Trial:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rich.markup import escape
 from rich.table import Column, Table
 
 from labelaudit import rejects_history
-from labelaudit.cli_output import tell
+from labelaudit.cli_output import escape, tell
 from labelaudit.contract import Contract
 from labelaudit.errors import InvalidInput
 from labelaudit.store import Store

@@ -15,10 +15,9 @@ from labelaudit import annotator_names
 from labelaudit.advice import title
 from labelaudit.contract import Contract
 from labelaudit.findings import AnnotatorFinding, Findings, OverlapFinding
-from labelaudit.judging import annotator_breach, reason_of
 from labelaudit.store import Store
-from labelaudit.values import CheckedDelivery, CheckOutcome, Refusal, RejectCount, Value, View
-from labelaudit.verdicts import Answer, Breach, DefectRate, Incident, Verdict
+from labelaudit.values import CheckedDelivery, CheckOutcome, PathCount, Refusal, RejectCount, Value, View
+from labelaudit.verdicts import Answer, Breach, DefectRate, Incident, Verdict, annotator_breach, reason_of
 
 T = TypeVar("T")
 WITHHELD = "(withheld: it names an annotator)"
@@ -118,6 +117,9 @@ class _Seeing:
     def reject_count(self, one: RejectCount) -> RejectCount:
         return one if one.column is None else one.model_copy(update={"column": self.text(one.column)})
 
+    def path(self, one: PathCount) -> PathCount:
+        return one.model_copy(update={"path": self.text(one.path)})
+
     def checked(self, one: CheckedDelivery) -> CheckedDelivery:
         return one.model_copy(update={"undeclared": tuple(map(self.text, one.undeclared))})
 
@@ -133,5 +135,6 @@ _RULES: dict[type[Value], Callable[[_Seeing, Any], Any]] = {
     CheckOutcome: _Seeing.outcome,
     Refusal: _Seeing.refusal,
     RejectCount: _Seeing.reject_count,
+    PathCount: _Seeing.path,
     CheckedDelivery: _Seeing.checked,
 }

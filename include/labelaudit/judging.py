@@ -11,7 +11,7 @@ from labelaudit.findings import AgreementFinding, AnnotatorFinding
 from labelaudit.incidents import Review, review
 from labelaudit.rates import wilson
 from labelaudit.values import Audit, Count
-from labelaudit.verdicts import AcceptanceDecision, Breach, DefectRate, Incident, Verdict
+from labelaudit.verdicts import AcceptanceDecision, Breach, DefectRate, Incident, Verdict, annotator_breach, reason_of
 
 BEFORE = 14
 """Releases that the ratio to "before" looks back on."""
@@ -78,17 +78,6 @@ def judge_counts(contract: Contract, own: Judged, evidence: Evidence, found: Rev
         sample=evidence.sample,
     )
     return made.model_copy(update={"reason": reason_of(made)})
-
-
-def reason_of(verdict: Verdict) -> str:
-    """One sentence with the clause that decided a verdict: the first of its breaches, or what is undecided."""
-    reasons = [one.message for one in verdict.breaches]
-    if verdict.action == "hold" or verdict.answer:
-        reasons += [one.reason for one in verdict.acceptance if one.outcome == "undecided"]
-    reason = reasons[0] if reasons else "all limits of the contract are kept"
-    if len(reasons) > 1:
-        reason += f" (and {len(reasons) - 1} more)"
-    return f"held by hand; {reason}" if verdict.by_hand else reason
 
 
 def _accepted(decisions: Sequence[AcceptanceDecision]) -> Iterator[Breach]:
@@ -248,12 +237,6 @@ def _of_annotators(contract: Contract, annotators: Sequence[AnnotatorFinding]) -
                 message="",
             )
             yield annotator_breach(one.name, f"annotator {one.name}", found)
-
-
-def annotator_breach(subject: str, called: str, one: Breach) -> Breach:
-    """A breach of limits.annotator_quality, told of an annotator who is called so."""
-    message = f"{called}: quality {one.observed:.3f}, at most {one.high:.3f}; {one.clause} asks for {one.limit}"
-    return one.model_copy(update={"subject": subject, "message": message})
 
 
 def _against_before(contract: Contract, own: Judged, history: Sequence[Judged]) -> Iterator[Breach]:

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pydantic import field_validator
+
 from labelaudit.contract import Contract
 from labelaudit.findings import WorstItem
 from labelaudit.quality_terms import Event, Severity
 from labelaudit.values import Audit, CheckedDelivery, Release, Value, View
 from labelaudit.verdicts import Breach, Incident, StreamChange, Verdict, severity
+from labelaudit.visible import visible
 
 SHOWN_ITEMS = 5
 HELD = "To do: open the run in Airflow, look at the worst items, and answer the task `approve`."
@@ -37,6 +40,12 @@ class Message(Value):
     link: str = ""
     cause: str = ""
     resolved: bool = False
+
+    @field_validator("subject", "text")
+    @classmethod
+    def _is_seen(cls, text: str) -> str:
+        """What vendors write may hide nothing from who reads it."""
+        return visible(text)
 
 
 def of_run(

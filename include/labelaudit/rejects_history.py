@@ -20,7 +20,7 @@ from labelaudit.contract import Contract
 from labelaudit.errors import InvalidInput
 from labelaudit.parquet_files import row_groups
 from labelaudit.readers.records import REJECT_SCHEMA
-from labelaudit.report.spreadsheet import safe_csv
+from labelaudit.report.spreadsheet import safe_csv, safe_rows
 from labelaudit.store import Store, scratch
 from labelaudit.table_schemas import REJECTS_SCHEMA
 from labelaudit.values import CheckedDelivery
@@ -144,10 +144,9 @@ def write_csv(path: Path, names: Sequence[str], batches: Iterable[pa.RecordBatch
 
 
 def _append(file: BinaryIO, names: Sequence[str], batch: pa.RecordBatch | pa.Table) -> None:
-    header = len(safe_csv(names, ()))
     for start in range(0, batch.num_rows, BATCH_ROWS):
         lines = batch.slice(start, BATCH_ROWS).to_pylist()
-        file.write(safe_csv(names, ([_cell(row[name]) for name in names] for row in lines))[header:])
+        file.write(safe_rows([_cell(row[name]) for name in names] for row in lines))
 
 
 def _cell(value: Any) -> Any:

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from labelaudit.quality_terms import Acceptance
 from labelaudit.report.content import Point
+from labelaudit.visible import visible
 
 INK, LINE, BAND = "#2457c5", "#dfe4ea", "#2457c522"
 
@@ -42,10 +43,10 @@ def trend(points: Sequence[Point], width: int = 1040, height: int = 190) -> Mark
     for i, point in enumerate(points):
         label = f"{point.release}: {point.x:.0f} of {point.n:.0f}"
         parts.append(f'<circle cx="{x(i):.1f}" cy="{y(point.x / point.n):.1f}" r="4" fill="{INK}">')
-        parts.append(f"<title>{escape(label)}</title></circle>")
+        parts.append(f"<title>{escape(visible(label))}</title></circle>")
         if i % every == 0:
             name = point.release.split("-")[0]
-            parts.append(f'<text x="{x(i):.1f}" y="{height - 8}" text-anchor="middle">{escape(name)}</text>')
+            parts.append(f'<text x="{x(i):.1f}" y="{height - 8}" text-anchor="middle">{escape(visible(name))}</text>')
     return Markup("".join(parts) + "</svg>")  # noqa: S704 - texts were escaped, the rest are numbers
 
 

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
+
+from labelaudit.visible import visible
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -17,17 +20,25 @@ def render(template: str, **values: Any) -> str:
 
 @cache
 def environment(*folders: Path) -> jinja2.Environment:
-    """Templates of `folders` and of this package. Everything is escaped; a value that a template names and nobody
-    gives is an error, not an empty place."""
+    """Templates of `folders` and of this package. Everything is escaped, and what is hidden in a text is shown; a value
+    that a template names and nobody gives is an error, not an empty place."""
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader([*folders, TEMPLATES]),
         autoescape=True,
+        finalize=_shown,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     made.filters |= {"percent": percent, "count": count, "number": number}
     return made
+
+
+def _shown(value: Any) -> Any:
+    """A value as it stands in a page; markup of our own (charts) is escaped already, and a missing one is an error."""
+    if isinstance(value, Markup | jinja2.Undefined) or value is None:
+        return value
+    return visible(str(value))
 
 
 def percent(rate: float | None, digits: int = 1) -> str:
