@@ -83,7 +83,7 @@ def test_changes_lie_over_the_contract_and_leave_its_other_terms(make_contract, 
     ("setting", "message"),
     [
         ("regressions.effekt=2", "--set regressions.effekt=2.*`regressions.effekt`.*nearest valid one is `effect`"),
-        ("limits.issue_rate=7", "`limits.issue_rate`: .*less than or equal to 1, found 7"),
+        ("limits.issue_rate=7", "`limits.issue_rate`: must be at most 1, found 7"),
         ("customer=other", "`customer` is not a term"),
         ("limits=5", "`limits`"),
     ],

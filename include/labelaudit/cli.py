@@ -20,6 +20,7 @@ from rich.table import Table
 from labelaudit import cli_audit, cli_backtest, cli_releases, layout, steps, time_limits
 from labelaudit import contracts as contract_files
 from labelaudit.cli_doctor import doctor
+from labelaudit.cli_new import new
 from labelaudit.cli_output import err, escape, show, tell, watched
 from labelaudit.cli_read import read
 from labelaudit.contract import Contract
@@ -37,6 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.command()(new)
 app.command()(read)
 app.command()(doctor)
 for command in (cli_audit.plan, cli_audit.answers, cli_audit.defects):
@@ -62,32 +64,6 @@ def main() -> None:
             print(json.dumps({"status": "failed", "error": type(error).__name__, "message": str(error)}))
         err.print(f"[red]{type(error).__name__}[/red]: {escape(str(error))}", highlight=False, soft_wrap=True)
         raise SystemExit(FAILED) from error
-
-
-@app.command()
-def new(
-    name: Annotated[str, typer.Argument(metavar="CUSTOMER/DATASET")],
-    sample: Annotated[Path, typer.Option("--from", help="a file as the vendor delivers it", exists=True)],
-    vendor: Annotated[str, typer.Option(help="name of the vendor")] = "vendor",
-    item: Annotated[str | None, typer.Option(help="the sample's item column")] = None,
-    annotator: Annotated[str | None, typer.Option(help="the sample's annotator column")] = None,
-    label: Annotated[str | None, typer.Option(help="the sample's label column")] = None,
-    question: Annotated[str | None, typer.Option(help="which question the label answers, where several are")] = None,
-    contracts: ContractsOption = CONTRACTS,
-    as_json: JsonOption = False,
-) -> None:
-    """Write a first contract from a sample file."""
-    from labelaudit.sampling import contract_from
-
-    customer, dataset = _split(name)
-    names = {"item": item, "annotator": annotator, "label": label, "question": question}
-    text = contract_from(sample, customer, dataset, vendor, names)
-    path = contracts / customer / f"{dataset}.yaml"
-    if path.exists():
-        raise InvalidInput(f"{path} is there already; delete it first, or choose another name")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    tell({"contract": str(path)}, as_json, f"Wrote {path}. Read it, correct it, then: labelaudit contracts")
 
 
 @app.command("contracts")

@@ -65,13 +65,13 @@ class Trial:
 
 
 def read(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
+    file: Annotated[Path, typer.Argument(exists=True)],
     contract: Annotated[
         str | None, typer.Option(metavar="CUSTOMER/DATASET", help="read it as its delivery would be")
     ] = None,
     vendor: Annotated[str | None, typer.Option(help="whose terms, where the contract has several vendors")] = None,
     guideline: Annotated[str | None, typer.Option(help="version of the guideline that the delivery will name")] = None,
-    as_format: Annotated[str | None, typer.Option("--as", metavar="FORMAT", help="without a contract")] = None,
+    as_format: Annotated[str | None, typer.Option("--format", "--as", help="without a contract")] = None,
     question: Annotated[str | None, typer.Option(help="which question, without a contract")] = None,
     rejects: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="write all rejects there")] = None,
     contracts: Annotated[
@@ -86,7 +86,9 @@ def read(
     if contract is None and (vendor or guideline):
         raise InvalidInput("--vendor and --guideline belong to a contract: say --contract CUSTOMER/DATASET")
     if contract is not None and (as_format or question):
-        raise InvalidInput("--as and --question are for a file without a contract: leave them out")
+        raise InvalidInput("--format and --question are for a file without a contract: leave them out")
+    if file.is_dir():
+        raise InvalidInput(f"{file}: it is a folder. Name a file in it")
     with ExitStack() as stack:
         sink = _Rejects(stack, rejects)
         if contract is None:

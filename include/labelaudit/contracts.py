@@ -18,6 +18,7 @@ from labelaudit import contract_yaml
 from labelaudit.contract import Contract
 from labelaudit.contract_yaml import Document
 from labelaudit.errors import ContractError
+from labelaudit.model_errors import in_words
 
 SHOWN_PROBLEMS = 50
 
@@ -113,17 +114,13 @@ def json_schema() -> str:
 def _explained(finding: dict[str, Any], lines: dict[tuple, int]) -> str:
     """One line for one finding of pydantic."""
     loc = finding["loc"]
-    message = finding["msg"].removeprefix("Value error, ")
+    message = in_words(finding)
     if finding["type"] == "extra_forbidden":
         valid = _fields(Contract, loc[:-1])
         near = difflib.get_close_matches(str(loc[-1]), valid, n=1, cutoff=0)
         message = (
             f"unknown key; the nearest valid one is `{near[0]}` (all: {', '.join(valid)})" if near else "unknown key"
         )
-    elif finding["type"] == "string_type":
-        message = f"{message}, found {_shown(repr(finding['input']))}; put it in quotes"
-    elif finding["type"] not in ("value_error", "missing"):
-        message = f"{message}, found {_shown(repr(finding['input']))}"
     keys, line = _located(lines, loc)
     field = ".".join(keys)
     if loc[:2] in (("customer",), ("dataset",)):

@@ -9,11 +9,15 @@
     ├── ReleaseInvalid       us or the customer: a release's files are not what its manifest says
     ├── AuditImpossible      us: the detector has nothing to work with; never reported as "0 issues"
     ├── InvalidInput         the caller of a public function
+    │   └── Undecided        the person who called: one of several must be chosen
     └── InternalError        us: a promise between our own steps was broken
 
 A bad row of a file is a *reject*, which is data and never an exception. A message says what was found, where, and what
 to do.
 """
+
+import shlex
+from collections.abc import Iterable
 
 
 class LabelauditError(Exception):
@@ -65,6 +69,18 @@ class AuditImpossible(LabelauditError):
 
 class InvalidInput(LabelauditError, ValueError):
     """An argument of a public function is not what its docstring asks for."""
+
+
+class Undecided(InvalidInput):
+    """A person must choose: `option` is what to say it with (`label` for `--label`), `choices` what there is."""
+
+    def __init__(self, question: str, option: str, choices: Iterable[str]):
+        self.question, self.option, self.choices = question, option, tuple(choices)
+        shown = ", ".join(shlex.quote(name[:80]) for name in self.choices[:30])
+        super().__init__(f"{question} Say --{option} with one of {shown}")
+
+    def __reduce__(self):
+        return type(self), (self.question, self.option, self.choices)
 
 
 class InternalError(LabelauditError):

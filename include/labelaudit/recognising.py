@@ -28,6 +28,7 @@ from labelaudit.tool_records import questions_in, tool_of
 
 FIRST_RECORDS, TITLE_ROWS = 200, 50
 FORMATS = tuple(Vendor.model_fields["format"].annotation.__args__)
+ENCODINGS = tuple(Vendor.model_fields["encoding"].annotation.__args__)
 _BINARY = {b"PAR1": "parquet", b"PARE": "parquet", b"ARROW1": "arrow", b"FEA1": "arrow", b"\xff\xff\xff\xff": "arrow"}
 _PIECES = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[{}\[\]:]', re.DOTALL)
 COCO = {"images", "annotations", "categories"}
@@ -47,13 +48,19 @@ class Recognised:
     keys: tuple[str, ...] = ()
 
 
-def recognise(path: Path, as_format: str | None = None, question: str | None = None) -> Recognised:
-    """What the file is; of the format `as_format`, where a person says so.
+def recognise(
+    path: Path, as_format: str | None = None, question: str | None = None, encoding: str | None = None
+) -> Recognised:
+    """What the file is; of the format `as_format`, and the encoding, where a person says so.
 
     Raises InvalidInput, which says what was found and what to do, where no format can be told.
     """
     if as_format is not None and as_format not in FORMATS:
         raise InvalidInput(f"there is no format {as_format!r}; there are {', '.join(FORMATS)}")
+    if encoding is not None and encoding not in ENCODINGS:
+        raise InvalidInput(f"there is no encoding {encoding!r}; there are {', '.join(ENCODINGS)}")
+    if path.is_dir():
+        raise InvalidInput(f"{path}: it is a folder. Name a file in it, as the vendor delivers it")
     try:
         packing, head, whole, notes = beginning(path)
     except DeliveryRejected as error:
@@ -67,7 +74,7 @@ def recognise(path: Path, as_format: str | None = None, question: str | None = N
             vendor["sheet"] = names[0]
             notes.append(f"`sheet`: the first of {len(names)} ({', '.join(names)[:200]})")
     if kind is None:
-        encoding, text = _text(path, head, whole, notes)
+        encoding, text = _text(path, head, whole, notes) if encoding is None else _said(path, head, whole, encoding)
         vendor |= {"encoding": encoding} if encoding != "utf-8" else {}
         _refuse_strange(path, vendor)
         kind = _json_kind(path, text, whole, as_format)
@@ -112,6 +119,14 @@ def _text(path: Path, head: bytes, whole: bool, notes: list[str]) -> tuple[str, 
         found = "it is empty" if not text else "it holds nothing but spaces"
         raise InvalidInput(f"{path}: {found}; there are no rows to learn from. Export it again")
     return encoding, text
+
+
+def _said(path: Path, head: bytes, whole: bool, encoding: str) -> tuple[str, str]:
+    """The encoding that a person says, and the head as text."""
+    text = _decoded(head, encoding, whole)
+    if text is None or not text.strip():
+        raise InvalidInput(f"{path}: it can't be read as {encoding}{'' if text is None else ': it is empty'}")
+    return encoding, text.removeprefix("\ufeff")
 
 
 def _decoded(head: bytes, encoding: str, whole: bool) -> str | None:
@@ -196,7 +211,8 @@ def _delimited(
             first = text.lstrip().splitlines()[0][:60]
             raise InvalidInput(
                 f"{path}: no format can be told: it begins with {first!r}, no JSON, and none of , ; tab | gives most"
-                " lines the same number of fields, two or more. Export it as CSV with a header, or say the format"
+                " lines the same number of fields, two or more. Export it as CSV with a header, or say what it is:"
+                f" --format with one of {', '.join(FORMATS)}"
             )
         delimiter, dialect = "\t" if as_format == "tsv" else ",", {}
         names = tuple(text.lstrip().splitlines()[0].split(delimiter))

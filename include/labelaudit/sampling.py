@@ -5,57 +5,81 @@ What file it is says `recognising`; what is proposed is tried on the sample befo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from labelaudit import contract_yaml, readers
+from labelaudit import contract_yaml, readers, sample_predictions
 from labelaudit.contract import Contract
 from labelaudit.delivery_terms import EXPORTS
 from labelaudit.dialects import NAMES
-from labelaudit.errors import DeliveryRejected, InvalidInput
+from labelaudit.errors import DeliveryRejected, InvalidInput, Undecided
 from labelaudit.model_errors import in_words
+from labelaudit.readers.label_texts import label_text
 from labelaudit.readers.records import Row
 from labelaudit.recognising import Recognised, recognise
-from labelaudit.sample_columns import Columns, columns_of, with_columns
-from labelaudit.staging import terms_for
+from labelaudit.sample_columns import columns_of, with_columns
+from labelaudit.sample_platforms import Platform, in_rows, platform_of, raters_in
+from labelaudit.sample_trials import notes_on, tried
 
 ROWS = 50_000
 MAX_CLASSES = 1_000
-PAIRS = ("preference", "helpsteer", "rubric")
-"""Datasets whose label compares texts: one text alone says little of it, several annotators say more."""
-TEXTS = ("span", "text", "data_text", "source", "data", "completion", "criterion", "response_a", "prompt")
-"""Columns of exports that hold what was labelled, the best to judge a label by first."""
-GEOMETRY = ("x", "y", "left", "top", "width", "height", "area")
-SEVERAL = 1.5
+Said = Mapping[str, str | None]
+"""What a person says: columns by role (item, annotator, label), raters (with commas), question, format, encoding."""
 
 
-def contract_from(sample: Path, customer: str, dataset: str, vendor: str, names: dict[str, str | None]) -> str:
-    """YAML of a contract for deliveries like `sample`, a file in any format that contracts can name.
+@dataclass(frozen=True)
+class Proposal:
+    """A contract as YAML, and what a person should check or decide before it is agreed."""
 
-    `names` gives the sample's own names of item, annotator and label where they can't be guessed, and the `question`
-    where an export answers several. Raises InvalidInput where the file can't be read, has no such column, answers
-    several questions and none is named, or holds nothing to judge its labels by.
+    text: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """The first rows of a sample, one a label, and what its columns are."""
+
+    rows: list[dict[str, Any]]
+    header: list[str]
+    roles: dict[str, str]
+    raters: tuple[str, ...] = ()
+    platform: Platform | None = None
+    notes: tuple[str, ...] = ()
+
+
+def contract_from(sample: Path, customer: str, dataset: str, vendor: str, said: Said) -> Proposal:
+    """A contract for deliveries like `sample`, a file in any format that contracts can name.
+
+    Raises Undecided where a person must choose a column or a question, and InvalidInput where the file can't be read,
+    has no such column, or holds nothing to judge its labels by.
     """
-    found = recognise(sample, question=names.get("question"))
+    found = recognise(sample, said.get("format"), said.get("question"), said.get("encoding"))
     _require_one_question(sample, found)
     rows, rejects = _rows(sample, found)
     if not rows:
-        why = f": {rejects[0].reason} (line {rejects[0].line})" if rejects else ""
-        raise InvalidInput(f"{sample}: no rows with named columns to learn a contract from{why}")
-    header = list(dict.fromkeys(name for row in rows for name in row))
+        raise InvalidInput(_no_rows(sample, found, rejects))
     tool = found.vendor["format"] if found.vendor["format"] in EXPORTS else None
-    roles = _roles(sample, rows, header, names, tool)
-    classes = _classes(sample, rows, roles["label"])
-    probabilities = set(classes) <= set(header)
-    columns = columns_of(rows, header, roles, found, set(classes) if probabilities else set())
-    predictions = {"source": "delivered"} if probabilities else _predictions(columns, rows, roles, tool)
-    if predictions["source"] == "none" and "annotator" not in roles:
-        raise InvalidInput(_nothing_to_judge_by(sample, header, tool))
+    one = _understood(sample, rows, said, tool)
+    classes = _classes(sample, one, tool)
+    probabilities = sample_predictions.are_probabilities(one.rows, classes, one.header)
+    left = {*classes} if probabilities else set()
+    if one.platform:
+        left |= {*one.header} - {*one.platform.kept}
+    columns = columns_of(one.rows, one.header, one.roles, found, left)
+    if one.platform:
+        columns = {one.platform.renamed.get(name, name): column for name, column in columns.items()}
+    predictions = {"source": "delivered"}
+    if not probabilities:
+        predictions = sample_predictions.predictions_of(columns, one.rows, one.roles, tool)
+    if predictions["source"] == "none" and "annotator" not in one.roles:
+        raise _nothing_to_judge_by(sample, _scalars(rows), tool)
     while True:
-        terms = with_columns(found.vendor, columns)
+        terms = with_columns(found.vendor, columns) | ({"raters": list(one.raters)} if one.raters else {})
         contract = {
             "description": f"Labels of {dataset}, from {sample.name}.",
             "task": "classification",
@@ -63,38 +87,41 @@ def contract_from(sample: Path, customer: str, dataset: str, vendor: str, names:
             "columns": {name: column.declared for name, column in columns.items()},
             "vendors": {vendor: terms},
             "predictions": predictions,
+            **({"checks": list(one.platform.checks)} if one.platform and one.platform.checks else {}),
             "limits": {"issue_rate": 0.2, "rejected_rows_rate": 0.05},
             "on_breach": "alert",
             "alerts": [{"via": "log"}],
         }
         made = _validated(sample, customer, dataset, contract)
-        unfit = _tried(sample, made, vendor)
-        if unfit is None:
+        trial = tried(sample, made, vendor, ROWS)
+        if trial.unfit is None:
             break
-        if unfit not in columns or unfit in (*roles, *made.feature_columns):
-            raise InvalidInput(f"{sample}: column {unfit!r} is of a type that contracts can't name. Write it as text")
-        del columns[unfit]
-    notes = [*found.notes, *_empty_roles(rows, roles)]
+        if trial.unfit not in columns or trial.unfit in (*one.roles, *made.feature_columns):
+            raise InvalidInput(
+                f"{sample}: column {trial.unfit!r} is of a type that contracts can't name. Write it as text"
+            )
+        del columns[trial.unfit]
+    notes = [*found.notes, *one.notes, *notes_on(trial, made)]
+    notes += sample_predictions.doubts(predictions, columns, one.rows, one.roles, tool)
     if len(rows) + len(rejects) == ROWS:
         notes.append(f"the types and classes: only the first {ROWS} rows were looked at")
+    notes = [" ".join(note.split()) for note in notes]
     head = "# yaml-language-server: $schema=../contract.schema.json\n# Guessed from a sample: correct it.\n"
-    head += "".join(f"# Check {' '.join(note.split())}\n" for note in notes)
-    return head + contract_yaml.dump(contract)
+    head += "".join(f"# Check {note}\n" for note in notes)
+    return Proposal(head + contract_yaml.dump(contract), tuple(notes))
 
 
 def _require_one_question(sample: Path, found: Recognised) -> None:
     asked, there = found.vendor.get("question"), found.questions
     if asked is None and len(there) > 1:
-        shown = ", ".join(repr(name[:80]) for name in there[:30])
-        raise InvalidInput(f"{sample}: it answers several questions. Say --question with one of {shown}")
+        raise Undecided(f"{sample}: it answers several questions.", "question", there)
     known = set(there) | (set(found.keys) if found.vendor["format"] == "label_studio_min" else set())
     if asked is not None and known and asked not in known:
-        shown = ", ".join(repr(name[:80]) for name in sorted(known)[:30])
-        raise InvalidInput(f"{sample}: no answers to {asked!r} for --question; there are {shown}")
+        raise Undecided(f"{sample}: no answers to {asked!r}.", "question", sorted(known))
     if asked is None and not there and found.vendor["format"] == "label_studio_min":
         own = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time")
-        shown = ", ".join(repr(key[:80]) for key in found.keys if key not in own)
-        raise InvalidInput(f"{sample}: which key holds the label? Say --question with one of {shown}")
+        keys = [key for key in found.keys if key not in own]
+        raise Undecided(f"{sample}: which key holds the label?", "question", keys)
 
 
 def _rows(sample: Path, found: Recognised) -> tuple[list[dict[str, Any]], list[readers.Reject]]:
@@ -110,34 +137,101 @@ def _rows(sample: Path, found: Recognised) -> tuple[list[dict[str, Any]], list[r
     return rows, rejects
 
 
+def _understood(sample: Path, rows: list[dict[str, Any]], said: Said, tool: str | None) -> _Sample:
+    """Which column is what, and of raters in columns one row a label."""
+    header = list(dict.fromkeys(name for row in rows for name in row))
+    for option in ("item", "annotator", "label"):
+        if said.get(option) and said[option] not in header:
+            raise Undecided(f"{sample}: no column {said[option]!r} for --{option}.", option, header)
+    platform = None if tool else platform_of(rows, header, said)
+    if platform:
+        return _Sample(rows, header, platform.roles, platform=platform, notes=platform.notes)
+    raters = _raters(sample, rows, header, said) if tool is None else ()
+    if not raters:
+        roles = _roles(sample, rows, header, said, tool)
+        return _Sample(rows, header, roles, notes=tuple(_empty_roles(rows, roles)))
+    notes = [f"`raters`: {', '.join(raters)} seem to hold one rater's labels each; the annotator is the column's name"]
+    notes += [f"`{name}`: not taken beside the raters' own" for name in ("annotator", "label") if name in header]
+    inner = [name for name in header if name not in (*raters, "annotator", "label")]
+    roles = _roles(sample, rows, inner, {"item": said.get("item")}, None, ("item",))
+    notes += _empty_roles(rows, roles)
+    roles |= {"annotator": "annotator", "label": "label"}
+    return _Sample(in_rows(rows, raters), [*inner, "annotator", "label"], roles, raters, notes=tuple(notes))
+
+
+def _raters(sample: Path, rows: list[dict[str, Any]], header: list[str], said: Said) -> tuple[str, ...]:
+    if not said.get("raters"):
+        return () if said.get("label") else tuple(raters_in(rows, header))
+    named = tuple(name.strip() for name in said["raters"].split(","))
+    if missing := [name for name in named if name not in header]:
+        raise InvalidInput(f"{sample}: no column {missing[0]!r} for --raters; it has {', '.join(header)}")
+    return named
+
+
 def _roles(
-    sample: Path, rows: Sequence[dict[str, Any]], header: list[str], names: dict[str, str | None], tool: str | None
+    sample: Path,
+    rows: Sequence[dict[str, Any]],
+    header: list[str],
+    said: Said,
+    tool: str | None,
+    wanted: Sequence[str] = tuple(NAMES),
 ) -> dict[str, str]:
     """Which source column is the item, the label and the annotator, where there is one."""
     roles: dict[str, str] = {}
-    for role, guesses in NAMES.items():
-        guesses = [role] if tool else guesses
-        found = names.get(role) or next((name for one in guesses for name in header if name.lower() == one), None)
-        if found is not None and found not in header:
-            raise InvalidInput(f"{sample}: no column {found!r} for --{role}; it has {', '.join(header)}")
+    for role in wanted:
+        guesses = [role] if tool else NAMES[role]
+        found = said.get(role) or next((name for one in guesses for name in header if name.lower() == one), None)
         if found is None and role != "annotator":
-            raise InvalidInput(f"{sample}: which column is the {role}? Say --{role} with one of {', '.join(header)}")
-        named = names.get(role) is not None
+            choices = _scalars(rows)
+            if len(choices) < 2:
+                raise InvalidInput(_nested(sample, rows[0]))
+            raise Undecided(f"{sample}: which column is the {role}?", role, choices)
+        named = said.get(role) is not None
         if found is not None and (role != "annotator" or named or any(row.get(found) is not None for row in rows)):
             roles[role] = found
     return roles
 
 
-def _classes(sample: Path, rows: Sequence[dict[str, Any]], source: str) -> list[str]:
-    values = {row[source] for row in rows if isinstance(row.get(source), str | int | float)}
-    classes = sorted({str(value) for value in values if type(value) in (str, int) and value != ""})
-    if not 2 <= len(classes) <= MAX_CLASSES:
-        others = sorted({type(row.get(source)).__name__ for row in rows} - {"str", "int", "NoneType"})
-        unfit = f" (and values of type {', '.join(others)}, which are no labels: write them as text)" if others else ""
+def _scalars(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """The columns that hold texts, numbers or truths."""
+    names = dict.fromkeys(name for row in rows for name, cell in row.items() if isinstance(cell, str | int | float))
+    return list(names)
+
+
+def _nested(sample: Path, row: dict[str, Any]) -> str:
+    kinds = {dict: "an object", list: "a list"}
+    found = ", ".join(f"{name!r} is {kinds.get(type(cell), 'a value')}" for name, cell in list(row.items())[:12])
+    return (
+        f"{sample}: its records are nested as in no format that is known ({found}). Export flat rows, one a label, with"
+        f" an item, an annotator and a label; or one of {', '.join(EXPORTS)}"
+    )
+
+
+def _no_rows(sample: Path, found: Recognised, rejects: Sequence[readers.Reject]) -> str:
+    counts = Counter(one.code for one in rejects)
+    first = {one.code: one for one in reversed(rejects)}
+    why = "; ".join(
+        f"{count} x {code}: {first[code].reason} (line {first[code].line})" for code, count in counts.most_common(3)
+    )
+    return f"{sample}: no rows with named columns to learn a contract from{': ' if why else ''}{why}"
+
+
+def _classes(sample: Path, one: _Sample, tool: str | None) -> list[str]:
+    source = one.roles["label"]
+    texts = {label_text(row.get(source)) for row in one.rows}
+    classes = sorted(text for text in texts if text)
+    if 2 <= len(classes) <= MAX_CLASSES:
+        return classes
+    if len(classes) == 1 and (tool == "coco" or "#" in str(one.rows[0].get(one.roles["item"]))):
         raise InvalidInput(
-            f"{sample}: column {source!r} holds {len(classes)} labels{unfit}; 2 to {MAX_CLASSES} are classes"
+            f"{sample}: all {len(one.rows)} regions have the class {classes[0]!r}: there are no classes to audit, and"
+            " where a region lies is not audited. Choose a question whose answers differ, if there is one"
         )
-    return classes
+    others = sorted({type(row.get(source)).__name__ for row in one.rows} - {"str", "int", "float", "bool", "NoneType"})
+    unfit = f" (and values of type {', '.join(others)}, which are no labels: write them as text)" if others else ""
+    raise InvalidInput(
+        f"{sample}: column {source!r} holds {len(classes)} labels{unfit}; 2 to {MAX_CLASSES} are classes"
+    )
 
 
 def _empty_roles(rows: Sequence[dict[str, Any]], roles: dict[str, str]) -> list[str]:
@@ -157,49 +251,11 @@ def _validated(sample: Path, customer: str, dataset: str, contract: dict[str, An
         raise InvalidInput(f"{sample}: no contract {customer}/{dataset} can be made of it: {found}") from error
 
 
-def _tried(sample: Path, contract: Contract, vendor: str) -> str | None:
-    """The canonical column that the sample can't be read with; None where the first rows are read."""
-    terms = terms_for(contract, vendor, sample.name)
-    try:
-        first = next(readers.read(sample, terms), None)
-    except DeliveryRejected as error:
-        unfit = (one.name for one in terms.fields if f"column {one.source!r} is" in str(error))
-        if error.code == "column_type" and (name := next(unfit, None)):
-            return name
-        raise InvalidInput(f"{sample}: can't be read as its contract would have it: {error}") from error
-    if first is None or not first.rows.num_rows:
-        why = f": {first.rejects[0].reason} (line {first.rejects[0].line})" if first and first.rejects else ""
-        raise InvalidInput(f"{sample}: no row can be taken{why}. Correct the sample, or name other columns")
-    return None
-
-
-def _predictions(
-    columns: Columns, rows: Sequence[dict[str, Any]], roles: dict[str, str], tool: str | None
-) -> dict[str, Any]:
-    """The best that the columns allow: a vector, a text, numbers, else the annotators alone."""
-    others = {name: one for name, one in columns.items() if name not in NAMES}
-    items = {row.get(roles["item"]) for row in rows if isinstance(row.get(roles["item"]), str | int)}
-    if tool in PAIRS and "annotator" in roles and len(rows) >= SEVERAL * len(items):
-        return {"source": "none"}
-    for name, one in others.items():
-        if one.type == "vector":
-            return {"source": "embedding", "column": name}
-    usual = sorted(others, key=lambda name: TEXTS.index(name) if tool and name in TEXTS else len(TEXTS))
-    for name in usual:
-        if others[name].type == "string" and (others[name].is_prose or (tool and name in TEXTS)):
-            return {"source": "text", "column": name}
-    numbers = [name for name, one in others.items() if one.type in ("integer", "number")]
-    numbers = [name for name in numbers if not tool or name in GEOMETRY]
-    if "annotator" in roles or not numbers:
-        return {"source": "none"}
-    return {"source": "tabular", "columns": numbers}
-
-
-def _nothing_to_judge_by(sample: Path, header: list[str], tool: str | None) -> str:
+def _nothing_to_judge_by(sample: Path, columns: list[str], tool: str | None) -> InvalidInput:
     said = f"{sample}: nothing to judge the labels by: no text, numbers or vectors to make predictions from, and no"
     if tool is None:
-        return f"{said} column of annotators. Is there one? Say --annotator with one of {', '.join(header)}"
-    return (
+        return Undecided(f"{said} column of annotators. Is there one?", "annotator", columns)
+    return InvalidInput(
         f"{said} annotators in this export. Export it with its annotators, or have a file of predicted probabilities"
         " delivered with it (`predictions: {source: delivered, file: …}`)"
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from labelaudit.errors import DeliveryRejected
-from labelaudit.readers.arrow_values import typed_column, unfit
+from labelaudit.readers.arrow_values import is_label_kind, typed_column, unfit
 from labelaudit.readers.conversion import vectors
 from labelaudit.readers.opening import unreadable
 from labelaudit.readers.records import (
@@ -148,14 +148,15 @@ def _require_type(one: Field, found: pa.DataType, terms: Terms) -> None:
     inner = found.value_type if pa.types.is_dictionary(found) or pa.types.is_run_end_encoded(found) else found
     whole, text = pa.types.is_integer(inner), _is_text(inner)
     fits = {
-        "string": text or whole,
+        "string": text or whole or (one.is_label and is_label_kind(inner)),
         "integer": whole or pa.types.is_decimal(inner),
         "number": whole or pa.types.is_decimal(inner) or pa.types.is_floating(inner),
         "boolean": pa.types.is_boolean(inner),
         "timestamp": pa.types.is_timestamp(inner),
         "vector": _is_list(inner) and (pa.types.is_integer(inner.value_type) or pa.types.is_floating(inner.value_type)),
     }
-    if not fits[one.type]:
+    empty = one.nullable and pa.types.is_null(inner)
+    if not fits[one.type] and not empty:
         raise DeliveryRejected(
             "column_type",
             f"{terms.name}: column {one.source!r} is of type {found}, the contract says {one.type}. Write it as"

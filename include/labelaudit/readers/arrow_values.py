@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from labelaudit.readers.cells import GAPS, inexact, is_kept
 from labelaudit.readers.conversion import text_column
+from labelaudit.readers.label_texts import label_text
 from labelaudit.readers.records import ARROW_TYPES, Field
 
 Failures = dict[int, tuple[str, str]]
@@ -24,6 +25,8 @@ FIRST, LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
 def typed_column(one: Field, array: pa.Array) -> tuple[pa.Array, Failures]:
     """A column as `one` has it, and code and reason of the rows that can't be taken."""
     array = _plain(array)
+    if one.is_label and is_label_kind(array.type):
+        return _labels(one, array)
     if pa.types.is_decimal(array.type):
         return text_column(one, array.cast(pa.string()))
     if pa.types.is_null(array.type):
@@ -40,6 +43,24 @@ def typed_column(one: Field, array: pa.Array) -> tuple[pa.Array, Failures]:
         made, failures = array.cast(ARROW_TYPES[one.type]), {}
     if one.type == "string":
         made = pc.if_else(pc.equal(made, ""), pa.scalar(None, pa.string()), made)
+    return made, unfit(one, made) | failures
+
+
+def is_label_kind(kind: pa.DataType) -> bool:
+    """Whether values are no text, and labels all the same."""
+    return pa.types.is_boolean(kind) or pa.types.is_floating(kind)
+
+
+def _labels(one: Field, array: pa.Array) -> tuple[pa.Array, Failures]:
+    """True, false and numbers as text, each different value once; a number of 32 bits by its own shortest digits."""
+    encoded = array.dictionary_encode()
+    values = encoded.dictionary.to_pylist()
+    if pa.types.is_floating(array.type) and array.type != pa.float64():
+        values = [float(str(array.type.to_pandas_dtype()(value))) for value in values]
+    texts = pa.array([label_text(value) for value in values], pa.string())
+    made = texts.take(encoded.indices)
+    strange = pc.and_(pc.is_null(made), pc.is_valid(array))
+    failures = dict.fromkeys(_rows(strange), ("wrong_type", f"`{one.source}` is not a finite number, and no label"))
     return made, unfit(one, made) | failures
 
 

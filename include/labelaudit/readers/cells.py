@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from labelaudit.readers.label_texts import label_text
 from labelaudit.readers.records import Field
 
 INTEGER = re.compile(r"[+-]?0*[0-9]{1,19}")
@@ -93,6 +94,8 @@ def _text(cell: Any, one: Field) -> str:
         raise BadCell("not_exact", f"`{one.source}` is the number {cell}, {cell.why}, not text: write it as text")
     if isinstance(cell, int) and not isinstance(cell, bool):
         return str(cell)
+    if one.is_label and isinstance(cell, bool | float):
+        return _label(cell, one)
     if not isinstance(cell, str):
         raise _wrong(cell, one, "text")
     try:
@@ -100,6 +103,14 @@ def _text(cell: Any, one: Field) -> str:
     except UnicodeEncodeError as error:
         raise BadCell("bad_encoding", f"`{one.source}` holds half a character (a lone surrogate)") from error
     return cell
+
+
+def _label(cell: bool | float, one: Field) -> str:
+    if isinstance(cell, Inexact):
+        raise inexact(cell.text, one)
+    if (text := label_text(cell)) is None:
+        raise _wrong(cell, one, "a label")
+    return text
 
 
 def _parsed_integer(cell: str, one: Field) -> int:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 
+from labelaudit.readers.label_texts import label_text
 from labelaudit.readers.noting import MAX_DEPTH, Noted, peek, take
 from labelaudit.readers.records import Part, Terms, Unfit
 
@@ -99,6 +100,13 @@ def as_label(value: Any, path: str) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(typed(value, (str, int), path, "label"))
+
+
+def as_number(value: int | float, path: str) -> str:
+    """A grade as a label. Raises Misfit where it is not finite."""
+    if (text := label_text(value)) is None:
+        raise misfit(path, "label", "not_finite", f"found {value}, expected a finite number")
+    return text
 
 
 def question_of(found: list[str], terms: Terms, path: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from labelaudit.readers.exports import field, guarded, look, misfit, only, question_of, rest, typed
+from labelaudit.readers.exports import as_number, field, guarded, look, misfit, only, question_of, rest, typed
 from labelaudit.readers.records import Part, Terms, Unfit
 
 NO_LABELS = ("textarea", "relation")
@@ -74,7 +74,7 @@ def label_of(value: dict[str, Any], kind: str, path: str) -> str:
     if kind == "pairwise":
         return only([field(value, "selected", str, path)], path)
     if kind in ("rating", "number"):
-        return str(field(value, kind, (int, float), path))
+        return as_number(field(value, kind, (int, float), path), f"{path}.{kind}")
     if kind == "taxonomy":
         levels = [typed(one, list, f"{path}.taxonomy") for one in field(value, "taxonomy", list, path)]
         return only(["/".join(map(str, one)) for one in levels], f"{path}.taxonomy")
