@@ -17,10 +17,11 @@ from playwright.sync_api import sync_playwright
 from benchmarks import public_data
 from benchmarks.processes import BROWSER_MILLISECONDS
 from benchmarks.s3_server import s3_server
-from labelaudit import manifests, steps
+from labelaudit import intake, manifests, staging, steps
 from labelaudit.contract import Contract
 from labelaudit.contracts import read_contract
 from labelaudit.store import Store, open_store
+from labelaudit.values import CheckedDelivery
 from labelaudit.verdicts import Outcome
 from labelaudit.whole_run import whole_run
 from labelaudit_airflow import local
@@ -111,6 +112,35 @@ GOOD = "item,annotator,label\n" + "".join(
 def audit(contract: Contract, store: Store, run: str = "run", **arguments: Any) -> Outcome:
     """One whole run on what waits in the store."""
     return whole_run(contract, store, steps.open_destination(contract, store), run, **arguments)
+
+
+class Reading:
+    """Runs of one dataset that read the files and go no further: what can be read is taken."""
+
+    def __init__(self, contract: Contract, store: Store):
+        self.contract, self.store = contract, store
+        self.published: dict[str, str] = {}
+
+    def run(self) -> dict[str, str]:
+        """One run: what became of each delivery, by its id."""
+        said = {}
+        for one in intake.choose(self.contract, self.store, self.published):
+            staged = staging.stage(self.contract, one, self.store, "run")
+            said[one.id] = staged.refusal.code if staged.refusal else "taken"
+            checked = CheckedDelivery(
+                delivery=one,
+                accepted=staged.refusal is None,
+                delivered_rows=staged.delivered_rows,
+                accepted_rows=staged.staged_rows,
+                rejected_rows=staged.rejected_rows,
+                refusal=staged.refusal,
+            )
+            if staged.refusal:
+                intake.record_rejection(self.contract, checked, self.store)
+            else:
+                self.published[one.name] = one.digest
+                intake.record_acceptance(checked, self.store)
+        return said
 
 
 @pytest.fixture(scope="session")

@@ -81,7 +81,9 @@ def test_a_delivery_is_never_written_twice(folder_store: Store, make_contract, p
         (b"[" * 100_000, "bad_manifest"),
         ({"delivery": "other"}, "bad_manifest"),
         ({"files": []}, "bad_manifest"),
-        ({"surprise": 1}, "bad_manifest"),
+        ({"supercedes": "d0"}, "bad_manifest"),
+        ({"Guidelines": "v3"}, "bad_manifest"),
+        ({"record": 36}, "bad_manifest"),
         ({"vendor": "birch"}, "bad_manifest"),
         ({"customer": "other"}, "bad_manifest"),
         ({"dataset": "other"}, "bad_manifest"),
@@ -102,7 +104,7 @@ def test_a_manifest_that_lies_is_refused_with_its_reason(folder_store, make_cont
     key = layout.delivery("alder", "acme", "pets", "d1") + "manifest.json"
     if isinstance(manifest, dict):
         true = json.loads(folder_store.read(key))
-        if "records" in manifest:
+        if {"records", "record"} & set(manifest):
             manifest = {"files": [true["files"][0] | manifest]}
         manifest = json.dumps(true | manifest).encode()
     folder_store.write(key, manifest)
@@ -139,7 +141,7 @@ def test_what_cannot_be_a_delivery_waits_with_its_reason(folder_store: Store, ma
     found = {one.name: one.reason for one in manifests.incomplete(contract, folder_store)}
     assert found == {
         "alder/'a b'": "its name may have letters, digits and . _ = + @ - only: rename the folder",
-        "alder/'loose.csv'": "it lies beside the folders: a delivery is a folder",
+        "alder/loose.csv": "it lies beside the folders: a delivery is a folder",
         "alder/empty": "the folder is empty",
         "alder/half": "'labels.csv.filepart': an upload is under way, or was broken off",
         "cedar/'d1'": "the contract does not name this vendor",
@@ -160,7 +162,8 @@ def test_a_link_out_of_the_store_stops_nobody(folder_store: Store, make_contract
 
 def test_what_deliver_writes_says_whose_it_is_and_is_taken(folder_store: Store, make_contract, put):
     contract = make_contract()
-    put(folder_store, contract, GOOD, supersedes=["d1"], guideline="v3")
+    folder_store.write("inbox/alder/acme/pets/d0/labels.csv", b"under way")
+    put(folder_store, contract, GOOD, supersedes=["d0"], guideline="v3")
     manifest = json.loads(folder_store.read("inbox/alder/acme/pets/d1/manifest.json"))
     assert [manifest[name] for name in ("delivery", "vendor", "customer", "dataset")] == ["d1", "alder", "acme", "pets"]
     assert refusal_of(contract, folder_store) == {"alder/d1": None}

@@ -19,7 +19,8 @@ from labelaudit.errors import InvalidInput
 from labelaudit.readers.formats import read_here, rows_here
 from labelaudit.sampling import contract_from
 from labelaudit.staging import stage
-from labelaudit.store import FolderStore, sha256_of
+from labelaudit.store import sha256_of
+from labelaudit.store_folder import FolderStore
 from labelaudit.values import DeliveredFile, Delivery, StagedDelivery
 from tests.readers.valid_files import as_lines, label_studio, labelbox, valid_files
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import socket
 import stat
 import threading
+import urllib.request
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ConnectionClosedError
 
 from labelaudit import annotator_names, audit_tasks, gold, layout
-from labelaudit.errors import InvalidInput, StorageUnavailable
-from labelaudit.store import Store, open_store
+from labelaudit.errors import AccessDenied, InvalidInput, NotAFile, StorageUnavailable
+from labelaudit.store import Entry, Store, open_store
 
 
 def test_what_is_written_is_listed_read_and_deleted(store: Store):
@@ -52,14 +58,179 @@ def test_of_many_that_put_one_key_exactly_one_wins(store: Store):
     assert store.read("race") == str(won[0]).encode()
 
 
-def test_no_key_leads_out_of_the_store(tmp_path: Path, folder_store: Store):
-    """Neither by `..` nor by a link that a vendor left in the inbox."""
-    (tmp_path / "secret").write_text("secret")
-    folder_store.write("inbox/a", b"")
-    (tmp_path / "store" / "inbox" / "link").symlink_to(tmp_path / "secret")
-    for key in ("../secret", "inbox/../../secret", "/etc/passwd", "inbox/link"):
+def test_what_lies_under_a_prefix_is_told_with_its_size_and_a_version_of_its_own(store: Store):
+    store.write("a/1", b"one")
+    store.write("a/x/2", b"four")
+    before = store.entries("a/")
+    assert {key: (one.bytes, one.problem) for key, one in before.items()} == {"a/1": (3, ""), "a/x/2": (4, "")}
+    store.write("a/1", b"two")
+    after = store.entries("a/")
+    assert before["a/1"].version != after["a/1"].version
+    assert before["a/x/2"] == after["a/x/2"]
+    assert store.entries("nothing/") == {}
+
+
+def test_a_copy_is_the_callers_own(store: Store, tmp_path: Path):
+    """What is changed in the store afterwards does not reach it."""
+    store.write("a", b"one")
+    store.download("a", tmp_path / "copy")
+    store.write("a", b"two")
+    assert (tmp_path / "copy").read_bytes() == b"one"
+    assert store.sha256("a") == hashlib.sha256(b"two").hexdigest()
+    with pytest.raises(KeyError):
+        store.download("nothing", tmp_path / "other")
+    with pytest.raises(KeyError):
+        store.sha256("nothing")
+
+
+@pytest.mark.parametrize("key", ["../secret", "inbox/../../secret", "/etc/passwd", "a\0b"])
+def test_no_key_leads_out_of_the_store(folder_store: Store, key: str):
+    for asked in (folder_store.read, folder_store.exists, folder_store.list, folder_store.delete):
         with pytest.raises(InvalidInput):
-            folder_store.read(key)
+            asked(key)
+
+
+def listening(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(path))
+
+
+LIES = {
+    "a symbolic link": lambda path: path.symlink_to(path.parents[1] / "keys" / "secret"),
+    "a named pipe": os.mkfifo,
+    "a socket": listening,
+}
+
+
+@pytest.mark.parametrize("problem", LIES)
+def test_what_is_no_file_is_named_and_never_opened(folder_store: Store, problem: str):
+    """Neither a link, though it stays in the store, nor a pipe, which would be waited for."""
+    folder_store.write("keys/secret", b"secret")
+    folder_store.write("inbox/good", b"good")
+    LIES[problem](folder_store.root / "inbox" / "bad")
+    assert folder_store.list("inbox/") == ["inbox/good"]
+    assert folder_store.entries("inbox/")["inbox/bad"].problem == problem
+    assert not folder_store.exists("inbox/bad")
+    copy = folder_store.root / "copy"
+    asked = [folder_store.read, folder_store.size, folder_store.modified, folder_store.sha256]
+    for ask in [*asked, lambda key: folder_store.download(key, copy), lambda key: folder_store.local(key).__enter__()]:
+        with pytest.raises(NotAFile, match=problem):
+            ask("inbox/bad")
+    assert not folder_store.put_if_absent("inbox/bad", b"x")
+    folder_store.write("inbox/bad", b"mended")  # replaces the link, and not what it leads to
+    assert (folder_store.read("inbox/bad"), folder_store.read("keys/secret")) == (b"mended", b"secret")
+
+
+def test_a_linked_folder_is_neither_listed_nor_written_through(folder_store: Store, tmp_path: Path):
+    folder_store.write("keys/acme/secret", b"secret")
+    folder_store.write("inbox/good/x", b"good")
+    (folder_store.root / "inbox" / "bad").symlink_to(folder_store.root / "keys")
+    assert folder_store.list("inbox/") == ["inbox/good/x"]
+    assert folder_store.folders("inbox/") == ["good"]
+    assert folder_store.folders("inbox/bad/") == folder_store.list("inbox/bad/acme/") == []
+    assert folder_store.entries("inbox/bad/acme/") == {"inbox/bad": Entry(problem="a symbolic link")}
+    (tmp_path / "file").write_bytes(b"x")
+    asked = [folder_store.read, lambda key: folder_store.upload(tmp_path / "file", key), folder_store.delete]
+    asked += [lambda key: folder_store.write(key, b"x"), lambda key: folder_store.put_if_absent(key, b"x")]
+    for ask in asked:
+        with pytest.raises(NotAFile, match="'inbox/bad' is a symbolic link"):
+            ask("inbox/bad/acme/secret")
+    assert folder_store.list("keys/") == ["keys/acme/secret"]
+
+
+def test_the_root_itself_may_be_reached_through_links(tmp_path: Path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "store").symlink_to(tmp_path / "disk")
+    store = open_store(f"file://{tmp_path}/store")
+    store.write("a/b", b"x")
+    assert (store.list(""), store.read("a/b"), store.below("a").read("b")) == (["a/b"], b"x", b"x")
+    assert (tmp_path / "disk" / "a" / "b").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("swapped", ["inbox/d1/labels.csv", "inbox/d1"])
+def test_what_is_swapped_for_a_link_while_we_look_is_never_read(folder_store: Store, tmp_path: Path, swapped: str):
+    """A file or its folder goes back and forth between the vendor's own and a link to a secret."""
+    folder_store.write("inbox/d1/labels.csv", b"own")
+    folder_store.write("keys/labels.csv", b"secret")
+    place, aside, link = folder_store.root / swapped, tmp_path / "aside", tmp_path / "link"
+    stop = threading.Event()
+
+    def swap() -> None:
+        target = folder_store.root / ("keys" if swapped.endswith("d1") else "keys/labels.csv")
+        while not stop.is_set():
+            link.symlink_to(target)
+            place.rename(aside)
+            link.rename(place)
+            place.unlink()
+            aside.rename(place)
+
+    swapper = threading.Thread(target=swap)
+    swapper.start()
+    said = Counter()
+    try:
+        while said["own"] < 200 or said["refused"] < 20:
+            try:
+                said[folder_store.read("inbox/d1/labels.csv").decode()] += 1
+            except (KeyError, NotAFile):
+                said["refused"] += 1
+    finally:
+        stop.set()
+        swapper.join()
+    assert set(said) == {"own", "refused"}
+
+
+def test_a_file_that_we_may_not_read_is_told_as_such(folder_store: Store, monkeypatch: pytest.MonkeyPatch):
+    """Root may read everything, so the system's answers are feigned."""
+    folder_store.write("inbox/a", b"x")
+    folder_store.write("inbox/b", b"x")
+    real_open = os.open
+
+    def refused(name, *arguments, **named):
+        if name == "a":
+            raise PermissionError(13, "Permission denied")
+        return real_open(name, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda name, *arguments, **named: name != "a")
+        patch.setattr(os, "open", refused)
+        found = folder_store.entries("inbox/")
+        with pytest.raises(AccessDenied, match="we may not read 'inbox/a'"):
+            folder_store.read("inbox/a")
+    assert [(one.denied, one.problem) for one in found.values()] == [(True, "a file that we may not read"), (False, "")]
+
+
+def test_folders_without_end_are_not_walked(folder_store: Store):
+    """Each takes an open file, and a recursion; a hundred of them are a mistake, or meant badly."""
+    folder_store.write("inbox/a", b"x")
+    here = folder_store.root / "inbox"
+    for _ in range(100):
+        here = here / "d"
+    here.mkdir(parents=True)
+    (problem,) = [one.problem for one in folder_store.entries("inbox/").values() if one.problem]
+    assert problem == "a folder nested deeper than 64"
+    assert folder_store.list("inbox/") == ["inbox/a"]
+
+
+def test_a_put_whose_reply_was_lost_is_known_as_our_own(s3, monkeypatch: pytest.MonkeyPatch):
+    """The first try arrives, its reply does not; the second is refused, for the object is there. Of another's, no."""
+    for name, value in s3.items():
+        monkeypatch.setenv(name, value)
+    store = open_store(f"s3://store/{os.urandom(6).hex()}")
+    lost = []
+
+    def lose_reply(request, **_):
+        if not lost:
+            lost.append(request.url)
+            sent = urllib.request.Request(request.url, request.body.read(), dict(request.headers), method="PUT")  # noqa: S310
+            with urllib.request.urlopen(sent) as reply:  # noqa: S310
+                assert reply.status == 200
+            raise ConnectionClosedError(endpoint_url=request.url)
+
+    store._client.meta.events.register("before-send.s3.PutObject", lose_reply)
+    assert store.put_if_absent("mine", b"x")
+    assert lost
+    assert not store.put_if_absent("mine", b"x"), "the same bytes of another call are another's"
+    assert open_store(store.uri).put_if_absent("mine", b"x") is False
 
 
 def test_a_server_that_does_not_answer_is_storage_unavailable(monkeypatch: pytest.MonkeyPatch):

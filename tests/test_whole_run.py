@@ -19,7 +19,8 @@ from deltalake import DeltaTable
 
 from labelaudit import contracts, demo, expiry, intake, layout, manifests, steps, tables, verifying, whole_run
 from labelaudit.errors import AuditImpossible, ReleaseConflict, ReleaseInvalid
-from labelaudit.store import FolderStore, Store, open_store
+from labelaudit.store import Store, open_store
+from labelaudit.store_folder import FolderStore
 
 
 def items(first: int, last: int, people: str = "ann bob cyd", label=lambda item, who: "cat" if item % 2 else "dog"):

@@ -27,7 +27,8 @@ from labelaudit.readers.records import REJECT_SCHEMA, Field
 from labelaudit.recognising import recognise
 from labelaudit.report.spreadsheet import safe_csv, safe_rows
 from labelaudit.staging import predictions_file, stage
-from labelaudit.store import FolderStore, sha256_of
+from labelaudit.store import sha256_of
+from labelaudit.store_folder import FolderStore
 from labelaudit.values import DeliveredFile, Delivery
 
 ALL_READ, REJECTED = 0, 3

@@ -5,11 +5,13 @@
     ├── DeliveryRejected     the vendor: the delivery can't be taken; fails at once, with a report
     ├── StorageUnavailable   nobody yet: the object store did not answer; retried
     ├── StepTimedOut         us: a step took longer than the deployment allows
+    │   └── AccessDenied     whoever wrote it: an object is there, and we may not read it
     ├── ReleaseConflict      nobody: another run published first; the run starts again from `find`
     ├── ReleaseInvalid       us or the customer: a release's files are not what its manifest says
     ├── AuditImpossible      us: the detector has nothing to work with; never reported as "0 issues"
     ├── InvalidInput         the caller of a public function
-    │   └── Undecided        the person who called: one of several must be chosen
+    │   ├── Undecided        the person who called: one of several must be chosen
+    │   └── NotAFile         whoever put it there: a link, a pipe or a device where an object should be
     └── InternalError        us: a promise between our own steps was broken
 
 A bad row of a file is a *reject*, which is data and never an exception. A message says what was found, where, and what
@@ -55,6 +57,10 @@ class StepTimedOut(LabelauditError):
     """A step took longer than the deployment allows, and was ended."""
 
 
+class AccessDenied(StorageUnavailable):
+    """The object, or a folder on the way to it, is there, and may not be read by us."""
+
+
 class ReleaseConflict(LabelauditError):
     """Another run published a release of this dataset meanwhile; what was judged is out of date."""
 
@@ -81,6 +87,15 @@ class Undecided(InvalidInput):
 
     def __reduce__(self):
         return type(self), (self.question, self.option, self.choices)
+class NotAFile(InvalidInput):
+    """Under `key` lies `problem` ("a symbolic link", …): never followed, never opened."""
+
+    def __init__(self, key: str, problem: str):
+        self.key, self.problem = key, problem
+        super().__init__(f"{key!r} is {problem}; nothing below a store is followed")
+
+    def __reduce__(self):
+        return type(self), (self.key, self.problem)
 
 
 class InternalError(LabelauditError):

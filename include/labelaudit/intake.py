@@ -2,16 +2,19 @@
 
 * The same bytes twice are one delivery, whatever it is called the second time.
 * The same id with other bytes is refused, unless its manifest says that it supersedes that id.
-* What was refused once is not refused again every day; other bytes, or another manifest, are looked at anew.
+* What was refused once is not refused again every day; other bytes, or another manifest, are looked at anew. So are
+  files that were not what their manifest says, once they are other files.
 * A refusal for what other deliveries are (RELATIVE) ends when they change: nothing is lost because it came too early.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from labelaudit import inbox, layout, manifests
 from labelaudit.contract import Contract
+from labelaudit.delivered_files import OF_THE_BYTES, PASSING, is_intact
 from labelaudit.errors import DeliveryRejected
 from labelaudit.rejects_history import write_rejects_csv
 from labelaudit.relations import RELATIVE, Relations
@@ -19,6 +22,8 @@ from labelaudit.store import Store
 from labelaudit.values import CheckedDelivery, Delivery
 
 RECORD = "rejection.json"
+LOOKED_AT_AGAIN = (*RELATIVE, *PASSING)
+"""Refusals that say nothing of the delivery itself: every run looks whether they still hold."""
 
 
 def choose(
@@ -36,24 +41,28 @@ def choose(
     replace. Raises DeliveryRejected(missing_delivery) where one that is wanted by name does not wait in the inbox.
     """
     gone = superseded or {}
-    waiting = manifests.waiting(contract, store)
+    folders, _ = inbox.folders(contract, store)
+    waiting = manifests.complete(contract, store, folders)
     chosen = [one for one in waiting if not wanted or {one.name, one.id} & set(wanted)]
     missing = set(wanted) - {one.name for one in chosen} - {one.id for one in chosen}
     if missing:
         there = ", ".join(one.name for one in waiting[-20:]) or "none"
+        why = [one for one in manifests.incomplete(contract, store) if {one.name, one.name.split("/")[-1]} & missing]
         raise DeliveryRejected(
             "missing_delivery",
             f"no complete delivery {', '.join(sorted(missing))} in the inbox of {contract.id}; there are: {there}."
-            " A delivery is complete once its manifest.json is there.",
+            + (f" {why[0].name}: {why[0].reason}." if why else " It is complete once its manifest.json is there."),
         )
     recorded = _recorded(contract, store)
-    names = {one.name for one in waiting} | {one.name for one in inbox.folders(contract, store)[0]} | set(recorded)
-    relations = Relations(waiting, published, gone, known=names)
+    names = {one.name for one in waiting} | {one.name for one in folders} | set(recorded)
+    relations = Relations(waiting, published, gone, known=names, is_intact=lambda one: is_intact(store, one))
     whole = {one.name: relations.whole(one) for one in waiting}
     before = {name: _record_of(one, recorded, store) for name, one in whole.items()}
     chosen = [whole[one.name] for one in chosen if gone.get(one.name) != one.digest]
     if not again:
-        chosen = [one for one in chosen if not relations.is_published(one) and before[one.name] in (None, *RELATIVE)]
+        chosen = [
+            one for one in chosen if not relations.is_published(one) and before[one.name] in (None, *LOOKED_AT_AGAIN)
+        ]
     judged = relations.judge(chosen)
     return tuple(one for one in judged if _is_news(one, before[one.name], again, relations))
 
@@ -84,8 +93,13 @@ def _record_of(one: Delivery, recorded: Mapping[str, Sequence[str]], store: Stor
     key = _rejection(one) + RECORD
     if key not in recorded.get(one.name, ()):
         return None
-    found = CheckedDelivery.model_validate_json(store.read(key))
-    same = {"refusal": None}
+    try:
+        found = CheckedDelivery.model_validate_json(store.read(key))
+    except KeyError:  # taken by another run, just now
+        return None
+    if found.refusal and found.refusal.code in OF_THE_BYTES and found.delivery.look != one.look:
+        return None
+    same = {"refusal": None, "look": ""}
     if found.delivery.model_copy(update=same) != one.model_copy(update=same):
         return None
     return found.refusal.code if found.refusal else None
@@ -119,12 +133,12 @@ def record_acceptance(checked: CheckedDelivery, store: Store) -> None:
 
 def rejections(contract: Contract, store: Store) -> list[tuple[str, CheckedDelivery]]:
     """All recorded rejections of a dataset with the key prefix of their files, sorted by vendor and id."""
-    keys = store.list(layout.rejections(contract.customer, contract.dataset))
-    return [
-        (key.removesuffix(RECORD), CheckedDelivery.model_validate_json(store.read(key)))
-        for key in keys
-        if key.endswith("/" + RECORD)
-    ]
+    found = []
+    for key in store.list(layout.rejections(contract.customer, contract.dataset)):
+        if key.endswith("/" + RECORD):
+            with suppress(KeyError):  # accepted since it was listed
+                found.append((key.removesuffix(RECORD), CheckedDelivery.model_validate_json(store.read(key))))
+    return found
 
 
 def _rejection(one: Delivery) -> str:

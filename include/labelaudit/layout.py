@@ -13,18 +13,24 @@
 `<store>/alerts`  what is to be told, by which route, and what was sent
 `<store>/incidents` the open incidents of each dataset, for the page
 `<store>/sealed`  sizes and digests of deliveries that came without a manifest
+`<store>/looks`   what deliveries without a manifest looked like when they were last looked at, and since when
 `<destination>`   the customer's: tables `labels`, `annotations`, `quality`, and `releases/<release>/`
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from labelaudit.errors import DeliveryRejected
 
 MANIFEST = "manifest.json"
 SAFE_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+@-]{0,127}")
 ALERTS = "alerts/"
+MAX_PATH_BYTES, MAX_NAME_BYTES = 512, 255
+"""Of a file's path in its delivery, and of each name in it; S3's keys have 1,024, of which the folders take some."""
+JOINERS = "\u200c\u200d"
+"""Invisible, and a part of the spelling in Persian and the scripts of India."""
 LABELS, ANNOTATIONS, QUALITY = "labels", "annotations", "quality"
 
 
@@ -34,14 +40,44 @@ def is_safe_part(part: str) -> bool:
 
 
 def safe_path(path: str, found: str = "manifest.json names") -> str:
-    """A file's path within its delivery, or DeliveryRejected(unsafe_path); `found` says where the path is from."""
-    if len(path) <= 512 and all(map(is_safe_part, path.split("/"))):
+    """A file's path within its delivery, or DeliveryRejected(unsafe_path); `found` says where the path is from.
+
+    Names may have letters of any script, spaces and signs: they are never run, and escaped wherever they are shown.
+    """
+    what = (
+        ""
+        if _is_short(path)
+        else f"the path is longer than {MAX_PATH_BYTES} bytes (or a name in it than {MAX_NAME_BYTES})"
+    )
+    for name in path.split("/"):
+        what = what or _wrong_with(name)
+    if not what:
         return path
     raise DeliveryRejected(
         "unsafe_path",
-        f"{found} the file {path[:200]!r}. Paths are relative to the delivery's folder, with letters,"
-        " digits and . _ = + @ - only. Rename the file and deliver again.",
+        f"{found} the file {path[:200]!r}: {what}. Paths are relative to the delivery's folder. Rename the file and"
+        " deliver again.",
     )
+
+
+def _is_short(path: str) -> bool:
+    names = [len(name.encode("utf-8", "surrogatepass")) for name in path.split("/")]
+    return sum(names) + len(names) - 1 <= MAX_PATH_BYTES and max(names) <= MAX_NAME_BYTES
+
+
+def _wrong_with(name: str) -> str:
+    """What keeps `name` from being a file's or a folder's name everywhere; empty: nothing."""
+    if name in ("", ".", ".."):
+        return "it leads out of the delivery, or names no file"
+    if name != name.strip() or name.startswith(".") or name.endswith("."):
+        return "a name may not begin with a dot or a space, nor end with one"
+    wrong = [sign for sign in name if not _is_shown(sign)]
+    return f"a name may not have {wrong[0]!r}: a backslash, or a sign that can't be seen" if wrong else ""
+
+
+def _is_shown(sign: str) -> bool:
+    """No backslash (a separator elsewhere), control, line end, sign that turns the text around, or half a character."""
+    return (sign.isprintable() and sign != "\\") or sign in JOINERS or unicodedata.category(sign) == "Zs"
 
 
 def inbox(vendor: str, customer: str, dataset: str) -> str:
@@ -104,6 +140,11 @@ def seals(customer: str, dataset: str) -> str:
 def seal(customer: str, dataset: str, vendor: str, delivery_id: str, number: int) -> str:
     """What a delivery without manifest was when it had settled for the `number`th time, from 1."""
     return f"{seals(customer, dataset)}{vendor}/{delivery_id}/{number:06d}.json"
+
+
+def looks(customer: str, dataset: str) -> str:
+    """When what is not sealed yet was first seen as it lies there."""
+    return f"looks/{customer}/{dataset}.json"
 
 
 def alerts(customer: str, dataset: str) -> str:

@@ -1,9 +1,5 @@
 """Deliveries in the inbox and their `manifest.json`, which is written last: with it, a delivery is complete.
 
-    {"format": 1, "delivery": "2026-11-23", "vendor": "alder", "customer": "acme", "dataset": "pets",
-     "files": [{"path": "labels.csv", "bytes": 812, "sha256": "…", "records": 9}],
-     "supersedes": ["2026-11-22"], "guideline": "v3"}
-
 A manifest that can't be taken is a Refusal on the Delivery, never an exception: the others go on.
 """
 
@@ -15,42 +11,17 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import Any
 
 from labelaudit import inbox, layout, settled
 from labelaudit.contract import Contract
-from labelaudit.errors import DeliveryRejected, InvalidInput
-from labelaudit.inbox import Folder
-from labelaudit.model_errors import in_words
+from labelaudit.delivered_files import link_refused, require
+from labelaudit.errors import AccessDenied, DeliveryRejected, InvalidInput, NotAFile
+from labelaudit.inbox import Folder, Waiting
+from labelaudit.litter import is_litter
+from labelaudit.manifest_file import MAX_MANIFEST_BYTES, files_there, one_form, parse
 from labelaudit.store import Store, sha256_of
-from labelaudit.values import DeliveredFile, Delivery, Refusal, Value
-
-MAX_MANIFEST_BYTES = 16 << 20  # of some 80,000 files
-
-
-class Manifest(BaseModel):
-    """What a vendor says of a delivery. `vendor`, `customer` and `dataset` may be left out; they must agree."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    format: Literal[1]
-    delivery: str
-    vendor: str | None = None
-    customer: str | None = None
-    dataset: str | None = None
-    files: Annotated[tuple[DeliveredFile, ...], Field(min_length=1)]
-    supersedes: str | tuple[str, ...] = ()
-    guideline: str | None = Field(None, max_length=200)
-
-
-class Waiting(Value):
-    """What lies in the inbox and can't be taken yet; `since`: its last change, in UTC, where known."""
-
-    name: str
-    reason: str
-    since: datetime | None = None
+from labelaudit.values import DeliveredFile, Delivery, Refusal
 
 
 def waiting(contract: Contract, store: Store) -> list[Delivery]:
@@ -58,11 +29,16 @@ def waiting(contract: Contract, store: Store) -> list[Delivery]:
 
     Complete is what has a manifest, or is sealed (see `settled`); a manifest counts before a seal.
     """
-    folders = [one for one in inbox.folders(contract, store)[0] if layout.is_safe_part(one.id)]
+    return complete(contract, store, inbox.folders(contract, store)[0])
+
+
+def complete(contract: Contract, store: Store, folders: Sequence[Folder]) -> list[Delivery]:
+    """As `waiting`, of the folders that were found."""
+    folders = [one for one in folders if layout.is_safe_part(one.id) and one.denied is None]
     found = settled.sealed_deliveries(contract, store, [one for one in folders if not one.has_manifest])
     for folder in folders:
         if folder.has_manifest:
-            with suppress(KeyError):  # taken away just now
+            with suppress(KeyError, AccessDenied):  # taken away just now, or not for us
                 found.append(read_manifest(store, folder))
     return sorted(found, key=lambda one: (one.vendor, one.id))
 
@@ -71,47 +47,44 @@ def incomplete(contract: Contract, store: Store) -> list[Waiting]:
     """What in the inbox is no delivery yet, each with the reason."""
     folders, astray = inbox.folders(contract, store)
     sealed = {one.name for one in settled.sealed_deliveries(contract, store, folders)}
+    since = settled.looked_at(contract, store)
     found = []
     for folder in folders:
         if not layout.is_safe_part(folder.id):
             reason = "its name may have letters, digits and . _ = + @ - only: rename the folder"
             found.append(Waiting(name=f"{folder.vendor}/{folder.id[:100]!r}", reason=reason))
-        elif not folder.has_manifest and folder.name not in sealed:
-            found.append(Waiting(name=folder.name, reason=_reason(contract, folder), since=_since(store, folder)))
-    found += [Waiting(name=name, reason="it lies beside the folders: a delivery is a folder") for name in astray]
+        elif folder.denied is not None or (not folder.has_manifest and folder.name not in sealed):
+            reason = _reason(contract, folder, since.get(folder.name))
+            found.append(Waiting(name=folder.name, reason=reason, since=_since(folder)))
     strange = inbox.unknown_vendors(contract, store)
-    return found + [Waiting(name=name, reason="the contract does not name this vendor") for name in strange]
+    return [*found, *astray, *(Waiting(name=name, reason="the contract does not name this vendor") for name in strange)]
 
 
 def read_manifest(store: Store, folder: Folder) -> Delivery:
-    """One complete delivery; with a refusal (bad_manifest, unsafe_path, unlisted_file) where it can't be taken.
+    """One complete delivery; with its refusal where the manifest and the listing show that it can't be taken:
+    bad_manifest, unsafe_path, unlisted_file, missing_file, size_mismatch.
 
-    Raises KeyError where there is no manifest.
+    Raises KeyError where there is no manifest, and AccessDenied.
     """
-    key = folder.prefix + layout.MANIFEST
     files, supersedes, guideline, refusal = (), (), None, None
     content, unlisted = b"", []
     try:
-        too_long = store.size(key) > MAX_MANIFEST_BYTES
-        content = b"" if too_long else store.read(key)
-        manifest = _parse(content, folder, too_long)
-        named = {file.path for file in manifest.files}
-        unlisted = sorted(set(folder.files) - named)
-        if unlisted and named <= {*folder.files, *folder.under_way}:  # else a file is missing, or misnamed
-            raise DeliveryRejected(
-                "unlisted_file",
-                f"the folder holds {unlisted[0][:200]!r}{' and others' if unlisted[1:] else ''}, which manifest.json"
-                " does not name: nothing of a delivery is left out. Name it there, or take it away.",
-            )
-        files = tuple(sorted(manifest.files, key=lambda file: file.path))
-        supersedes = manifest.supersedes if isinstance(manifest.supersedes, tuple) else (manifest.supersedes,)
-        guideline = manifest.guideline
+        content = _content(store, folder)
+        true = {"delivery": folder.id, "vendor": folder.vendor, "customer": folder.customer, "dataset": folder.dataset}
+        manifest = parse(content, true)
+        there = {path: one for path, one in folder.entries.items() if path != layout.MANIFEST}
+        named = files_there(manifest, there)
+        unlisted = sorted(set(folder.files) - {file.path for file in named})
+        if unlisted and {file.path for file in named} <= set(there):  # else a file is missing, or misnamed
+            raise _unlisted(unlisted, folder)
+        files, supersedes, guideline = named, manifest.superseded, manifest.guideline
         digest = inbox.digest_of(folder.vendor, [file.sha256 for file in files])
-    except (DeliveryRejected, InvalidInput) as error:
-        if isinstance(error, DeliveryRejected):
+        try:
+            _require_files(folder, files)
+        except DeliveryRejected as error:  # it is known what was meant, and by that it is known again
             refusal = Refusal(code=error.code, message=str(error))
-        else:
-            refusal = Refusal(code="unsafe_path", message="manifest.json is a link to somewhere else; deliver a file")
+    except DeliveryRejected as error:
+        refusal = Refusal(code=error.code, message=str(error))
         said = content + "\n".join(["", *unlisted]).encode("utf-8", "surrogateescape") if unlisted else content
         digest = inbox.digest_of(folder.vendor, [hashlib.sha256(said).hexdigest()])
     return Delivery(
@@ -123,6 +96,7 @@ def read_manifest(store: Store, folder: Folder) -> Delivery:
         digest=digest,
         supersedes=supersedes,
         guideline=guideline,
+        look=folder.look([file.path for file in files] or folder.files),
         refusal=refusal,
     )
 
@@ -145,86 +119,121 @@ def deliver(
     `records` are rows by file name. Raises InvalidInput where a name can't be a part of a key, two files share a name,
     a delivery of that id is complete already (its folder is never written to again), or holds other files.
     """
-    for what, name in [("delivery id", delivery_id), ("vendor", vendor), *(("file name", path.name) for path in files)]:
+    for what, name in [("delivery id", delivery_id), ("vendor", vendor)]:
         if not layout.is_safe_part(name):
             raise InvalidInput(f"{what} {name!r}: use letters, digits and . _ = + @ -, not starting with a sign")
     names = [path.name for path in files]
-    if len(set(names)) != len(names) or not names or layout.MANIFEST in names:
+    for name in names:
+        try:
+            layout.safe_path(name, "you deliver")
+        except DeliveryRejected as error:
+            raise InvalidInput(str(error)) from error
+    if len(set(map(one_form, names))) != len(names) or not names or layout.MANIFEST in names:
         raise InvalidInput(f"the files of a delivery need different names, none of them {layout.MANIFEST}: {names}")
+    manifest = _manifest(customer, dataset, vendor, delivery_id, files, records or {}, supersedes, guideline)
     folder = layout.delivery(vendor, customer, dataset, delivery_id)
-    there = {key.removeprefix(folder) for key in store.list(folder)}
-    strange = [path for path in sorted(there - {*names, layout.MANIFEST}) if not inbox.is_litter(path)]
-    if store.exists(folder + layout.MANIFEST):
+    key = folder + layout.MANIFEST
+    if store.exists(key):
+        if store.read(key) == manifest:  # an earlier call wrote it, and did not hear so
+            return folder
         raise InvalidInput(
             f"{store.uri_of(folder)} is delivered already; take another id, with --supersedes if it replaces it"
         )
+    lying = store.entries(folder)
+    for barred, entry in lying.items():
+        if entry.problem:
+            raise NotAFile(barred, entry.problem)
+    others = {lies.removeprefix(folder) for lies in lying} - {*names, layout.MANIFEST}
+    strange = [path for path in sorted(others) if not is_litter(path)]
     if strange:
         raise InvalidInput(f"{store.uri_of(folder)} holds {strange[0]!r} of an earlier attempt; take another id")
-    entries: list[dict[str, Any]] = []
     for done, path in enumerate(files):
         if progress:
             progress(done, len(files))
         store.upload(path, folder + path.name)
-        entry = {"path": path.name, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
-        entries.append(entry | ({"records": records[path.name]} if records and path.name in records else {}))
-    manifest: dict[str, Any] = {"format": 1, "delivery": delivery_id, "vendor": vendor, "customer": customer}
-    manifest |= {"dataset": dataset, "files": entries}
-    if supersedes:
-        manifest["supersedes"] = list(supersedes)
-    if guideline:
-        manifest["guideline"] = guideline
-    if not store.put_if_absent(folder + layout.MANIFEST, json.dumps(manifest, indent=2).encode() + b"\n"):
+    if not store.put_if_absent(key, manifest) and store.read(key) != manifest:
         raise InvalidInput(f"{store.uri_of(folder)} was delivered by someone else meanwhile; take another id")
     return folder
 
 
-def _reason(contract: Contract, folder: Folder) -> str:
+def _manifest(
+    customer: str,
+    dataset: str,
+    vendor: str,
+    delivery_id: str,
+    files: Sequence[Path],
+    records: Mapping[str, int],
+    supersedes: Sequence[str],
+    guideline: str | None,
+) -> bytes:
+    """The same bytes for the same files and words."""
+    entries: list[dict[str, Any]] = []
+    for path in files:
+        entry = {"path": path.name, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
+        entries.append(entry | ({"records": records[path.name]} if path.name in records else {}))
+    said: dict[str, Any] = {"format": 1, "delivery": delivery_id, "vendor": vendor, "customer": customer}
+    said |= {"dataset": dataset, "files": entries}
+    if supersedes:
+        said["supersedes"] = list(supersedes)
+    if guideline:
+        said["guideline"] = guideline
+    return json.dumps(said, indent=2).encode() + b"\n"
+
+
+def _content(store: Store, folder: Folder) -> bytes:
+    entry = folder.entries[layout.MANIFEST]
+    if entry.problem:
+        raise link_refused(layout.MANIFEST, entry.problem)
+    if entry.bytes > MAX_MANIFEST_BYTES:
+        raise DeliveryRejected("bad_manifest", f"manifest.json is longer than {MAX_MANIFEST_BYTES} bytes")
+    try:
+        return store.read(folder.prefix + layout.MANIFEST)
+    except NotAFile as error:  # put there since it was listed
+        raise link_refused(layout.MANIFEST, error.problem) from error
+
+
+def _unlisted(unlisted: Sequence[str], folder: Folder) -> DeliveryRejected:
+    for path in unlisted:
+        if problem := folder.entries[path].problem:
+            return link_refused(path, problem)
+    return DeliveryRejected(
+        "unlisted_file",
+        f"the folder holds {unlisted[0][:200]!r}{' and others' if unlisted[1:] else ''}, which manifest.json"
+        " does not name: nothing of a delivery is left out. Name it there, or take it away.",
+    )
+
+
+def _require_files(folder: Folder, files: Sequence[DeliveredFile]) -> None:
+    """Raises where the listing shows that the folder does not hold what the manifest names, as files."""
+    for path in folder.files:
+        if problem := folder.entries[path].problem:
+            raise link_refused(path, problem)
+    for file in files:
+        require(file, folder.entries.get(file.path))
+
+
+def _reason(contract: Contract, folder: Folder, since: float | None) -> str:
     minutes = contract.vendors[folder.vendor].settled_minutes
+    if folder.denied is not None:
+        return f"{folder.denied[:100]!r} is {folder.entries[folder.denied].problem}: give us leave to read it"
+    if linked := next((path for path in folder.files if folder.entries[path].problem), None):
+        return f"{linked[:100]!r} is {folder.entries[linked].problem}, and not followed: put the file itself there"
     if folder.under_way:
         return f"{folder.under_way[0][:100]!r}: an upload is under way, or was broken off"
     if not folder.files:
         return "the folder is empty"
     if minutes is None:
         return "no manifest.json yet"
-    return f"no manifest.json: it is taken by the first run after {minutes} minutes without a change"
+    if since is None:
+        return f"no manifest.json: it is taken once it has been seen unchanged for {minutes} minutes"
+    first, then = (
+        datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M") for time in (since, since + 60 * minutes)
+    )
+    return (
+        f"no manifest.json: first seen as it is at {first} UTC; if it stays so, it is taken by a run after {then} UTC"
+    )
 
 
-def _since(store: Store, folder: Folder) -> datetime | None:
-    try:
-        times = [store.modified(folder.prefix + path) for path in folder.files + folder.under_way]
-    except (KeyError, InvalidInput):
-        return None
+def _since(folder: Folder) -> datetime | None:
+    times = [one.modified for one in folder.entries.values() if not one.problem]
     return datetime.fromtimestamp(max(times), UTC) if times else None
-
-
-def _parse(content: bytes, folder: Folder, too_long: bool) -> Manifest:
-    if too_long:
-        raise DeliveryRejected("bad_manifest", f"manifest.json is longer than {MAX_MANIFEST_BYTES} bytes")
-    try:
-        manifest = Manifest.model_validate(json.loads(content, object_pairs_hook=_no_duplicates))
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, finding['loc'])) or 'manifest'}: {in_words(finding)}" for finding in error.errors()[:5]
-        )
-        raise DeliveryRejected("bad_manifest", f"manifest.json: {problems}. The README shows what it holds.") from error
-    except (ValueError, RecursionError) as error:  # also a number of more digits than Python reads
-        raise DeliveryRejected("bad_manifest", f"manifest.json is not JSON: {error}") from error
-    true = {"delivery": folder.id, "vendor": folder.vendor, "customer": folder.customer, "dataset": folder.dataset}
-    for what, name in true.items():
-        said = getattr(manifest, what)
-        if said is not None and said != name:
-            raise DeliveryRejected(
-                "bad_manifest",
-                f"manifest.json says {what} {said[:200]!r}, its folder is {name!r}. Correct one of them.",
-            )
-    paths = [layout.safe_path(file.path) for file in manifest.files]
-    if len(set(paths)) != len(paths) or layout.MANIFEST in paths:
-        raise DeliveryRejected("bad_manifest", "manifest.json names a file twice, or itself")
-    return manifest
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = dict(pairs)
-    if len(names) != len(pairs):
-        raise DeliveryRejected("bad_manifest", "manifest.json gives a key twice")
-    return names

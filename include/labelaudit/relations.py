@@ -5,7 +5,8 @@ The rules hold whatever the order in which deliveries come, and whichever of the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
+from functools import cache
 
 from labelaudit.values import Delivery, Refusal
 
@@ -16,12 +17,19 @@ RELATIVE = ("same_bytes", "changed_delivery", "unknown_superseded", "superseding
 class Relations:
     """waiting: all complete deliveries of the inbox; published, gone: vendor/id: digest of what releases hold, or held.
 
-    known: all names that were ever seen.
+    known: all names that were ever seen. is_intact: whether the files hold what the manifest says; asked only where
+    two deliveries say that they are the same.
     """
 
     def __init__(
-        self, waiting: Sequence[Delivery], published: Mapping[str, str], gone: Mapping[str, str], known: Set[str]
+        self,
+        waiting: Sequence[Delivery],
+        published: Mapping[str, str],
+        gone: Mapping[str, str],
+        known: Set[str],
+        is_intact: Callable[[Delivery], bool] = lambda one: True,
     ):
+        self._is_intact = cache(is_intact)
         self.published, self.gone = published, gone
         self.taken = {**gone, **published}
         self.known = set(known) | set(self.taken)
@@ -61,6 +69,13 @@ class Relations:
     def _alone(self, one: Delivery) -> Delivery:
         """What is wrong with it whatever else is taken in this run."""
         before = self.taken.get(one.name)
+        if before is None and one.id in one.supersedes:
+            return _refused(
+                one,
+                "supersedes_itself",
+                "manifest.json says that this delivery supersedes itself, and none of that id was published before."
+                " Take its id out of `supersedes`.",
+            )
         if before not in (None, one.digest) and one.id not in one.supersedes:
             return _refused(
                 one,
@@ -93,9 +108,10 @@ class Relations:
         return other is not None and self.taken.get(name) != other.digest and old in self.whole(other).supersedes
 
     def _twin(self, one: Delivery, standing: Sequence[Delivery]) -> Delivery:
-        earlier = [other.name for other in standing if other.digest == one.digest and other.name < one.name]
+        twins = [other for other in standing if other.digest == one.digest and other.name < one.name]
         published = [name for name, digest in self.published.items() if digest == one.digest and name != one.name]
         gone = [name for name, digest in self.gone.items() if digest == one.digest and name != one.name]
+        earlier = [] if published else [other.name for other in twins if self._is_intact(other)]  # a digest is a claim
         if earlier or published:
             return _refused(
                 one,

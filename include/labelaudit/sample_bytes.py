@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from labelaudit.errors import InvalidInput
+from labelaudit.litter import is_litter
 from labelaudit.readers.encodings import TAKEN, WORD, guessed
 from labelaudit.readers.opening import DAMAGED
 
@@ -127,7 +128,7 @@ def _zipped(path: Path) -> tuple[dict[str, Any], bytes, bool, list[str]]:
     """As `beginning`, of the first file in a zip archive: the readers take them by name."""
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [one for one in archive.infolist() if not one.is_dir() and not one.filename.startswith("__MAC")]
+            members = [one for one in archive.infolist() if not one.is_dir() and not is_litter(one.filename)]
             if not members:
                 raise InvalidInput(f"{path}: the zip archive holds no file. Make it again")
             first = min(members, key=lambda one: one.filename)

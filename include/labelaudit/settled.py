@@ -1,8 +1,13 @@
 """Deliveries without a manifest, of vendors whose contract gives `settled_minutes`: taken once they have settled.
 
-A delivery has settled when none of its objects changed for so long, and no upload is under way. It is sealed then:
-names, sizes, times and sha256 are kept in `<store>/sealed`, so that it is hashed once, and what is added or changed
-afterwards is other bytes under the same id. Every change that settles is a seal of its own; the newest one counts.
+A delivery has settled when two looks at it, so many minutes apart by our clock, saw the same names, sizes and times,
+and no upload is under way. When its files say that they were changed counts for nothing: `cp -p`, `rsync -a` and unzip
+keep the times of the original. Looks are kept in `<store>/looks`; every run takes one, and every quarter of an hour the
+DAG `labelaudit__inbox` does, so that what came yesterday does not wait for a second run.
+
+What has settled is sealed: names, sizes, times and sha256 are kept in `<store>/sealed`, so that it is hashed once; what
+is added or changed afterwards is other bytes under the same id, once it has settled again. Every change that settles is
+a seal of its own; the newest one counts. Whoever reads the files compares the sha256 again.
 """
 
 from __future__ import annotations
@@ -11,11 +16,14 @@ import hashlib
 import json
 from typing import Literal
 
+from pydantic import Field
+
 from labelaudit import inbox, layout
 from labelaudit.contract import Contract
-from labelaudit.errors import DeliveryRejected, InvalidInput
+from labelaudit.delivered_files import link_refused
+from labelaudit.errors import AccessDenied, DeliveryRejected, NotAFile
 from labelaudit.inbox import Folder
-from labelaudit.store import Store, sha256_of
+from labelaudit.store import Entry, Store
 from labelaudit.values import DeliveredFile, Delivery, Refusal, Value
 
 
@@ -25,6 +33,7 @@ class SealedFile(Value):
     path: str
     bytes: int
     modified: float
+    version: str = ""
     sha256: str = ""
 
 
@@ -34,30 +43,72 @@ class Seal(Value):
     format: Literal[1] = 1
     delivery: str
     sealed: float
+    look: str = ""
     files: tuple[SealedFile, ...]
     refusal: Refusal | None = None
 
 
+class Look(Value):
+    """What a delivery looked like (`Folder.look`), and when it was first seen so, in seconds since 1970."""
+
+    look: str
+    since: float
+
+
+class Looks(Value):
+    format: Literal[1] = 1
+    deliveries: dict[str, Look] = Field(default_factory=dict)
+
+
 def seal_settled(contract: Contract, store: Store, now: float) -> None:
-    """Seal what has settled by `now` (seconds since 1970) and is not sealed as it is yet."""
+    """Look at what is not sealed as it is, and seal what has settled by `now` (seconds since 1970)."""
     minutes = {name: one.settled_minutes for name, one in contract.vendors.items() if one.settled_minutes}
     if not minutes:
         return
-    seals = _newest(contract, store)
+    seals, before, looks = _newest(contract, store), _looks(contract, store), {}
     for folder in inbox.folders(contract, store)[0]:
-        open_to = folder.vendor in minutes and layout.is_safe_part(folder.id)
-        if open_to and folder.files and not folder.under_way and not folder.has_manifest:
-            _seal(folder, store, now, minutes[folder.vendor], seals.get(folder.name))
+        open_to = folder.vendor in minutes and layout.is_safe_part(folder.id) and folder.denied is None
+        if not open_to or not folder.files or folder.under_way or folder.has_manifest:
+            continue
+        newest = seals.get(folder.name)
+        sealed = Seal.model_validate_json(store.read(newest)) if newest else None
+        look = folder.look(folder.files)
+        if sealed and sealed.look == look:
+            continue
+        first = before.deliveries.get(folder.name)
+        looks[folder.name] = (
+            first if first and first.look == look and first.since <= now else Look(look=look, since=now)
+        )
+        refusal = _refusal(folder)
+        if refusal or now - looks[folder.name].since >= 60 * minutes[folder.vendor]:
+            _seal(folder, store, now, refusal, sealed, newest)
+    if looks != before.deliveries:
+        text = Looks(deliveries=looks).model_dump_json(indent=1)
+        store.write(layout.looks(contract.customer, contract.dataset), text.encode())
 
 
 def sealed_deliveries(contract: Contract, store: Store, folders: list[Folder]) -> list[Delivery]:
-    """The folders among `folders` that are sealed, as deliveries; refused (unsafe_path) where a name is none."""
+    """The folders among `folders` that are sealed as they lie there now; refused (unsafe_path) where a name is none."""
     seals = _newest(contract, store) if folders else {}
-    return [
-        _delivery(folder, Seal.model_validate_json(store.read(seals[folder.name])))
-        for folder in folders
-        if folder.name in seals
-    ]
+    found = []
+    for folder in folders:
+        if folder.name in seals:
+            seal = Seal.model_validate_json(store.read(seals[folder.name]))
+            if seal.look == folder.look(folder.files):  # else somebody is at work on it
+                found.append(_delivery(folder, seal))
+    return found
+
+
+def looked_at(contract: Contract, store: Store) -> dict[str, float]:
+    """vendor/id: since when a delivery that is not sealed has looked as it did at the last look."""
+    return {name: one.since for name, one in _looks(contract, store).deliveries.items()}
+
+
+def _looks(contract: Contract, store: Store) -> Looks:
+    try:
+        return Looks.model_validate_json(store.read(layout.looks(contract.customer, contract.dataset)))
+    except KeyError:
+        return Looks()
 
 
 def _newest(contract: Contract, store: Store) -> dict[str, str]:
@@ -66,59 +117,42 @@ def _newest(contract: Contract, store: Store) -> dict[str, str]:
     return {key.removeprefix(prefix).rsplit("/", 1)[0]: key for key in store.list(prefix)}  # sorted: the last stays
 
 
-def _seal(folder: Folder, store: Store, now: float, minutes: int, newest: str | None) -> None:
-    before = Seal.model_validate_json(store.read(newest)) if newest else None
-    known = {one.path: one for one in before.files} if before else {}
-    refusal = None
+def _refusal(folder: Folder) -> Refusal | None:
+    """What no time will mend."""
     try:
         for path in folder.files:
+            if problem := folder.entries[path].problem:
+                raise link_refused(path, problem)
             layout.safe_path(path, "the delivery holds")
-        files = _seen(folder, store)
     except DeliveryRejected as error:
-        refusal = Refusal(code=error.code, message=str(error))
+        return Refusal(code=error.code, message=str(error))
+    return None
+
+
+def _seal(
+    folder: Folder, store: Store, now: float, refusal: Refusal | None, before: Seal | None, newest: str | None
+) -> None:
+    if refusal:
         files = [SealedFile(path=ascii(path), bytes=0, modified=0) for path in folder.files]
-    except KeyError:  # taken away just now: somebody is at work on it
-        return
-    if before and [_look(one) for one in before.files] == [_look(one) for one in files]:
-        return
-    if refusal is None:
-        if now - max(one.modified for one in files) < 60 * minutes:
-            return
+    else:
+        known = {(one.path, one.bytes, one.version): one.sha256 for one in before.files} if before else {}
         try:
-            hashed = [_hashed(one, folder, store, known.get(one.path)) for one in files]
-            if files != _seen(folder, store):  # it changed while it was read
-                return
-        except (KeyError, DeliveryRejected):
+            files = [_hashed(path, folder, store, known) for path in folder.files]
+        except (KeyError, NotAFile, AccessDenied):  # taken away, or exchanged, just now: somebody is at work on it
             return
-        files = hashed
-    seal = Seal(delivery=folder.name, sealed=now, files=tuple(files), refusal=refusal)
+        now_there = inbox.looked_at_again(folder, store)
+        if now_there.under_way or now_there.look(now_there.files) != folder.look(folder.files):
+            return
     number = int(newest.rsplit("/", 1)[1].removesuffix(".json")) + 1 if newest else 1
     key = layout.seal(folder.customer, folder.dataset, folder.vendor, folder.id, number)
+    seal = Seal(delivery=folder.name, sealed=now, look=folder.look(folder.files), files=tuple(files), refusal=refusal)
     store.put_if_absent(key, seal.model_dump_json(indent=1).encode())  # else another run has sealed it
 
 
-def _seen(folder: Folder, store: Store) -> list[SealedFile]:
-    found = []
-    for path in folder.files:
-        key = folder.prefix + path
-        try:
-            found.append(SealedFile(path=path, bytes=store.size(key), modified=store.modified(key)))
-        except InvalidInput as error:  # a link that leads out of the store
-            raise DeliveryRejected(
-                "unsafe_path", f"{path} is a link to somewhere else. Deliver the file itself, under a new id."
-            ) from error
-    return found
-
-
-def _look(one: SealedFile) -> tuple[str, int, float]:
-    return one.path, one.bytes, one.modified
-
-
-def _hashed(one: SealedFile, folder: Folder, store: Store, known: SealedFile | None) -> SealedFile:
-    if known and known.sha256 and _look(known) == _look(one):
-        return known
-    with store.local(folder.prefix + one.path) as path:
-        return one.model_copy(update={"sha256": sha256_of(path)})
+def _hashed(path: str, folder: Folder, store: Store, known: dict[tuple[str, int, str], str]) -> SealedFile:
+    entry: Entry = folder.entries[path]
+    sha256 = known.get((path, entry.bytes, entry.version)) or store.sha256(folder.prefix + path)
+    return SealedFile(path=path, bytes=entry.bytes, modified=entry.modified, version=entry.version, sha256=sha256)
 
 
 def _delivery(folder: Folder, seal: Seal) -> Delivery:
@@ -133,5 +167,6 @@ def _delivery(folder: Folder, seal: Seal) -> Delivery:
         id=folder.id,
         files=tuple(DeliveredFile(path=one.path, bytes=one.bytes, sha256=one.sha256) for one in files),
         digest=inbox.digest_of(folder.vendor, sha256s),
+        look=folder.look([one.path for one in files] or folder.files),
         refusal=seal.refusal,
     )

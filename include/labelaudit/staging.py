@@ -6,9 +6,9 @@ Size and digest of every file are verified before anything is parsed. The only m
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import reduce
 from pathlib import Path
 
@@ -19,12 +19,13 @@ import pyarrow.compute as pc
 from labelaudit import layout, readers
 from labelaudit.cleaning import Cleaning, refusal_for_guideline, unknown_guideline_reason, unknown_guidelines
 from labelaudit.contract import Contract, Delivered
+from labelaudit.delivered_files import fetch
 from labelaudit.delivery_terms import EXPORTS
-from labelaudit.errors import DeliveryRejected, InvalidInput
+from labelaudit.errors import DeliveryRejected
 from labelaudit.parquet_files import TableWriter
 from labelaudit.readers.noting import count_paths
 from labelaudit.readers.records import REJECT_SCHEMA, TEXT_CHARACTERS, Field, Reject, Terms, rejects_table, schema_of
-from labelaudit.store import Store, sha256_of
+from labelaudit.store import Store, scratch
 from labelaudit.values import DeliveredFile, Delivery, PathCount, Refusal, RejectCount, StagedDelivery
 
 
@@ -108,7 +109,7 @@ def predictions_file(contract: Contract) -> str | None:
 
 
 DISTINCT = ("item", "line")
-VERIFIED_AT_ONCE = 8
+FETCHED_AT_ONCE = 8
 
 
 class _Work:
@@ -136,7 +137,7 @@ class _Work:
         with ExitStack() as stack:
             key = self.prefix + "staged.parquet"
             worker = stack.enter_context(readers.Worker())  # starts while the digests are computed
-            paths = self._all_verified([*tables, *others], stack)
+            paths = self._all_fetched([*tables, *others], stack.enter_context(scratch()))
             for file, path in zip(others, paths[len(tables) :], strict=True):
                 self._read_predictions(file, path, worker)
             with TableWriter(self.store, key, schema_of(terms[0]), DISTINCT) as staged:
@@ -208,44 +209,16 @@ class _Work:
             self.predictions_rows = writer.rows
             _require_count(file, writer.rows)
 
-    def _all_verified(self, files: list[DeliveredFile], stack: ExitStack) -> list[Path]:
+    def _all_fetched(self, files: list[DeliveredFile], folder: Path) -> list[Path]:
         """All files, several at once: of many small ones, nearly all the time is the store's answering."""
-        with ThreadPoolExecutor(VERIFIED_AT_ONCE) as pool:
+        paths = [folder / str(number) for number in range(len(files))]
+        with ThreadPoolExecutor(FETCHED_AT_ONCE) as pool:
             try:
-                return list(pool.map(lambda file: stack.enter_context(self._verified(file)), files))
+                for _ in pool.map(lambda file, path: fetch(self.store, self.delivery, file, path), files, paths):
+                    pass
             finally:
                 pool.shutdown(cancel_futures=True)
-
-    @contextmanager
-    def _verified(self, file: DeliveredFile) -> Iterator[Path]:
-        """The file as a local one, its size and digest as the manifest says."""
-        delivery = self.delivery
-        folder = layout.delivery(delivery.vendor, delivery.customer, delivery.dataset, delivery.id)
-        key = folder + layout.safe_path(file.path)
-        try:
-            there = self.store.exists(key)
-        except InvalidInput as error:  # a link that leads out of the store
-            raise DeliveryRejected("unsafe_path", f"{file.path} is a link that leads elsewhere. Deliver it.") from error
-        if not there:
-            raise DeliveryRejected(
-                "missing_file", f"manifest.json names {file.path}, which is not there. Deliver it under a new id."
-            )
-        size = self.store.size(key)
-        if size != file.bytes:
-            raise DeliveryRejected(
-                "size_mismatch",
-                f"{file.path} has {size} bytes, manifest.json says {file.bytes}: the upload was cut, or the file"
-                " changed after the manifest was written. Deliver again under a new id.",
-            )
-        with self.store.local(key) as path:
-            found = sha256_of(path)
-            if found != file.sha256:
-                raise DeliveryRejected(
-                    "digest_mismatch",
-                    f"{file.path} has the sha256 {found}, manifest.json says {file.sha256}: it is not the file that"
-                    " the manifest was written for. Deliver again under a new id.",
-                )
-            yield path
+        return paths
 
 
 def _require_count(file: DeliveredFile, rows: int) -> None:

@@ -1,28 +1,37 @@
 """Objects in a folder or a bucket: list, read, write, put if absent, sha256. Nothing here knows what an object means.
 
 A `Store` is opened for one root URI (`file:///folder` or `s3://bucket/prefix`); keys are relative to it, with `/`.
-Every failure of the service is StorageUnavailable; a missing key is KeyError.
+Every failure of the service is StorageUnavailable (AccessDenied where an object is there, and not for us); a missing
+key is KeyError; one with a link, a pipe or a device on its way is NotAFile: below the root, nothing is ever followed.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
-import stat
 import tempfile
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from functools import cached_property
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
-from labelaudit.errors import InvalidInput, StorageUnavailable
+from labelaudit.errors import InvalidInput
 
-BLOCK_BYTES = 1 << 20
-PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
+
+@dataclass(frozen=True)
+class Entry:
+    """What lies under a key. `version` changes whenever the object does; `modified` in seconds since 1970.
+
+    `problem` says in words why it is no object (a symbolic link, a named pipe, …); "": it is one. `denied`: it would be
+    one, if we were allowed to read it.
+    """
+
+    bytes: int = 0
+    modified: float = 0.0
+    version: str = ""
+    problem: str = ""
+    denied: bool = False
 
 
 class Store(Protocol):
@@ -31,7 +40,13 @@ class Store(Protocol):
     uri: str
 
     def list(self, prefix: str) -> list[str]:
-        """All keys that start with `prefix` (a folder, ending in `/`, or empty), sorted."""
+        """All keys that start with `prefix` (a folder, ending in `/`, or empty), sorted; objects only."""
+
+    def entries(self, prefix: str) -> dict[str, Entry]:
+        """As `list`, with what each is; also what is no object, and what keeps us from seeing what is below it.
+
+        Where the way to `prefix` itself is barred, the one entry is the place where it is.
+        """
 
     def folders(self, prefix: str) -> list[str]:
         """The names directly below `prefix` that have keys below them, sorted."""
@@ -42,13 +57,21 @@ class Store(Protocol):
         """Write the object whole or not at all, replacing an older one."""
 
     def put_if_absent(self, key: str, content: bytes) -> bool:
-        """Write the object unless one is there; whether it was written."""
+        """Write the object unless one is there; whether it was written, by this very call.
+
+        A reply that was lost is asked for again: what we wrote is never taken for somebody else's.
+        """
 
     def upload(self, path: Path, key: str) -> None:
         """As `write`, from a local file."""
 
     def local(self, key: str):
-        """A context with the object as a local file (read-only for the caller)."""
+        """A context with the object as a local file (read-only for the caller): for objects of our own making."""
+
+    def download(self, key: str, path: Path) -> None:
+        """Copy the object to a local file that nobody else can reach: for what others may change meanwhile."""
+
+    def sha256(self, key: str) -> str: ...
 
     def exists(self, key: str) -> bool: ...
 
@@ -79,145 +102,20 @@ def open_store(uri: str, credentials: dict[str, Any] | None = None) -> Store:
     """
     parts = urlsplit(uri)
     if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
-        return FolderStore(Path(unquote(parts.path)))
+        return _folder(Path(unquote(parts.path)))
     if parts.scheme == "s3" and parts.netloc:
         from labelaudit.store_s3 import S3Store
 
         return S3Store(parts.netloc, parts.path.strip("/"), credentials or {})
     if not parts.scheme and uri:
-        return FolderStore(Path(uri).resolve())
+        return _folder(Path(uri).resolve())
     raise InvalidInput(f"not a store: {uri!r}; use file:///folder or s3://bucket/prefix")
 
 
-class FolderStore:
-    """Objects as files below one folder."""
+def _folder(root: Path) -> Store:
+    from labelaudit.store_folder import FolderStore
 
-    def __init__(self, root: Path):
-        self.root = root
-
-    @cached_property
-    def uri(self) -> str:
-        return "file://" + quote(str(self.root))
-
-    def list(self, prefix: str) -> list[str]:
-        top = self._path(prefix)
-        return sorted(
-            (Path(folder) / name).relative_to(self.root).as_posix()
-            for folder, _, names in os.walk(top)
-            for name in names
-            if not name.startswith(".tmp-")
-        )
-
-    def folders(self, prefix: str) -> list[str]:
-        top = self._path(prefix)
-        return sorted(entry.name for entry in os.scandir(top) if entry.is_dir()) if top.is_dir() else []
-
-    def read(self, key: str) -> bytes:
-        with _missing(key):
-            return self._path(key).read_bytes()
-
-    def write(self, key: str, content: bytes) -> None:
-        with self._written(key) as path:
-            path.write_bytes(content)
-
-    def upload(self, path: Path, key: str) -> None:
-        with self._written(key) as target:
-            shutil.copyfile(path, target)
-
-    def put_if_absent(self, key: str, content: bytes) -> bool:
-        path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.parent / f".tmp-{uuid.uuid4().hex}"
-        temporary.write_bytes(content)
-        _as_private_as_its_folder(temporary)
-        try:
-            os.link(temporary, path)  # fails where the name exists: the only atomic create of a whole file
-            return True
-        except FileExistsError:
-            return False
-        finally:
-            temporary.unlink()
-
-    @contextmanager
-    def local(self, key: str) -> Iterator[Path]:
-        path = self._path(key)
-        if not path.is_file():
-            raise KeyError(key)
-        yield path
-
-    def exists(self, key: str) -> bool:
-        return self._path(key).is_file()
-
-    def size(self, key: str) -> int:
-        with _missing(key):
-            return self._path(key).stat().st_size
-
-    def modified(self, key: str) -> float:
-        with _missing(key):
-            return self._path(key).stat().st_mtime
-
-    def delete(self, key: str) -> None:
-        self._path(key).unlink(missing_ok=True)
-
-    def keep_private(self, prefix: str) -> None:
-        folder = self._path(prefix)
-        for part in [*reversed(folder.relative_to(self.root).parents[:-1]), folder.relative_to(self.root)]:
-            (self.root / part).mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-            _close(self.root / part, PRIVATE_FOLDER)
-        for name in self.list(prefix):
-            _close(self.root / name, PRIVATE_FILE)
-
-    def uri_of(self, key: str) -> str:
-        return f"{self.uri}/{quote(key)}"
-
-    def below(self, prefix: str) -> FolderStore:
-        return FolderStore(self._path(prefix))
-
-    def table_options(self) -> dict[str, str]:
-        return {}
-
-    def _path(self, key: str) -> Path:
-        path = self.root / key
-        if ".." in Path(key).parts or Path(key).is_absolute():
-            raise InvalidInput(f"not a key: {key!r}")
-        if not path.resolve().is_relative_to(self.root.resolve()):  # a link that a vendor left in the inbox
-            raise InvalidInput(f"the key {key!r} leads out of the store")
-        return path
-
-    @contextmanager
-    def _written(self, key: str) -> Iterator[Path]:
-        path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.parent / f".tmp-{uuid.uuid4().hex}"
-        try:
-            yield temporary
-            _as_private_as_its_folder(temporary)
-            os.replace(temporary, path)
-        except OSError as error:
-            raise StorageUnavailable(f"can't write {path}: {error.strerror}") from error
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-def _close(path: Path, mode: int) -> None:
-    with suppress(PermissionError):  # of another user, who then decides
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            path.chmod(mode)
-
-
-def _as_private_as_its_folder(path: Path) -> None:
-    if not stat.S_IMODE(path.parent.stat().st_mode) & 0o077:
-        path.chmod(PRIVATE_FILE)
-
-
-@contextmanager
-def _missing(key: str) -> Iterator[None]:
-    try:
-        yield
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise KeyError(key) from error
-    except OSError as error:
-        raise StorageUnavailable(f"can't read {key}: {error.strerror}") from error
+    return FolderStore(root)
 
 
 def sha256_of(path: Path) -> str:

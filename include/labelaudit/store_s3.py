@@ -1,21 +1,28 @@
 """An S3 bucket (or a prefix of one) as a `Store`, on boto3.
 
-Conditional puts decide races (`If-None-Match: *`). No S3-compatible server tried verifies a SHA-256, so callers compare
-digests of what they read back.
+Conditional puts decide races (`If-None-Match: *`); each carries a token of its own, so that a refusal after a lost
+reply can be told from a lost race. No S3-compatible server tried verifies a SHA-256, so callers compare digests of what
+they read back.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from labelaudit.errors import StorageUnavailable
-from labelaudit.store import scratch
+from labelaudit.errors import AccessDenied, StorageUnavailable
+from labelaudit.store import Entry, scratch, sha256_of
+
+PUTS = 5
+"""How often a conditional put is tried that others are in the way of (409), or that got no answer."""
 
 _MISSING = ("404", "NoSuchKey", "NotFound")
+_DENIED = ("403", "AccessDenied", "Forbidden")
 _TAKEN = ("412", "PreconditionFailed", "409", "ConditionalRequestConflict")
+_TOKEN = "labelaudit-put"  # noqa: S105 - a name
 
 
 class S3Store:
@@ -36,13 +43,23 @@ class S3Store:
         self.uri = f"s3://{bucket}/{prefix}".rstrip("/")
 
     def list(self, prefix: str) -> list[str]:
+        return list(self.entries(prefix))
+
+    def entries(self, prefix: str) -> dict[str, Entry]:
         with _answered(prefix):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self.bucket, Prefix=self.prefix + prefix
             )
-            return sorted(
-                entry["Key"].removeprefix(self.prefix) for page in pages for entry in page.get("Contents", ())
-            )
+            found = {
+                one["Key"].removeprefix(self.prefix): Entry(
+                    bytes=one["Size"],
+                    modified=one["LastModified"].timestamp(),
+                    version=f"{one['LastModified'].timestamp()}-{one['ETag']}",
+                )
+                for page in pages
+                for one in page.get("Contents", ())
+            }
+        return dict(sorted(found.items()))
 
     def folders(self, prefix: str) -> list[str]:
         with _answered(prefix):
@@ -64,16 +81,27 @@ class S3Store:
             self._client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=content)
 
     def put_if_absent(self, key: str, content: bytes) -> bool:
-        from botocore.exceptions import ClientError
+        from botocore.exceptions import BotoCoreError, ClientError
 
-        with _answered(key):
+        token = uuid.uuid4().hex
+        put = {"Bucket": self.bucket, "Key": self.prefix + key, "Body": content, "IfNoneMatch": "*"}
+        failed: Exception | None = None
+        for _ in range(PUTS):
+            with _answered(key):
+                try:
+                    self._client.put_object(**put, Metadata={_TOKEN: token})
+                    return True
+                except ClientError as error:
+                    if error.response["Error"]["Code"] not in _TAKEN and _status(error) < 500:
+                        raise
+                    failed = error
+                except BotoCoreError as error:  # no answer, after all of boto3's tries: it may have been written
+                    failed = error
             try:
-                self._client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=content, IfNoneMatch="*")
-            except ClientError as error:
-                if error.response["Error"]["Code"] in _TAKEN:
-                    return False
-                raise
-            return True
+                return self._head(key)["Metadata"].get(_TOKEN) == token
+            except KeyError:  # whoever was in the way has failed, or it never arrived
+                continue
+        raise StorageUnavailable(f"the object store took no decision about {key!r}: {failed}") from failed
 
     def upload(self, path: Path, key: str) -> None:
         with _answered(key):
@@ -82,10 +110,17 @@ class S3Store:
     @contextmanager
     def local(self, key: str) -> Iterator[Path]:
         with scratch() as folder:
-            path = folder / key.rsplit("/", 1)[-1]
-            with _answered(key):
-                self._client.download_file(self.bucket, self.prefix + key, str(path))
+            path = folder / "object"  # a key's last part may be longer than a file's name
+            self.download(key, path)
             yield path
+
+    def download(self, key: str, path: Path) -> None:
+        with _answered(key):
+            self._client.download_file(self.bucket, self.prefix + key, str(path))
+
+    def sha256(self, key: str) -> str:
+        with self.local(key) as path:
+            return sha256_of(path)
 
     def exists(self, key: str) -> bool:
         try:
@@ -138,6 +173,10 @@ class S3Store:
             return self._client.head_object(Bucket=self.bucket, Key=self.prefix + key)
 
 
+def _status(error: Any) -> int:
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+
+
 @contextmanager
 def _answered(key: str) -> Iterator[None]:
     """boto3's errors as ours: a missing key is KeyError, all else may be tried again."""
@@ -149,6 +188,8 @@ def _answered(key: str) -> Iterator[None]:
     except ClientError as error:
         if error.response["Error"]["Code"] in _MISSING:
             raise KeyError(key) from error
+        if error.response["Error"]["Code"] in _DENIED:
+            raise AccessDenied(f"the object store does not let us at {key!r}: {error}") from error
         raise StorageUnavailable(f"the object store refused {key!r}: {error}") from error
     except (BotoCoreError, Boto3Error) as error:
         raise StorageUnavailable(f"the object store did not answer for {key!r}: {error}") from error

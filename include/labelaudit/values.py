@@ -47,6 +47,7 @@ class Delivery(Value):
     digest: str = Field(description="sha256 over the vendor and the files' sha256, sorted")
     supersedes: tuple[str, ...] = Field((), description="ids of earlier deliveries of this vendor that it replaces")
     guideline: str | None = Field(None, description="version of the labelling guideline")
+    look: str = Field("", description="another one once a file is changed or exchanged, whatever the manifest says")
     refusal: Refusal | None = None
 
     @property

@@ -139,7 +139,15 @@ def test_all_files_of_a_zip_are_read(tmp_path: Path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("../../2.csv", "item,label\nc,dog\n")  # a path that would lead out; nothing is written there
         archive.writestr("1.csv", "item,label\na,cat\n")
-        archive.writestr("__MACOSX/._1.csv", "rubbish")
+        for litter in (
+            "__MACOSX/._1.csv",
+            ".DS_Store",
+            "deep/.DS_Store",
+            "deep/__MACOSX/x.csv",
+            "._1.csv",
+            "Thumbs.db",
+        ):
+            archive.writestr(litter, "rubbish")
     batches = read(path, compression="zip")
     assert [row["file"] for batch in batches for row in batch.rows.to_pylist()] == [
         "labels.csv/../../2.csv",

@@ -20,6 +20,7 @@ from typing import IO, BinaryIO
 import pyarrow as pa
 
 from labelaudit.errors import DeliveryRejected
+from labelaudit.litter import is_litter
 from labelaudit.readers.records import Terms
 from labelaudit.readers.sources import OpenFile, Source
 
@@ -145,7 +146,7 @@ def _members(path: Source, terms: Terms, scratch: Scratch) -> Iterator[tuple[Sou
         except (*DAMAGED, ValueError, UnicodeError) as error:
             raise unreadable(terms, f"the zip archive is damaged or cut off ({error}). Make it again") from error
         left = limit = max(FREE_BYTES, MAX_RATIO * path.stat().st_size)
-        members = [one for one in archive.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX/")]
+        members = [one for one in archive.infolist() if not one.is_dir() and not is_litter(one.filename)]
         if not members:
             raise unreadable(terms, "the zip archive holds no file. Make it again")
         for member in sorted(members, key=lambda one: one.filename):
