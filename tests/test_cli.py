@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import GOOD, PROJECT
+from conftest import GOOD, PROJECT, TERMS
 
 ACCEPTED, FAILED, HELD, REJECTED = 0, 1, 2, 3
 
@@ -60,6 +60,23 @@ def test_from_a_sample_to_a_verified_release(labelaudit, tmp_path):
     assert "is whole" in labelaudit("verify", f"file://{tmp_path}/store/published/acme/pets")
     assert "Nothing waits" in labelaudit("run", "acme/pets")
     assert "Removed 0 files" in labelaudit("expire", "acme/pets")
+
+
+def test_a_run_says_what_it_did_not_look_into_and_why(labelaudit, tmp_path):
+    """Also when it is taken; and which of the vendor's folders is no folder."""
+    path = tmp_path / "contracts" / "acme" / "pets.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(yaml.safe_dump(TERMS | {"vendors": {"alder": {"format": "csv", "settled_minutes": 30}}}))
+    inbox = tmp_path / "store/inbox/alder/acme/pets"
+    (inbox / "d1").mkdir(parents=True)
+    (inbox / "d1" / "labels.csv").write_text(GOOD)
+    (inbox / "d2").symlink_to(tmp_path)
+    said = labelaudit("run", "acme/pets")
+    assert "Nothing can be taken for acme/pets" in said
+    assert "waits alder/d1: no manifest.json: first seen as it is at 20" in said
+    assert "waits alder/d2: it is a symbolic link" in said
+    waits = json.loads(labelaudit("run", "acme/pets", "--json"))["incomplete"]
+    assert [one["name"] for one in waits] == ["alder/d1", "alder/d2"]
 
 
 def test_json_is_all_that_programs_read(labelaudit, tmp_path):

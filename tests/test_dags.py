@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from email import policy
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import yaml
 from conftest import GOOD, HOME, PROJECT, TERMS
 from receivers import http_receiver, smtp_receiver
 
-from labelaudit import layout, manifests, steps, tables
+from labelaudit import layout, manifests, settled, steps, tables
 from labelaudit.contracts import contract_paths, read_contract
 from labelaudit.store import Store, open_store
 
@@ -96,7 +97,7 @@ def test_every_contract_is_a_dag_and_every_dag_a_contract():
         bag = BundleDagBag(PROJECT / "dags", bundle_path=PROJECT / "dags", bundle_name="dags-folder")
     assert not bag.import_errors
     contracts = {f"audit__{path.parent.name}__{path.stem}" for path in contract_paths(PROJECT / "include/contracts")}
-    assert set(bag.dags) == contracts | {"labelaudit__upkeep", "labelaudit__alerts"}
+    assert set(bag.dags) == contracts | {"labelaudit__upkeep", "labelaudit__alerts", "labelaudit__inbox"}
     for dag in bag.dags.values():
         assert {"## What", "## When", "## When it fails"} <= set(dag.doc_md.splitlines())
         assert "labelaudit" in dag.tags
@@ -207,7 +208,7 @@ def test_parsing_imports_nothing_heavy_and_warns_of_nothing():
     program = (
         "import sys, runpy, warnings\n"
         "warnings.filterwarnings('error', module='labelaudit')\n"
-        f"for name in ('audits', 'upkeep', 'alerts'): runpy.run_path(f'{PROJECT}/dags/{{name}}.py')\n"
+        f"for name in ('audits', 'upkeep', 'alerts', 'inbox'): runpy.run_path(f'{PROJECT}/dags/{{name}}.py')\n"
         f"found = [name for name in {HEAVY!r} if name in sys.modules]\n"
         "assert not found, found\n"
     )
@@ -256,6 +257,24 @@ def test_bad_deliveries_and_a_broken_contract_stop_no_other_and_are_told(custome
         assert [one["event"] for one in received] == ["failure"]
         assert "cats.yaml" in received[0]["text"]
         assert "classification" in received[0]["text"], "the nearest valid name"
+
+
+def test_a_delivery_without_a_manifest_is_looked_at_between_the_runs(customers):
+    """A daily run finds it settled, though it never saw it before; a broken contract, and one that wants manifests, are
+    not looked at."""
+    customers.add("acme/birds")
+    customers.add("acme/pets", vendors={"alder": {"format": "csv", "settled_minutes": 30}})
+    (customers.folder / "contracts" / "acme" / "cats.yaml").write_text("task: clasification\n")
+    customers.store.write("inbox/alder/acme/pets/d1/labels.csv", GOOD.encode())
+    contract = read_contract(customers.folder / "contracts" / "acme" / "pets.yaml")
+    settled.seal_settled(contract, customers.store, time.time() - 30 * 60)  # a look half an hour ago
+    assert customers.run("labelaudit__inbox") == {
+        "run": "success",
+        "without_manifests": "success",
+        "look[0]": "success",
+    }
+    destination = steps.open_destination(contract, customers.store)
+    assert len(steps.find(contract, customers.store, destination, "run", now=0).deliveries) == 1
 
 
 def test_a_run_with_nothing_to_do_is_a_success_and_says_nothing(customers):

@@ -167,6 +167,7 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Audit the deliveries that wait, and publish a release."""
+    from labelaudit import manifests
     from labelaudit.whole_run import whole_run
 
     contract = _contract(contracts, name)
@@ -184,9 +185,11 @@ def run(
         publish_held=publish_held,
         watch=lambda step: _limited(step, as_json, limit),
     )
-    tell(outcome.model_dump(mode="json"), as_json, None)
+    incomplete = manifests.incomplete(contract, opened)
+    waits = [one.model_dump(mode="json") for one in incomplete]
+    tell(outcome.model_dump(mode="json") | {"incomplete": waits}, as_json, None)
     if not as_json:
-        show(contract, outcome, opened)
+        show(contract, outcome, opened, incomplete)
     raise typer.Exit(FAILED if outcome.failed else EXIT_OF[outcome.status])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from rich.segment import Segment
 
 from labelaudit import steps
 from labelaudit.contract import Contract
+from labelaudit.inbox import Waiting
 from labelaudit.store import Store
 from labelaudit.verdicts import Outcome
 from labelaudit.visible import visible
@@ -56,9 +57,12 @@ def watched(step: str, as_json: bool) -> Iterator[steps.Progress | None]:
         bars.update(task, total=1, completed=1)
 
 
-def show(contract: Contract, outcome: Outcome, store: Store) -> None:
+def show(contract: Contract, outcome: Outcome, store: Store, incomplete: Sequence[Waiting]) -> None:
+    """`incomplete`: what lies in the inbox and was not looked into."""
     if outcome.status == "nothing":
-        out.print(f"Nothing waits for {contract.id}.")
+        out.print(f"Nothing {'can be taken' if incomplete else 'waits'} for {contract.id}.")
+    for waits in incomplete:
+        out.print(f"[yellow]waits[/yellow] {escape(waits.name)}: {escape(waits.reason)}", highlight=False)
     for one in outcome.rejected:
         out.print(f"[red]rejected[/red] {one.delivery.name}: {escape(one.refusal.message)}", highlight=False)
         out.print(f"  for the vendor: {store.uri_of(one.report)}", highlight=False, soft_wrap=True)

@@ -127,7 +127,7 @@ class Vendor(Model):
         None,
         ge=1,
         le=525_600,
-        description="take a delivery without manifest.json once none of its files has changed for so long; left out:"
+        description="take a delivery without manifest.json once it has been seen unchanged for so long; left out:"
         " it needs a manifest",
     )
 
