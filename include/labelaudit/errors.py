@@ -87,6 +87,8 @@ class Undecided(InvalidInput):
 
     def __reduce__(self):
         return type(self), (self.question, self.option, self.choices)
+
+
 class NotAFile(InvalidInput):
     """Under `key` lies `problem` ("a symbolic link", …): never followed, never opened."""
 
