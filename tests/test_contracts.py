@@ -51,6 +51,8 @@ def test_the_schema_for_editors_is_up_to_date():
         ({"destination": {"uri": "s3://acme-labels/`x`"}}, "`destination.uri`"),
         ({"description": "x" * 10_001}, "`description`"),
         ({"vendors": {"Alder": {"format": "csv"}}}, "Alder"),
+        ({"vendors": {"all": {"format": "csv"}}}, "can't be called `all`"),
+        ({"predictions": {"source": "pixels", "column": "x", "shape": [-8, -8]}}, "`predictions.shape"),
         ({"destination": {"uri": "ftp://x"}}, "`destination.uri`"),
         ({"alerts": [{"via": "slack"}]}, "`connection`"),
         ({"customer": "someone"}, "comes from the path"),
@@ -65,6 +67,11 @@ def test_a_mistake_is_named_with_its_line(tmp_path: Path, changed: dict, said: s
         read_contract(path)
     assert said in str(caught.value)
     assert str(caught.value).startswith("acme/pets.yaml: ")
+
+
+def test_no_dataset_is_the_place_of_our_own_alerts(make_contract):
+    with pytest.raises(ContractError, match="our own alerts"):
+        make_contract("labelaudit/all")
 
 
 def test_a_broken_contract_hides_no_other(tmp_path: Path):

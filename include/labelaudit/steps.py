@@ -23,10 +23,17 @@ Progress = Callable[[int, int], None]
 
 
 def open_destination(contract: Contract, store: Store, credentials: dict[str, Any] | None = None) -> Store:
-    """The customer's store; for a contract that names none, a folder of ours."""
+    """The customer's store; for a contract that names none, a folder of ours.
+
+    Raises ContractError where it names a place that is ours, or another dataset's.
+    """
     if contract.destination.uri is None:
         return store.below(layout.published(contract.customer, contract.dataset))
-    return open_store(contract.destination.uri, credentials)
+    from labelaudit import destinations
+
+    destination = open_store(contract.destination.uri, credentials)
+    destinations.require_own(contract, destination, store)
+    return destination
 
 
 def find(
