@@ -171,6 +171,7 @@ class Contract(Model):
             if name in ("item", "annotator", "label"):
                 _require(column.type == "string", f"column `{name}` must be of type string")
                 _require(column.required and not column.nullable, f"column `{name}` can't be optional or empty")
+        _require("all" not in self.vendors, "a vendor can't be called `all`: incidents call all vendors so")
         for vendor, terms in self.vendors.items():
             _require("annotator" in self.columns or not terms.raters, "`raters` needs `columns` to declare `annotator`")
             for name in terms.columns:
