@@ -13,7 +13,8 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from labelaudit import schedules
-from labelaudit.check_terms import BOUNDS, Check
+from labelaudit.check_arguments import BOUNDS
+from labelaudit.check_terms import Check
 from labelaudit.delivery_terms import Column, ColumnName, Label, Model, Name, Vendor
 from labelaudit.quality_terms import (
     Acceptance,

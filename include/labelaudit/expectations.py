@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from labelaudit.check_terms import BOUNDS, Check
+from labelaudit.check_arguments import BOUNDS
+from labelaudit.check_terms import Check
 from labelaudit.contract import Contract
 from labelaudit.errors import ContractError
 from labelaudit.values import CheckOutcome
