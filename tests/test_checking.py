@@ -184,3 +184,30 @@ def test_a_refused_delivery_leaves_the_reason_and_no_table(folder_store: Store, 
     found = checked(contract, folder_store)
     assert found.refusal.code == "size_mismatch"
     assert found.table is None
+
+
+NFC, NFD = "caf\u00e9", "cafe\u0301"
+
+
+@pytest.mark.parametrize("order", [[NFC, NFD], [NFD, NFC]])
+def test_one_id_in_two_unicode_forms_is_found_whichever_comes_first(folder_store, make_contract, put, order):
+    """The composed form stays; a form that comes alone is nobody's twin. What differs is said by number."""
+    contract = make_contract(tolerance={"rejected_rows_rate": 0.9})
+    rows = "".join(f"{item},ann,cat\n{item},bob,cat\n" for item in order)
+    put(folder_store, contract, f"item,annotator,label\n{rows}re\u0301sume\u0301,ann,cat\n{NFC},Zoe\u0308,dog\n")
+    found = checked(contract, folder_store)
+    bad = [number for number, item in enumerate([order[0], order[0], order[1], order[1]], 2) if item == NFD]
+    assert rejects(folder_store, found) == [(line, "item", "other_form") for line in bad]
+    said = read_table(folder_store, found.rejects)["reason"][0].as_py()
+    assert "it has U+0065 U+0301, where the other has U+00E9" in said
+    assert read_table(folder_store, found.table)["item"].to_pylist() == [NFC, NFC, "re\u0301sume\u0301", NFC]
+
+
+def test_a_label_that_only_looks_like_a_class_is_told(folder_store, make_contract, put):
+    contract = make_contract(classes=["cat", "polar bear", NFC], tolerance={"rejected_rows_rate": 0.9})
+    put(folder_store, contract, f"item,annotator,label\na,ann,cat\nb,ann,polar\u00a0bear\nc,ann,{NFD}\nd,ann,cow\n")
+    found = checked(contract, folder_store)
+    said = read_table(folder_store, found.rejects)["reason"].to_pylist()
+    assert "It looks like 'polar bear', but it has U+00A0 U+0062, where the other has U+0020 U+0062" in said[0]
+    assert f"It looks like {NFC!r}, but it has U+0065 U+0301, where the other has U+00E9" in said[1]
+    assert "looks like" not in said[2]

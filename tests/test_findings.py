@@ -111,6 +111,8 @@ def test_gold_of_items_with_one_annotator_counts_too(folder_store, make_contract
         ("id,label\na,ant\n", r"line 1: the header must be item,label, not \['id', 'label'\]"),
         ("item,label\na,ant\nb,dog\n", "line 3: 'dog' is not one of the contract's classes"),
         ("item,label\na,ant\na,bee\n", "line 3: item 'a' has two labels, 'ant' and 'bee'"),
+        ("item,label\na\u00a0,ant\n", r"line 2: 'a.xa0','ant' has U.00A0 .a no-break space. at its end"),
+        ("item,label\ncaf\u00e9,ant\ncafe\u0301,ant\n", r"is there in two Unicode forms: it has U.0065 U.0301"),
         ("item,label\na\n", "line 2: 1 fields, not 2"),
         ("", "the header must be item,label, not nothing"),
     ],

@@ -18,6 +18,14 @@ _KNOWN = {
         "A value that can't be kept exactly",
         "Write it as text, or as a number or time that its type can hold; have the contract's type changed.",
     ),
+    "invisible_character": (
+        "A character that nobody sees",
+        "Take it out where the value is written; `trim` in the contract takes such characters off the ends.",
+    ),
+    "other_form": (
+        "One id, written in two Unicode forms",
+        "Write every id in one form (NFC), also those that come from names of files.",
+    ),
     "wrong_length": ("A list is too short or too long", "Write as many numbers as the contract says."),
     "bad_encoding": ("Characters can't be read", "Export the file in the contract's encoding."),
     "malformed": ("The row can't be read", "Write the row again with a tool's own exporter, not by hand."),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 from labelaudit.check_terms import Check
+from labelaudit.text_forms import difference
 
 SHOWN = 12
 
@@ -12,10 +14,10 @@ SHOWN = 12
 def sentence(check: Check, values: dict[str, Any], arguments: str) -> str:
     """`values` are the row's own in the columns that the check looks at; `arguments` as people read them."""
     found = " and ".join(f"`{name}` is {value!r}" for name, value in values.items()) or "the row"
-    return f"{found}; expected: {_expected(check, arguments)}"
+    return f"{found}; expected: {_expected(check, arguments, values)}"
 
 
-def _expected(check: Check, arguments: str) -> str:
+def _expected(check: Check, arguments: str, values: dict[str, Any]) -> str:
     given, kind = check.kwargs, check.type
     if kind in ("expect_column_values_to_be_between", "expect_column_value_lengths_to_be_between"):
         low, high = given.get("min_value"), given.get("max_value")
@@ -26,7 +28,7 @@ def _expected(check: Check, arguments: str) -> str:
     if kind == "expect_column_values_to_be_in_set":
         allowed = list(given.get("value_set") or ())
         more = f" or {len(allowed) - SHOWN} others" if len(allowed) > SHOWN else ""
-        return "one of " + ", ".join(map(str, allowed[:SHOWN])) + more
+        return "one of " + ", ".join(map(str, allowed[:SHOWN])) + more + _nearly(values, allowed)
     if kind == "expect_column_values_to_not_be_in_set":
         return "none of " + ", ".join(map(str, list(given.get("value_set") or ())[:SHOWN]))
     if kind == "expect_column_values_to_not_be_null":
@@ -36,3 +38,16 @@ def _expected(check: Check, arguments: str) -> str:
     if kind == "expect_column_values_to_match_regex":
         return f"a text like {given.get('regex')}"
     return f"{kind}({arguments})"
+
+
+def _nearly(values: dict[str, Any], allowed: list[Any]) -> str:
+    """Which allowed value a text looks like to every reader, and what differs."""
+    for value in values.values():
+        for one in allowed:
+            if isinstance(value, str) and isinstance(one, str) and _looks(value) == _looks(one):
+                return f". It looks like {one!r}, but {difference(value, one)}"
+    return ""
+
+
+def _looks(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).split())

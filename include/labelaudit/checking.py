@@ -7,14 +7,16 @@ warning rejects the row, info only reports. More rejects than the contract toler
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from labelaudit import expectations, layout
+from labelaudit import expectations, layout, text_forms
 from labelaudit.advice import SET_ASIDE
 from labelaudit.check_words import sentence
 from labelaudit.contract import DERIVED, Contract
@@ -24,6 +26,9 @@ from labelaudit.readers.records import REJECT_SCHEMA, TEXT_CHARACTERS, Reject, r
 from labelaudit.report import rejection
 from labelaudit.store import Store
 from labelaudit.values import CheckedDelivery, CheckOutcome, Refusal, RejectCount, StagedDelivery
+
+Why = Callable[[int, dict[str, Any]], tuple[str | None, str, str]]
+"""Column, code and reason of the reject that a row is, by its number and values."""
 
 
 def check(
@@ -47,7 +52,12 @@ def check(
         runner = _run(expectations.plan(contract), store, staged.table, progress)
         outcomes = runner.outcomes()
         reasons = _reasons(runner)
-        failed = _rejects(store, staged, reasons, runner)
+        twins = {row: twin for row, twin in _twins(contract, store, staged).items() if row not in reasons}
+
+        def why(row: int, values: dict[str, Any]) -> tuple[str | None, str, str]:
+            return _two_forms(twins[row], values) if row in twins else _failed(runner.planned[reasons[row]], values)
+
+        failed = _rejects(store, staged, {*reasons, *twins}, why)
         counts.update(zip(failed["code"].to_pylist(), failed["column"].to_pylist(), strict=True))
         rejects = pa.concat_tables([rejects, failed])
         refusal = _refusal(contract, staged, runner, rejects.num_rows)
@@ -59,7 +69,7 @@ def check(
     table = None
     if refusal is None:
         table = prefix + "accepted.parquet"
-        _write_accepted(store, staged, table, reasons)
+        _write_accepted(store, staged, table, {*reasons, *twins})
     if rejected_rows:
         with TableWriter(store, prefix + "rejects.parquet", REJECT_SCHEMA) as writer:
             writer.write(rejects)
@@ -142,35 +152,57 @@ def _unreadable(store: Store, staged: StagedDelivery) -> pa.Table:
     return read_table(store, staged.rejects) if staged.rejects else REJECT_SCHEMA.empty_table()
 
 
-def _rejects(store: Store, staged: StagedDelivery, reasons: dict[int, int], runner: Runner) -> pa.Table:
-    """The rows that failed a check, as rejects; their text is the row as it was read."""
+def _rejects(store: Store, staged: StagedDelivery, numbers: Iterable[int], why: Why) -> pa.Table:
+    """The rows of these numbers as rejects; their text is the row as it was read."""
     parts = [REJECT_SCHEMA.empty_table()]
-    numbers = np.array(sorted(reasons), np.int64)
+    numbers = np.array(sorted(numbers), np.int64)
     start = 0
     for rows in row_groups(store, staged.table) if len(numbers) else ():
         here = numbers[(numbers >= start) & (numbers < start + rows.num_rows)]
         found = []
         for row, values in zip(here, rows.take(here - start).to_pylist(), strict=True):
-            one = runner.planned[reasons[int(row)]]
             file, line, place = (values.pop(name) for name in ("file", "line", "place"))
-            said = {name: values.get(name) for name in one.columns if name in values}
-            reason = sentence(one.check, said, expectations.arguments(one.check))
-            text = ", ".join(f"{name}={value!r}" for name, value in values.items())
-            code, text = one.check.type, text[:TEXT_CHARACTERS]
-            found.append(Reject(file, line, one.column, code, reason[:500], text, place or ""))
+            column, code, reason = why(int(row), values)
+            text = ", ".join(f"{name}={value!r}" for name, value in values.items())[:TEXT_CHARACTERS]
+            found.append(Reject(file, line, column, code, reason[:500], text, place or ""))
         parts.append(rejects_table(found))
         start += rows.num_rows
     return pa.concat_tables(parts)
 
 
-def _write_accepted(store: Store, staged: StagedDelivery, key: str, reasons: dict[int, int]) -> None:
+def _failed(one: Planned, values: dict[str, Any]) -> tuple[str | None, str, str]:
+    said = {name: values.get(name) for name in one.columns if name in values}
+    return one.column, one.check.type, sentence(one.check, said, expectations.arguments(one.check))
+
+
+def _twins(contract: Contract, store: Store, staged: StagedDelivery) -> dict[int, tuple[str, str]]:
+    """Rows whose item or annotator comes in another Unicode form, too, which is the usual one: column, and its twin."""
+    found: dict[int, tuple[str, str]] = {}
+    for name in (name for name in ("item", "annotator") if name in contract.columns):
+        texts = read_table(store, staged.table, [name])[name]
+        others = text_forms.twins(texts)
+        for row in np.flatnonzero(pc.is_in(texts, pa.array(others, pa.string())).to_numpy()) if others else ():
+            found.setdefault(int(row), (name, others[texts[int(row)].as_py()]))
+    return found
+
+
+def _two_forms(twin: tuple[str, str], values: dict[str, Any]) -> tuple[str, str, str]:
+    column, other = twin
+    differs = text_forms.difference(values[column], other)
+    reason = (
+        f"`{column}` is {values[column]!r}, which comes in another Unicode form, too: {differs}. Is it one? Write NFC"
+    )
+    return column, "other_form", reason
+
+
+def _write_accepted(store: Store, staged: StagedDelivery, key: str, rejected: Set[int]) -> None:
     start = 0
     with store.local(staged.table) as path:
         schema = pq.read_schema(path)
     with TableWriter(store, key, schema) as writer:
         for rows in row_groups(store, staged.table):
             keep = np.ones(rows.num_rows, bool)
-            keep[[row - start for row in reasons if start <= row < start + rows.num_rows]] = False
+            keep[[row - start for row in rejected if start <= row < start + rows.num_rows]] = False
             writer.write(rows.filter(pa.array(keep)))
             start += rows.num_rows
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labelaudit.contract import Contract
+from labelaudit.readers.invisible import TRIMMED
 from labelaudit.values import Cleanup, Delivery, Refusal
 
 GUIDELINE = "guideline"
@@ -29,14 +30,14 @@ class Cleaning:
     def clean(self, rows: pa.Table) -> pa.Table:
         """The rows of a batch with the declared clean-ups made; same rows, columns and types.
 
-        `trim` takes off what Unicode calls white space (spaces, no-break spaces, tabs, line ends), not characters
-        without width. `case` maps letter by letter, in no language's own way. Empty values stay empty.
+        `trim` takes off white space and what nobody sees: no-break spaces, marks of byte order, characters without
+        width. `case` maps letter by letter, in no language's own way. Empty values stay empty.
         """
         for name, column in self._contract.columns.items():
             if name not in rows.column_names:
                 continue
             if column.trim:
-                rows = self._set(rows, name, "trim", pc.utf8_trim_whitespace(rows[name]))
+                rows = self._set(rows, name, "trim", pc.utf8_trim(rows[name], TRIMMED))
             if column.case:
                 written = pc.utf8_lower if column.case == "lower" else pc.utf8_upper
                 rows = self._set(rows, name, "case", written(rows[name]))

@@ -48,7 +48,7 @@ class Column(Model):
     required: bool = Field(True, description="whether the vendor's file must have the column")
     nullable: bool = Field(False, description="whether a row may leave it empty")
     length: int | None = Field(None, ge=1, le=1_000_000, description="vector: how many numbers")
-    trim: bool = Field(False, description="take spaces off both ends; counted in the report")
+    trim: bool = Field(False, description="take spaces and invisible characters off both ends; counted")
     case: Literal["lower", "upper"] | None = Field(None, description="write in one case; counted in the report")
     synonyms: dict[str, str] = Field(
         default_factory=dict, description="value as delivered (after trim and case): what is meant; counted"

@@ -9,10 +9,14 @@ import csv
 import io
 from pathlib import Path
 
+import pyarrow as pa
+
 from labelaudit import layout
 from labelaudit.contract import Contract
 from labelaudit.errors import ContractError
+from labelaudit.readers.invisible import named
 from labelaudit.store import Store
+from labelaudit.text_forms import difference, twins
 
 HEADER = ["item", "label"]
 SHOWN_PROBLEMS = 10
@@ -73,10 +77,14 @@ def _parsed(contract: Contract, content: bytes, where: str) -> dict[str, str]:
     for line, row in rows[1:]:
         if len(row) != len(HEADER):
             problems.append(f"line {line}: {len(row)} fields, not {len(HEADER)}")
+        elif hidden := named(row[0]) or named(row[1]):
+            problems.append(f"line {line}: {row[0]!r},{row[1]!r} has {hidden}")
         elif row[1] not in contract.classes:
             problems.append(f"line {line}: {row[1]!r} is not one of the contract's classes")
         elif truths.setdefault(row[0], row[1]) != row[1]:
             problems.append(f"line {line}: item {row[0]!r} has two labels, {truths[row[0]]!r} and {row[1]!r}")
+    for text, other in twins(pa.chunked_array([pa.array(truths, pa.string())])).items():
+        problems.append(f"item {text!r} is there in two Unicode forms: {difference(text, other)}")
     if len(problems) > SHOWN_PROBLEMS:
         problems = [*problems[:SHOWN_PROBLEMS], f"and {len(problems) - SHOWN_PROBLEMS} more"]
     if problems:

@@ -83,7 +83,14 @@ def terms_for(contract: Contract, vendor: str, path: str) -> Terms:
         format=agreed.format,
         fields=tuple(
             Field(
-                name, names.get(name, name), one.type, one.required, one.nullable, one.length, is_label=name == "label"
+                name,
+                names.get(name, name),
+                one.type,
+                one.required,
+                one.nullable,
+                one.length,
+                is_label=name == "label",
+                trim=one.trim,
             )
             for name, one in declared
         ),

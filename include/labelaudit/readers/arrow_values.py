@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labelaudit.readers import invisible
 from labelaudit.readers.cells import GAPS, inexact, is_kept
 from labelaudit.readers.conversion import text_column
 from labelaudit.readers.label_texts import label_text
@@ -43,7 +44,7 @@ def typed_column(one: Field, array: pa.Array) -> tuple[pa.Array, Failures]:
         made, failures = array.cast(ARROW_TYPES[one.type]), {}
     if one.type == "string":
         made = pc.if_else(pc.equal(made, ""), pa.scalar(None, pa.string()), made)
-    return made, unfit(one, made) | failures
+    return made, invisible.failures(one, made) | unfit(one, made) | failures
 
 
 def is_label_kind(kind: pa.DataType) -> bool:

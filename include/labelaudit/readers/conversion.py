@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labelaudit.readers import invisible
 from labelaudit.readers.cells import GAPS, PARSED, TYPED, BadCell
 from labelaudit.readers.records import (
     ARROW_TYPES,
@@ -49,6 +50,7 @@ def to_batch(
             arrays.append(pa.nulls(rows, ARROW_TYPES[one.type]))
             continue
         array, failures = _column(one, cells, typed)
+        failures = invisible.failures(one, array) | failures
         arrays.append(array)
         for row, (code, reason) in failures.items():
             bad.setdefault(row, (one.source, code, reason))

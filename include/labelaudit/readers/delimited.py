@@ -19,6 +19,7 @@ from labelaudit.readers import csv_blocks
 from labelaudit.readers.conversion import to_batch
 from labelaudit.readers.csv_records import Grammar, Record
 from labelaudit.readers.decoding import not_utf8
+from labelaudit.readers.invisible import named
 from labelaudit.readers.opening import is_text, opened, shown, unreadable
 from labelaudit.readers.records import (
     BATCH_ROWS,
@@ -214,7 +215,8 @@ def _problem(record: Record, header: _Header, terms: Terms, doubt: str) -> tuple
     """None: a good record; empty: a blank line, which is no record; else code and reason."""
     cells, text = record.cells, record.text
     if isinstance(cells, str):
-        return "malformed", cells
+        mark = f"; the line has {named(BOM + text)}" if text.startswith(BOM) else ""
+        return "malformed", cells + mark
     if len(cells) != len(header.names):
         if _is_blank(record, terms):
             return ()

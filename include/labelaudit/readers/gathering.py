@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from labelaudit.readers.conversion import to_batch
+from labelaudit.readers.invisible import misnamed, twins_of
 from labelaudit.readers.noting import count_paths
 from labelaudit.readers.records import BATCH_ROWS, TEXT_CHARACTERS, Batch, Reject, Terms
 
@@ -20,6 +21,7 @@ class Gathering:
         self._sources = [one.source for one in terms.fields] + list(terms.probabilities)
         self._required = {one.source for one in terms.fields if one.required} | set(terms.probabilities)
         self._seen: set[str] = set()
+        self._twins: dict[str, str] = {}
         self._clear()
 
     def _clear(self) -> None:
@@ -42,6 +44,11 @@ class Gathering:
     def row(self, cells: dict[str, Any], line: int, text: str | bytes, place: str = "") -> None:
         if not cells.keys() <= self._seen:
             self._seen |= cells.keys()
+            self._twins |= twins_of(self._sources, cells)
+        for name, source in self._twins.items():
+            if name in cells and source not in cells:
+                self.reject(line, source, "invisible_character", f"the key {misnamed(source, name)}", text, place)
+                return
         if not self._required <= cells.keys():
             missing = next(source for source in self._sources if source in self._required - cells.keys())
             near = difflib.get_close_matches(missing, [*map(str, cells)], n=1)

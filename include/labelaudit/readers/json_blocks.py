@@ -23,6 +23,7 @@ import pyarrow.json
 from labelaudit.readers.cells import GAPS
 from labelaudit.readers.conversion import to_batch
 from labelaudit.readers.gathering import shown_text
+from labelaudit.readers.invisible import twins_of
 from labelaudit.readers.records import ARROW_TYPES, Batch, Terms
 from labelaudit.readers.strict_json import may_vanish
 
@@ -40,7 +41,7 @@ class Block:
     rows: int
 
     def batch(self, terms: Terms, first: int) -> Batch:
-        sources = [one.source for one in terms.fields] + list(terms.probabilities)
+        sources = _sources(terms)
         columns = {source: self.columns.get(source) for source in sources}
         lines: list[bytes] = []
 
@@ -73,7 +74,7 @@ def parse(content: bytes, terms: Terms) -> Block | None:
         return None
     required = _required(terms)
     names = set().union(*rows)
-    if not required <= names or len(names) > MAX_COLUMNS:
+    if not required <= names or len(names) > MAX_COLUMNS or twins_of(_sources(terms), names):
         return None
     columns = {}
     for name in names:
@@ -87,6 +88,10 @@ def parse(content: bytes, terms: Terms) -> Block | None:
             return None
         columns[name] = values
     return Block(columns, content, len(rows))
+
+
+def _sources(terms: Terms) -> list[str]:
+    return [one.source for one in terms.fields] + list(terms.probabilities)
 
 
 def _required(terms: Terms) -> set[str]:
@@ -111,6 +116,8 @@ def _by_arrow(content: bytes, rows: int, terms: Terms) -> Block | None:
     if table.num_rows != rows or any(pa.types.is_nested(one.type) for one in table.schema):
         return None
     columns = {name: table[name].chunk(0) for name in table.column_names}
+    if twins_of(types, columns):
+        return None
     if any(columns[source].null_count for source in _required(terms)):
         return None  # missing, or null? The two are told apart line by line
     numbers = [one for one in columns.values() if pa.types.is_floating(one.type) and one.null_count < rows]

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from labelaudit.advice import advice
 from labelaudit.errors import DeliveryRejected
+from labelaudit.readers.invisible import misnamed, twins_of
 
 BATCH_ROWS = 16_384
 TEXT_CHARACTERS = 2_000
@@ -43,6 +44,7 @@ class Field:
     length: int | None = None
     decimal: str = "."
     is_label: bool = False
+    trim: bool = False
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,8 @@ def schema_of(terms: Terms) -> pa.Schema:
 def places(terms: Terms, header: Sequence[str]) -> dict[str, int | None]:
     """Where each source column of the terms stands in `header`; None for an optional one that is not there.
 
-    Raises DeliveryRejected(missing_column) with the nearest name where a required one is missing or there twice.
+    Raises DeliveryRejected(missing_column) with the nearest name where a required one is missing or there twice, or
+    any seems to be there and is written with what nobody sees.
     """
     found: dict[str, int | None] = {}
     wanted = [(one.source, one.required) for one in terms.fields] + [(name, True) for name in terms.probabilities]
@@ -186,6 +189,8 @@ def places(terms: Terms, header: Sequence[str]) -> dict[str, int | None]:
             raise DeliveryRejected(
                 "missing_column", f"{terms.name}: the header has the column {source!r} {count} times"
             )
+        if count == 0 and (twin := next(iter(twins_of([source], header)), None)) is not None:
+            raise DeliveryRejected("missing_column", f"{terms.name}: the column {misnamed(source, twin)}.")
         if count == 0 and required:
             near = difflib.get_close_matches(source, header, n=1)
             hint = f"; did you mean {source!r} where it says {near[0]!r}?" if near else "."

@@ -16,6 +16,7 @@ import orjson
 
 from labelaudit.readers.cells import GAPS, Inexact, is_kept
 from labelaudit.readers.decoding import not_utf8
+from labelaudit.readers.invisible import named
 
 SHALLOW = 200
 """No more brackets than this, and nesting is no matter for any parser."""
@@ -90,6 +91,8 @@ def strict(text: bytes) -> Any:
         decoded = text.decode()
     except UnicodeDecodeError as error:
         raise BadJson("bad_encoding", not_utf8(text)) from error
+    if decoded.startswith("\ufeff"):
+        raise BadJson("invisible_character", f"it has {named(decoded)}")
     try:
         value = json.loads(decoded, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
     except RecursionError as error:
