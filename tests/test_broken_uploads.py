@@ -12,6 +12,7 @@ from conftest import GOOD, Reading, audit
 
 from labelaudit import intake, layout, manifests, steps
 from labelaudit.errors import InvalidInput, StorageUnavailable
+from labelaudit.page.state import dataset_state
 from labelaudit.store import Store
 
 D1 = layout.delivery("alder", "acme", "pets", "d1")
@@ -28,6 +29,10 @@ BROKEN = {
     "size_mismatch": lambda store: store.write(D1 + "labels.csv", GOOD.encode()[:100]),
     "digest_mismatch": lambda store: store.write(D1 + "labels.csv", b"\0" * len(GOOD)),
 }
+
+
+def shown_as_waiting(contract, store: Store) -> tuple[str, ...]:
+    return dataset_state(contract, store, lambda one: steps.open_destination(one, store), True).waiting
 
 
 @pytest.mark.parametrize("code", BROKEN)
@@ -55,7 +60,9 @@ def test_a_broken_upload_that_is_completed_in_its_place_is_taken(store: Store, c
     BROKEN[code](store)
     runs = Reading(contract, store)
     assert [runs.run(), runs.run()] == [{"d1": code}, {}]
+    assert shown_as_waiting(contract, store) == ()
     store.write(D1 + "labels.csv", GOOD.encode())
+    assert shown_as_waiting(contract, store) == ("alder/d1",)
     assert [runs.run(), runs.run()] == [{"d1": "taken"}, {}]
     assert intake.rejections(contract, store) == []
 

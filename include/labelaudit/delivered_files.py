@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from labelaudit import layout
-from labelaudit.errors import AccessDenied, DeliveryRejected, NotAFile
+from labelaudit.errors import AccessDenied, DeliveryRejected, NotAFile, StorageUnavailable
 from labelaudit.store import Entry, Store, sha256_of
 from labelaudit.values import DeliveredFile, Delivery
 
@@ -53,6 +53,10 @@ def fetch(store: Store, delivery: Delivery, file: DeliveredFile, path: Path) -> 
         raise DeliveryRejected(
             "not_readable",
             f"{file.path} may not be read by us ({error}). Allow it, and the next run takes the delivery.",
+        ) from error
+    except OSError as error:
+        raise StorageUnavailable(
+            f"can't copy {file.path} to {path.parent}: {error.strerror or error}; TMPDIR may name another disk"
         ) from error
     _require_size(file, path.stat().st_size)
     found = sha256_of(path)

@@ -97,12 +97,25 @@ def _record_of(one: Delivery, recorded: Mapping[str, Sequence[str]], store: Stor
         found = CheckedDelivery.model_validate_json(store.read(key))
     except KeyError:  # taken by another run, just now
         return None
+    return found.refusal.code if found.refusal and _is_of(found, one) else None
+
+
+def _is_of(found: CheckedDelivery, one: Delivery) -> bool:
+    """Whether a recorded rejection is of this very delivery."""
     if found.refusal and found.refusal.code in OF_THE_BYTES and found.delivery.look != one.look:
-        return None
+        return False
     same = {"refusal": None, "look": ""}
-    if found.delivery.model_copy(update=same) != one.model_copy(update=same):
-        return None
-    return found.refusal.code if found.refusal else None
+    return found.delivery.model_copy(update=same) == one.model_copy(update=same)
+
+
+def waits(one: Delivery, rejected: Sequence[CheckedDelivery]) -> bool:
+    """Whether the next run looks into a delivery that is not published, for all that was rejected before."""
+    for found in rejected:
+        whole = one.model_copy(update={"supersedes": found.delivery.supersedes})  # also what others were to replace
+        told = set(one.supersedes) <= set(whole.supersedes) and _is_of(found, whole)
+        if told and found.refusal and found.refusal.code not in PASSING:
+            return False
+    return True
 
 
 def was_rejected(one: Delivery, store: Store) -> bool:

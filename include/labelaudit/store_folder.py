@@ -13,8 +13,6 @@ import errno
 import hashlib
 import os
 import shutil
-import stat
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -23,21 +21,20 @@ from typing import BinaryIO
 from urllib.parse import quote
 
 from labelaudit.errors import AccessDenied, InvalidInput, NotAFile, StorageUnavailable
+from labelaudit.folder_descriptors import (
+    FOLDER,
+    PRIVATE_FILE,
+    PRIVATE_FOLDER,
+    Walked,
+    below,
+    close_to_others,
+    entered,
+    entry_of,
+    lying,
+    require_file,
+    temporary,
+)
 from labelaudit.store import Entry
-
-TEMPORARY = ".tmp-"
-PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
-MAX_DEPTH = 64
-"""Folders nested deeper than this are not walked: no delivery has them, and each takes an open file."""
-
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY
-_KINDS = {
-    stat.S_IFLNK: "a symbolic link",
-    stat.S_IFIFO: "a named pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
 
 
 class FolderStore:
@@ -60,7 +57,7 @@ class FolderStore:
                 seen[key] = here
                 continue
             with suppress(FileNotFoundError):  # gone since it was listed
-                seen[key] = _entry(found.name, here)
+                seen[key] = entry_of(found.name, here)
         return dict(sorted(seen.items()))
 
     def folders(self, prefix: str) -> list[str]:
@@ -81,7 +78,7 @@ class FolderStore:
             shutil.copyfileobj(source, file, 1 << 20)
 
     def put_if_absent(self, key: str, content: bytes) -> bool:
-        with _writing(key), self._folder(_parent(key), make=True) as here, _temporary(here) as (name, file):
+        with _writing(key), self._folder(_parent(key), make=True) as here, temporary(here) as (name, file):
             file.write(content)
             file.close()
             target = _name(key)
@@ -89,7 +86,7 @@ class FolderStore:
                 os.link(name, target, src_dir_fd=here, dst_dir_fd=here)  # the only atomic create of a whole file
             except FileExistsError:
                 # over a network, the reply to our own link may have been lost, and the link been tried again
-                return os.path.samestat(_stat(name, here), _stat(target, here))
+                return os.path.samestat(lying(name, here), lying(target, here))
             return True
 
     @contextmanager
@@ -98,7 +95,7 @@ class FolderStore:
         yield self.root / key
 
     def download(self, key: str, path: Path) -> None:
-        with self._opened(key) as file, path.open("wb") as target, _missing(key):
+        with self._opened(key) as file, path.open("wb") as target:
             shutil.copyfileobj(file, target, 1 << 20)
 
     def sha256(self, key: str) -> str:
@@ -126,10 +123,10 @@ class FolderStore:
         parts = _parts(prefix)
         for depth in range(1, len(parts) + 1):
             with _writing(prefix), self._folder("/".join(parts[:depth]), make=True) as here:
-                _close(here, PRIVATE_FOLDER)
+                close_to_others(here, PRIVATE_FOLDER)
         for key in self.list(prefix):
             with self._opened(key) as file:
-                _close(file.fileno(), PRIVATE_FILE)
+                close_to_others(file.fileno(), PRIVATE_FILE)
 
     def uri_of(self, key: str) -> str:
         return f"{self.uri}/{quote(key)}"
@@ -146,13 +143,13 @@ class FolderStore:
         parts = _parts(prefix)
         if make:
             self.root.mkdir(parents=True, exist_ok=True)
-        here = os.open(self.root, _FOLDER)
+        here = os.open(self.root, FOLDER)
         try:
             for depth, part in enumerate(parts, 1):
                 if make:
                     with suppress(FileExistsError):
                         os.mkdir(part, dir_fd=here)
-                inner = _entered(part, here, "/".join(parts[:depth]))
+                inner = entered(part, here, "/".join(parts[:depth]))
                 os.close(here)
                 here = inner
             yield here
@@ -162,22 +159,21 @@ class FolderStore:
     @contextmanager
     def _opened(self, key: str) -> Iterator[BinaryIO]:
         with _missing(key), self._folder(_parent(key)) as here:
-            _require_file(_stat(_name(key), here), key)  # opening a device may do something
+            require_file(lying(_name(key), here), key)  # opening a device may do something
             # a pipe that took the file's place in between: neither waited for, nor read
             found = os.open(_name(key), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=here)
         with os.fdopen(found, "rb", buffering=0) as file:
-            _require_file(os.fstat(found), key)
+            require_file(os.fstat(found), key)
             yield file
 
     def _found(self, key: str) -> os.stat_result:
         with _missing(key), self._folder(_parent(key)) as here:
-            return _require_file(_stat(_name(key), here), key)
+            return require_file(lying(_name(key), here), key)
 
-    def _walk(self, prefix: str) -> Iterator[tuple[str, os.DirEntry | None, int | Entry]]:
-        """(key, what lies there, descriptor of its folder) of all but folders; (key, None, why not) of barred ones."""
+    def _walk(self, prefix: str) -> Walked:
         try:
             with _missing(prefix), self._folder(prefix) as here:
-                yield from _below("/".join(_parts(prefix)), here, 1)
+                yield from below("/".join(_parts(prefix)), here)
         except KeyError:
             return
         except NotAFile as error:
@@ -187,74 +183,10 @@ class FolderStore:
 
     @contextmanager
     def _written(self, key: str) -> Iterator[BinaryIO]:
-        with _writing(key), self._folder(_parent(key), make=True) as here, _temporary(here) as (name, file):
+        with _writing(key), self._folder(_parent(key), make=True) as here, temporary(here) as (name, file):
             yield file
             file.close()
             os.replace(name, _name(key), src_dir_fd=here, dst_dir_fd=here)
-
-
-def _below(key: str, here: int, depth: int) -> Iterator[tuple[str, os.DirEntry | None, int | Entry]]:
-    with os.scandir(here) as listed:
-        found = list(listed)
-    for one in found:
-        inner = f"{key}/{one.name}" if key else one.name
-        if not one.is_dir(follow_symlinks=False):
-            if not one.name.startswith(TEMPORARY):
-                yield inner, one, here
-        elif depth > MAX_DEPTH:
-            yield inner, None, Entry(problem=f"a folder nested deeper than {MAX_DEPTH}")
-        else:
-            try:
-                below = _entered(one.name, here, inner)
-            except NotAFile as error:
-                yield inner, None, Entry(problem=error.problem)
-            except PermissionError:
-                yield inner, None, Entry(problem="a folder that we may not read", denied=True)
-            except (FileNotFoundError, NotADirectoryError):  # gone since it was listed
-                continue
-            else:
-                try:
-                    yield from _below(inner, below, depth + 1)
-                finally:
-                    os.close(below)
-
-
-def _entry(name: str, here: int) -> Entry:
-    found = _stat(name, here)
-    if problem := _problem(found.st_mode):
-        return Entry(problem=problem)
-    if not os.access(name, os.R_OK, dir_fd=here, effective_ids=True):
-        return Entry(problem="a file that we may not read", denied=True)
-    # the time of the last change is the kernel's: `cp -p`, `rsync -a` and unzip can't set it
-    version = f"{found.st_mtime_ns}-{found.st_ctime_ns}"
-    return Entry(bytes=found.st_size, modified=found.st_mtime, version=version)
-
-
-def _entered(name: str, here: int, key: str) -> int:
-    """The descriptor of the folder `name` in the folder `here`."""
-    try:
-        return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=here)
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENOTDIR) and (problem := _problem(_stat(name, here).st_mode)):
-            raise NotAFile(key, problem) from error
-        raise
-
-
-def _stat(name: str, here: int) -> os.stat_result:
-    return os.stat(name, dir_fd=here, follow_symlinks=False)
-
-
-def _problem(mode: int) -> str:
-    """What it is where it is neither a file nor a folder; else empty."""
-    return "" if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else _KINDS.get(stat.S_IFMT(mode), "no file")
-
-
-def _require_file(found: os.stat_result, key: str) -> os.stat_result:
-    if stat.S_ISDIR(found.st_mode):
-        raise KeyError(key)
-    if problem := _problem(found.st_mode):
-        raise NotAFile(key, problem)
-    return found
 
 
 def _parts(key: str) -> list[str]:
@@ -273,26 +205,6 @@ def _name(key: str) -> str:
     if not parts:
         raise KeyError(key)
     return parts[-1]
-
-
-def _close(found: int, mode: int) -> None:
-    with suppress(PermissionError):  # of another user, who then decides
-        if stat.S_IMODE(os.fstat(found).st_mode) & 0o077:
-            os.fchmod(found, mode)
-
-
-@contextmanager
-def _temporary(here: int) -> Iterator[tuple[str, BinaryIO]]:
-    name = TEMPORARY + uuid.uuid4().hex
-    private = not stat.S_IMODE(os.fstat(here).st_mode) & 0o077
-    mode = PRIVATE_FILE if private else 0o666
-    found = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode, dir_fd=here)
-    try:
-        with os.fdopen(found, "wb") as file:
-            yield name, file
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=here)
 
 
 @contextmanager

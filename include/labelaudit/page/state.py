@@ -122,8 +122,8 @@ def _read(contract: Contract, store: Store, destination: Store, internal: bool) 
             )
         )
     rejected = [one for _, one in intake.rejections(contract, store)]
-    known = {one.delivery.digest for one in rejected} | set(published.values())
-    known |= set(tables.superseded_deliveries(destination).values())
+    known = set(published.values()) | set(tables.superseded_deliveries(destination).values())
+    waiting = [one for one in manifests.waiting(contract, store) if one.digest not in known]
     undelivered = outbox.undelivered(store, contract.customer, contract.dataset) if internal else ()
     latest = judged.latest(contract, store, destination, SHOWN_AUDITS)
     audits = [(release, audit_rates.progress(contract, store, release)) for release in latest]
@@ -138,7 +138,7 @@ def _read(contract: Contract, store: Store, destination: Store, internal: bool) 
         ),
         "releases": tuple(reversed(lines)),
         "trend": tuple(trend),
-        "waiting": tuple(one.name for one in manifests.waiting(contract, store) if one.digest not in known),
+        "waiting": tuple(one.name for one in waiting if intake.waits(one, rejected)),
         "incomplete": tuple(manifests.incomplete(contract, store)),
         "rejections": tuple(rejected),
     }
