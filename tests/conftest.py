@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 import yaml
@@ -29,6 +30,9 @@ from labelaudit_airflow import local
 PROJECT = Path(__file__).resolve().parents[1]
 HOME = Path(tempfile.mkdtemp(prefix="labelaudit-tests-"))
 local.enter(HOME, LABELAUDIT_CONTRACTS=str(PROJECT / "include" / "contracts"))  # before anything imports Airflow
+
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")  # no example is wrong because the machine did something else
 
 TERMS: dict[str, Any] = {
     "task": "classification",

@@ -11,7 +11,6 @@ import yaml
 from conftest import PROJECT, TERMS
 
 from benchmarks.airflow_server import Airflow, airflow_server
-from benchmarks.processes import BROWSER_MILLISECONDS
 from labelaudit import demo, layout, manifests, steps, tables
 from labelaudit.contract import Contract
 from labelaudit.contracts import read_contract
@@ -118,10 +117,10 @@ def test_the_same_incident_is_told_once_and_an_answer_in_the_browser_publishes(c
     page.fill("input[name=username]", customers.airflow.user)
     page.fill("input[name=password]", customers.airflow.password)
     page.keyboard.press("Enter")
-    page.get_by_text("Browse").first.wait_for(timeout=BROWSER_MILLISECONDS)
+    page.get_by_text("Browse").first.wait_for()
     page.goto(f"{customers.airflow.url}/dags/{DIGITS}/runs/{run}/tasks/approve/required_actions")
     button = page.get_by_role("button", name="publish with a note")
-    button.wait_for(timeout=BROWSER_MILLISECONDS)
+    button.wait_for()
     assert "cedar" in page.locator("body").inner_text()
     if folder := os.environ.get("LABELAUDIT_PICTURES"):
         page.screenshot(path=Path(folder) / "question.png", full_page=True)

@@ -169,11 +169,11 @@ def test_no_regex_takes_longer_than_the_text_is_long(kind: str, make_contract, f
         checks=[{"type": f"expect_column_values_to_{kind}", "kwargs": {"column": "item"} | kwargs, "severity": "info"}]
     )
     put(folder_store, contract, "item,annotator,label\n" + "a" * 70 + "!,ann,cat\n" + "a" * 70 + ",ann,cat\n")
-    began = time.monotonic()
+    began = time.process_time()
     (delivery,) = steps.find(contract, folder_store, steps.open_destination(contract, folder_store), "run").deliveries
     staged = steps.stage(contract, delivery, folder_store, "run")
     found = steps.check(contract, staged, folder_store, "run")
-    assert time.monotonic() - began < 60
+    assert time.process_time() - began < 60
     assert found.outcomes[-1].failed_rows == 1
 
 

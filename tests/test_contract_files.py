@@ -68,9 +68,9 @@ def refused(tmp_path: Path, content: str | bytes, name: str = "acme/pets.yaml") 
 )
 def test_every_surprise_of_yaml_is_named_with_its_line(tmp_path: Path, content: str | bytes, said: str):
     """What YAML's own loader raises, unfolds without end, or hands on as something else, took every customer's DAG."""
-    began = time.monotonic()
+    began = time.process_time()
     assert said in refused(tmp_path, content)
-    assert time.monotonic() - began < 20
+    assert time.process_time() - began < 20
 
 
 def test_nothing_but_a_file_of_the_customer_s_own_folder_is_read(tmp_path: Path):

@@ -391,3 +391,5 @@ def test_make_run_again_publishes_nothing_twice(tmp_path):
         shown.append([line for line in done.stdout.splitlines() if "r0001-" in line])
     assert shown[0] == shown[1]
     assert len({line.split("│")[1].strip() for line in shown[0] if "│" in line}) == 2
+    assert "published already" in done.stdout
+    assert "Look closer" in done.stdout

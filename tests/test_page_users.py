@@ -17,7 +17,7 @@ import yaml
 from conftest import GOOD, PROJECT, TERMS
 
 from benchmarks.airflow_server import Airflow, api_server
-from benchmarks.processes import BROWSER_MILLISECONDS, finished
+from benchmarks.processes import finished
 from labelaudit import intake, manifests, steps, tables
 from labelaudit.contracts import read_contract
 from labelaudit.store import open_store
@@ -202,7 +202,6 @@ def test_without_a_login_nothing_is_answered(site, fab, simple):
 
 def test_a_person_logs_in_by_fabs_form_and_sees_their_own(site, fab, browser):
     context = browser.new_context()
-    context.set_default_timeout(BROWSER_MILLISECONDS)
     page = context.new_page()
     page.goto(f"{fab['zoo'].url}/auth/login/")
     page.fill("input[name=username]", "zoo")

@@ -10,7 +10,6 @@ import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from urllib.error import URLError
 
 import pytest
 import yaml
@@ -18,10 +17,11 @@ from conftest import GOOD, PROJECT, TERMS
 from test_compose import resolved
 
 from benchmarks.airflow_server import Airflow
-from benchmarks.processes import running, wait
+from benchmarks.processes import finished, running, wait
 from benchmarks.s3_server import s3_server
 from labelaudit import manifests, tables, verifying
 from labelaudit.store import open_store
+from labelaudit_airflow import standalone
 from labelaudit_airflow.local import free_port
 from labelaudit_airflow.scaled_out import write_secrets
 
@@ -105,7 +105,7 @@ def test_a_delivery_goes_through_postgres_redis_celery_and_s3(tmp_path):
             command += ["--host", "127.0.0.1"] if name == "api-server" else []
             stack.enter_context(running(command, tmp_path / f"{name}.log", env=environment, cwd=tmp_path))
         airflow = Airflow(f"http://127.0.0.1:{api_port}", "admin", made["AIRFLOW_ADMIN_PASSWORD"], tmp_path)
-        wait(lambda: answers(airflow), "the api-server")
+        wait(lambda: standalone.health(airflow.url), "the api-server")
         airflow.log_in()
         wait(lambda: airflow.call("GET", f"/api/v2/dags/{DAG}")[0] == 200, "the DAG")
         credentials = {
@@ -125,14 +125,6 @@ def test_a_delivery_goes_through_postgres_redis_celery_and_s3(tmp_path):
         assert len(tables.log(destination)) == 1
         assert verifying.verify(destination).rows == 12
         ping = ["celery", "--app", "airflow.providers.celery.executors.celery_executor.app", "inspect", "ping"]
-        done = subprocess.run(ping, env=environment, capture_output=True, text=True)
-        assert "pong" in done.stdout, "the worker's healthcheck"
+        wait(lambda: "pong" in finished(ping, env=environment).stdout, "the worker's healthcheck")
         executors = {one["executor"] or "CeleryExecutor" for one in airflow.tasks(DAG, run)}
         assert executors == {"CeleryExecutor"}
-
-
-def answers(airflow: Airflow) -> bool:
-    try:
-        return airflow.call("GET", "/api/v2/monitor/health", anonymous=True)[0] == 200
-    except (URLError, OSError):
-        return False

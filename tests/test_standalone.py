@@ -13,7 +13,7 @@ import yaml
 from conftest import GOOD, PROJECT, TERMS
 
 from benchmarks.airflow_server import Airflow, airflow_server
-from benchmarks.processes import BROWSER_MILLISECONDS, finished, wait
+from benchmarks.processes import finished, wait
 from labelaudit import manifests, steps, tables
 from labelaudit.contracts import read_contract
 from labelaudit.store import open_store
@@ -181,12 +181,12 @@ def test_a_person_sees_grid_and_page_in_the_browser(airflow, browser):
     page.fill("input[name=username]", airflow.user)
     page.fill("input[name=password]", airflow.password)
     page.keyboard.press("Enter")
-    page.get_by_text("Labelaudit").or_(page.get_by_text("Browse")).first.wait_for(timeout=BROWSER_MILLISECONDS)
+    page.get_by_text("Labelaudit").or_(page.get_by_text("Browse")).first.wait_for()
     page.goto(f"{airflow.url}/dags/{PETS}")
-    page.get_by_text("record_rejections").first.wait_for(timeout=BROWSER_MILLISECONDS)
+    page.get_by_text("record_rejections").first.wait_for()
     page.goto(f"{airflow.url}/plugin/labelaudit")
     frame = page.frame_locator("iframe").first
-    frame.get_by_text("acme / pets").or_(frame.get_by_text("pets")).first.wait_for(timeout=BROWSER_MILLISECONDS)
+    frame.get_by_text("acme / pets").or_(frame.get_by_text("pets")).first.wait_for()
     text = frame.locator("body").inner_text()
     assert "broken.yaml" in text or "broken" in text, "a broken contract is shown"
     assert "birds" in text

@@ -1,4 +1,4 @@
-"""`make run`: two weeks of demo deliveries through the real DAGs, day by day, and a table of what was published.
+"""`make run`: two weeks of demo deliveries through the real DAGs, day by day, and the story of what came of them.
 
 Run again, it finds everything delivered and published already, and publishes nothing twice.
 """
@@ -13,7 +13,6 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from labelaudit_airflow import local
 
@@ -26,16 +25,19 @@ def main(home: Path, days: int) -> None:
     with quiet(log):
         prepare_database()
         dags = load_dags()
-    runs = _run_days(dags, home, days, log, console)
+    runs, new = _run_days(dags, days, log, console)
     failed = [one for one in runs if one[1] != "success"]
-    console.print(f"\n{len(runs)} runs in {time.monotonic() - started:.0f} s; Airflow's log: {log}")
-    _show_releases(console)
+    console.print(f"{len(runs)} runs in {time.monotonic() - started:.0f} s. Airflow's log: {log}")
+    if not new:
+        console.print("Everything was delivered and published already: nothing was published twice.")
+    _tell(console, home)
     if failed:
         console.print(f"[red]failed runs: {failed}[/red]")
         raise SystemExit(1)
 
 
-def _run_days(dags: dict, home: Path, days: int, log: Path, console: Console) -> list[tuple[str, str]]:
+def _run_days(dags: dict, days: int, log: Path, console: Console) -> tuple[list[tuple[str, str]], bool]:
+    """(DAG, state) of every run, and whether anything was new; if not, every DAG runs once all the same."""
     runs = []
     columns = (TextColumn("{task.description:44}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as bars:
@@ -46,14 +48,15 @@ def _run_days(dags: dict, home: Path, days: int, log: Path, console: Console) ->
                 with quiet(log):
                     runs.append((dag_id, run(dags[dag_id])))
                 bars.advance(task)
-        if not runs:
+        new = bool(runs)
+        if not new:
             bars.update(task, total=len(dags))
             for dag_id in sorted(dags):
                 bars.update(task, description=f"nothing new: {dag_id}")
                 with quiet(log):
                     runs.append((dag_id, run(dags[dag_id])))
                 bars.advance(task)
-    return runs
+    return runs, new
 
 
 def prepare_database() -> None:
@@ -93,30 +96,17 @@ def run(dag) -> str:
     return str(dag.test().state.value)
 
 
-def _show_releases(console: Console) -> None:
-    from labelaudit import tables
+def _tell(console: Console, home: Path) -> None:
+    """The story of every dataset, and where to look."""
     from labelaudit.contracts import read_contracts
-    from labelaudit.judged import read_counts
-    from labelaudit_airflow import runtime
+    from labelaudit_airflow import demo_story, runtime
 
-    for contract in read_contracts(runtime.contracts_folder())[0]:
-        destination = runtime.destination(contract)
-        counts = read_counts(destination)
-        table = Table("release", "items", "likely wrong", "rate", "rows rejected", title=contract.id)
-        last = None
-        for last in tables.log(destination):
-            found = {one.metric: one for one in counts[last.release] if not one.vendor and not one.label}
-            issue, reject = found["issue"], found["reject"]
-            shown = (
-                f"{issue.n:.0f}",
-                f"{issue.x:.0f}",
-                f"{issue.x / issue.n:.1%}",
-                f"{reject.x:.0f} of {reject.n:.0f}",
-            )
-            table.add_row(last.release, *shown)
-        console.print(table)
-        if last:
-            console.print(f"report: {destination.uri_of(last.files + 'report.html')}\n", soft_wrap=True)
+    contracts, store = read_contracts(runtime.contracts_folder())[0], runtime.store()
+    for contract in contracts:
+        console.print()
+        demo_story.tell(contract, store, runtime.destination(contract), console)
+    if contracts:
+        demo_story.where_to_look(console, str(home), store.uri, contracts[-1])
 
 
 @contextmanager

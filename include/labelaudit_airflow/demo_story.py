@@ -1,0 +1,128 @@
+"""What `make run` says at its end: what was published, rejected, held and found, who is to blame, and where to look.
+
+Read from what the runs left behind, so that a second run tells the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from labelaudit import intake, judged, layout, tables
+from labelaudit.advice import title
+from labelaudit.contract import Contract
+from labelaudit.report.content import ReportContent
+from labelaudit.store import Store
+from labelaudit.values import CheckedDelivery
+from labelaudit.verdicts import Incident, StreamChange
+
+SHOWN = 3
+METRICS = {
+    "issue": "items likely wrong",
+    "annotation_error": "labels likely wrong",
+    "reject": "rows rejected",
+    "gold": "gold items labelled wrong",
+    "defect": "labels found wrong by people",
+}
+
+
+def tell(contract: Contract, store: Store, destination: Store, console: Console) -> None:
+    """A dataset's releases as a table, then its story."""
+    reports, rejected = read_reports(destination), intake.rejections(contract, store)
+    console.print(releases(contract, reports))
+    story = Table.grid(padding=(0, 2))
+    story.add_column(style="bold", no_wrap=True)
+    story.add_column(overflow="fold")
+    for about, lines in (
+        ("rejected", _some([_rejection(one) for _, one in rejected])),
+        ("incident", _some([_incident(one) for one in judged.read_open(contract, store)], "none is open")),
+        ("held", list(_held(contract, store, destination))),
+        ("limits", list(_breaches(contract, reports))),
+        ("worst", [f"{one.item}: given {one.given}, rather {one.suggested}" for one in _worst(reports)] or ["nothing"]),
+    ):
+        for place, line in enumerate(lines):
+            story.add_row("" if place else about, escape(line))
+    console.print(story)
+    links = [destination.uri_of(layout.release(one.release) + "report.html") for one in reports[-1:]]
+    links += [store.uri_of(prefix + "rejection.html") for prefix, _ in rejected[:SHOWN]]
+    for place, link in enumerate(links):
+        about = "" if place else "reports"
+        console.print(f"[bold]{about:<10}[/bold]{escape(link)}", soft_wrap=True, highlight=False)
+
+
+def where_to_look(console: Console, home: str, store: str, contract: Contract) -> None:
+    """Commands to type next."""
+    console.print("\n[bold]Look closer[/bold]")
+    for command, why in (
+        (f". .venv/bin/activate; export LABELAUDIT_STORE={store}", ""),
+        (f"labelaudit releases {contract.id}", "every release with its report"),
+        (f"labelaudit rejects {contract.id} --by vendor,code", "rejects over time"),
+        (f"labelaudit verify {contract.id}", "every file and row of the last release"),
+        ("make up" + ("" if home == ".demo" else f" HOME_FOLDER={home}"), "the same in Airflow, with a page"),
+    ):
+        console.print(f"  {command}{f'  # {why}' if why else ''}", soft_wrap=True, highlight=False)
+
+
+def read_reports(destination: Store) -> list[ReportContent]:
+    """What the report of every release says, oldest first."""
+    keys = [layout.release(one.release) + "report.json" for one in tables.log(destination)]
+    return [ReportContent.model_validate_json(destination.read(key)) for key in keys]
+
+
+def releases(contract: Contract, reports: list[ReportContent]) -> Table:
+    table = Table("release", "items", "likely wrong", "rate", "rows rejected", title=contract.id, title_justify="left")
+    for one in reports:
+        rate = f"{one.issues / one.items:.1%}" if one.items else "none"
+        rows = f"{one.rejected_rows} of {one.delivered_rows}"
+        table.add_row(one.release, str(one.items), str(one.issues), rate, rows)
+    return table
+
+
+def _some(lines: list[str], none: str = "nothing") -> list[str]:
+    more = [f"… and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+    return [*lines[:SHOWN], *more] or [none]
+
+
+def _rejection(one: CheckedDelivery) -> str:
+    rows = f", {one.delivered_rows} rows" if one.delivered_rows else ""
+    return f"{one.delivery.name}{rows}: {title(one.refusal.code).lower()}. {one.refusal.message}"
+
+
+def _incident(one: Incident) -> str:
+    whose = f"vendor {one.vendor} is to blame" if one.vendor else "several vendors, or all, are to blame"
+    people = f" Its annotators that carry it: {', '.join(one.annotators)}." if one.annotators else ""
+    changes = "; ".join(map(_change, one.streams[:SHOWN]))
+    return f"{whose} since {one.since} ({one.severity}). {changes}.{people}"
+
+
+def _change(one: StreamChange) -> str:
+    before, since = (f"{x / n:.1%}" if n else "none" for x, n in ((one.before_x, one.before_n), (one.x, one.n)))
+    whose = f" of {one.vendor}" if one.vendor else ""
+    return f"{METRICS.get(one.metric, one.metric)}{whose}: {before} before, {since} since"
+
+
+def _held(contract: Contract, store: Store, destination: Store) -> Iterator[str]:
+    published = {one.sequence for one in tables.log(destination)}
+    waiting = [one for one in judged.read_judged(contract, store, destination) if one.sequence not in published]
+    for one in waiting:
+        yield f"{one.release} waits for an answer: open its run in Airflow, task `approve`"
+    if not waiting:
+        yield "nothing"
+
+
+def _breaches(contract: Contract, reports: list[ReportContent]) -> Iterator[str]:
+    """How many releases break a limit, and what the last of them breaks."""
+    found = [one for one in reports if one.verdict.breaches]
+    if not found:
+        yield "all kept"
+        return
+    so = "; published and told: `on_breach: alert`" if contract.on_breach == "alert" else ""
+    yield f"broken by {len(found)} of {len(reports)} releases{so}. The last, {found[-1].release}:"
+    yield from (f"- {one.message}" for one in found[-1].verdict.breaches[:SHOWN])
+
+
+def _worst(reports: list[ReportContent]) -> tuple:
+    return reports[-1].worst[:SHOWN] if reports else ()
