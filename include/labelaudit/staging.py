@@ -158,9 +158,10 @@ class _Work:
         rejects: list[Reject] = []
         expected = sum(file.records or 0 for file, _, _ in files)
         try:
-            for file, path, terms in files:
+            for number, (file, path, terms) in enumerate(files, 1):
                 before = self.records
-                for batch in worker.read(path, terms):
+                then = [(path, terms) for _, path, terms in files[number : number + readers.AHEAD]]
+                for batch in worker.read(path, terms, then):
                     rows, unknown = self._cleaned(batch.rows)
                     found = [*batch.rejects, *unknown]
                     staged.write(rows)

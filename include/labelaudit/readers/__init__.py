@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from labelaudit.readers.isolation import Worker
+from labelaudit.readers.isolation import AHEAD, Worker
 from labelaudit.readers.processes import prepare
 from labelaudit.readers.records import Batch, Reject, Row, Terms
 
-__all__ = ["Worker", "prepare", "read", "rows"]
+__all__ = ["AHEAD", "Worker", "prepare", "read", "rows"]
 
 
 def read(path: Path, terms: Terms) -> Iterator[Batch]:

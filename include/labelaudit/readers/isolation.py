@@ -14,21 +14,17 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
-import select
-import signal
 import stat
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from labelaudit.errors import DeliveryRejected, InternalError, InvalidInput, LabelauditError
+from labelaudit.readers.answers import Answers, decoded, died, nonsense, refused, reject, table, too_slow, understood
 from labelaudit.readers.confinement import PROTECTIONS, Confinement
 from labelaudit.readers.opening import needs_scratch
 from labelaudit.readers.processes import Process, prepare, take
@@ -41,6 +37,12 @@ SETTING, REQUIRED, BEST = "LABELAUDIT_ISOLATION", "required", "best"
 
 SHARED_MEMORY = 16
 """A process whose memory grew by more than this part of the limit is not used again."""
+
+
+AHEAD, JOB_BYTES = 8, 8 << 10
+"""So many files are handed over before they are read, of jobs that the socket takes without anybody reading it."""
+
+BROKEN = ("",)  # no kind of file
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,21 @@ def isolation() -> str:
     return asked
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """One file that is to be read, and how."""
+
+    path: Path
+    terms: Terms
+    what: str = "read"
+    limit: int | None = None
+
+    @property
+    def kind(self) -> tuple[str, ...]:
+        """What a process has at hand before it is confined: for one of these only."""
+        return self.terms.format, self.terms.container, self.terms.compression, self.terms.encoding
+
+
 class Worker:
     """The parsing of one delivery's files, as a context: its process is gone at the end."""
 
@@ -77,6 +94,8 @@ class Worker:
         self._limits, self._required = limits, isolation() == REQUIRED
         self._process: Process | None = None
         self._kind: tuple[str, ...] = ()
+        self._asked: list[_Asked] = []
+        self._sizes: list[int] = []
 
     def __enter__(self) -> Worker:
         self._process = take()
@@ -91,16 +110,16 @@ class Worker:
         """The process that the next file goes to, where there is one already."""
         return self._process and self._process.pid
 
-    def read(self, path: Path, terms: Terms) -> Iterator[Batch]:
-        """As `readers.read`."""
+    def read(self, path: Path, terms: Terms, then: Sequence[tuple[Path, Terms]] = ()) -> Iterator[Batch]:
+        """As `readers.read`. `then` is what will be read next: the process begins with it while this is taken up."""
         schema = schema_of(terms)
         rows, rejects = schema.empty_table(), []
-        for kind, content in self._frames(path, terms, "read"):
-            with _understood(terms):
+        for kind, content in self._frames(_Asked(path, terms), [_Asked(*one) for one in then[:AHEAD]]):
+            with understood(terms):
                 if kind == ROWS:
-                    rows = _table(content, schema)
+                    rows = table(content, schema)
                 elif kind == REJECTS:
-                    rejects = [_reject(said) for said in _table(content, REJECT_SCHEMA).to_pylist()]
+                    rejects = [reject(said) for said in table(content, REJECT_SCHEMA).to_pylist()]
                 elif kind == BATCH:
                     said = json.loads(bytes(content))
                     batch = Batch(rows, rejects, int(said["records"]), frozenset(map(str, said["undeclared"])))
@@ -111,77 +130,100 @@ class Worker:
 
     def rows(self, path: Path, terms: Terms, limit: int | None = None) -> Iterator[Row | Reject]:
         """As `readers.rows`."""
-        for _, content in self._frames(path, terms, "rows", limit):
-            with _understood(terms):
-                said = json.loads(bytes(content), object_hook=_decoded)
+        for _, content in self._frames(_Asked(path, terms, "rows", limit)):
+            with understood(terms):
+                said = json.loads(bytes(content), object_hook=decoded)
                 row = Reject(**said) if said.pop("kind") == "reject" else Row(**said)
             yield row
 
-    def _frames(
-        self, path: Path, terms: Terms, what: str, limit: int | None = None
-    ) -> Iterator[tuple[bytes, memoryview]]:
-        with _opened(path) as file:
+    def _frames(self, one: _Asked, then: Sequence[_Asked] = ()) -> Iterator[tuple[bytes, memoryview]]:
+        process = self._process_for(one, then)
+        usable = False
+        try:
+            self._ask(process, one, then)
+            usable = yield from self._answers(process, one.terms, self._sizes[0])
+        finally:  # also where nobody wants the rest
+            if usable and self._kind != BROKEN:
+                del self._asked[0], self._sizes[0]
+            else:
+                self._end()
+
+    def _ask(self, process: Process, one: _Asked, then: Sequence[_Asked]) -> None:
+        """Hand the file over, and those after it as far as they are not yet: a process never waits for the next."""
+        if not self._asked:
+            self._hand_over(process, one)
+        try:
+            for later in then[len(self._asked) - 1 :]:
+                if later.kind != one.kind:
+                    break
+                self._hand_over(process, later, JOB_BYTES)
+        except (OSError, InvalidInput):  # nothing was sent: what is wrong with it is said when it is read
+            pass
+        except LabelauditError:  # half a job may lie in the socket: the next file gets another process
+            self._kind = BROKEN
+
+    def _hand_over(self, process: Process, one: _Asked, most_bytes: float = math.inf) -> None:
+        with _opened(one.path) as file:
             size = os.fstat(file).st_size
             seconds = self._limits.seconds_for(size)
-            process = self._process_for(terms)
             job = {
-                "terms": asdict(terms),
-                "what": what,
-                "limit": limit,
+                "terms": asdict(one.terms),
+                "what": one.what,
+                "limit": one.limit,
                 "required": self._required,
                 "memory_bytes": self._limits.memory_bytes,
                 "spent_bytes": self._limits.memory_bytes // SHARED_MEMORY,
                 "seconds": seconds,
                 "file_bytes": self._limits.scratch_bytes,
             }
-            files = [file, *([process.scratch().fileno()] if needs_scratch(terms) else [])]
-            usable = False
-            try:
-                _send(process, json.dumps(job).encode() + b"\n", files, terms, seconds)
-                usable = yield from self._answers(_Answers(process, terms, seconds), terms, size)
-            finally:  # also where nobody wants the rest
-                if not usable:
-                    self._end()
+            said = json.dumps(job).encode()
+            if len(said) > most_bytes:
+                raise InvalidInput("too long to wait in the socket")
+            files = [file, *([process.scratch().fileno()] if needs_scratch(one.terms) else [])]
+            self._asked.append(one)
+            self._sizes.append(size)
+            _send(process, said, files, one.terms, seconds)
 
-    def _process_for(self, terms: Terms) -> Process:
+    def _process_for(self, one: _Asked, then: Sequence[_Asked]) -> Process:
         """The process at hand, where it has parsed nothing but files of this kind; else a new one."""
-        kind = (terms.format, terms.container, terms.compression, terms.encoding)
-        if self._kind not in ((), kind):
+        expected = [one, *then][: len(self._asked)]
+        if self._kind not in ((), one.kind) or self._asked != expected:
             self._end()
-        self._process, self._kind = self._process or take(), kind
+        self._process, self._kind = self._process or take(), one.kind
         return self._process
 
     def _end(self) -> None:
         process, self._process, self._kind = self._process, None, ()
+        self._asked, self._sizes = [], []
         if process is not None:
             process.end()
 
-    def _answers(self, answers: _Answers, terms: Terms, size: int) -> Iterator[tuple[bytes, memoryview]]:
+    def _answers(self, process: Process, terms: Terms, size: int) -> Iterator[tuple[bytes, memoryview]]:
         """All frames about one file; returns whether the process can take another."""
-        left = self._limits.output_for(size)
+        left, answers = self._limits.output_for(size), Answers(process, terms, self._limits.seconds_for(size))
         while True:
             kind, length = HEAD.unpack(answers.take(HEAD.size))
             left -= length
             if length > self._limits.frame_bytes or left < 0:
-                raise _refused("too_large", terms, "it holds absurdly more than its size can mean")
+                raise refused("too_large", terms, "it holds absurdly more than its size can mean")
             content = answers.take(length)
-            if kind == CONFINED and not answers.process.is_confined:  # before it saw a file
+            if kind == CONFINED and not process.is_confined:  # before it saw a file
                 self._told(content, terms)
-                answers.process.is_confined = True
+                process.is_confined = True
             elif kind == END:
                 return bytes(content) == b""
             elif kind == REFUSED:
-                with _understood(terms):
+                with understood(terms):
                     said = json.loads(bytes(content))
                     error = DeliveryRejected(str(said["code"]), str(said["message"]))
                 raise error
             elif kind in (ROWS, REJECTS, BATCH, ROW):
                 yield kind, content
             else:
-                raise _nonsense(terms)
+                raise nonsense(terms)
 
     def _told(self, content: memoryview, terms: Terms) -> None:
-        with _understood(terms):
+        with understood(terms):
             confinement = Confinement(**json.loads(bytes(content)))
             held_by = confinement.held_by()
         missing = [PROTECTIONS[name] for name, layers in held_by.items() if not layers]
@@ -193,46 +235,20 @@ class Worker:
         tell_once(confinement)
 
 
-class _Answers:
-    """What a process says about one file: it may let us wait for so many seconds in all."""
-
-    def __init__(self, process: Process, terms: Terms, seconds: float):
-        self.process, self._terms, self._seconds = process, terms, float(seconds)
-
-    def take(self, length: int) -> memoryview:
-        """The next `length` bytes."""
-        found, done = bytearray(length), 0
-        out = self.process.answers
-        while done < length:
-            since = time.monotonic()
-            if not select.select([out], [], [], max(0.0, self._seconds))[0]:
-                raise _too_slow(self._terms)
-            self._seconds -= time.monotonic() - since
-            more = out.readinto(memoryview(found)[done:])
-            if not more:
-                raise _died(self.process, self._terms)
-            done += more
-        return memoryview(found)
-
-
-_told_of: list[Confinement] = []
+_told_of: set[str] = set()
 
 
 def tell_once(confinement: Confinement) -> None:
-    """Log what holds the parsers of this process; another time only where it is less."""
+    """Log what holds the parsers that this process starts; another time only where something else is missing."""
     held_by = confinement.held_by()
-    if any(one.held_by().keys() == held_by.keys() and _missing(one) == _missing(confinement) for one in _told_of):
+    missing = "; ".join(PROTECTIONS[name] for name, layers in held_by.items() if not layers)
+    if missing in _told_of:
         return
-    _told_of.append(confinement)
+    _told_of.add(missing)
     held = "; ".join(f"{PROTECTIONS[name]} ({layers})" for name, layers in held_by.items() if layers)
-    if missing := _missing(confinement):
-        lacks = "; ".join(PROTECTIONS[name] for name in missing)
-        log.warning("Parsers of vendors' files are not held to: %s. `labelaudit doctor` says what to do.", lacks)
+    if missing:
+        log.warning("Parsers of vendors' files are not held to: %s. `labelaudit doctor` says what to do.", missing)
     log.info("Parsers of vendors' files: %s.", held or "nothing holds them")
-
-
-def _missing(confinement: Confinement) -> list[str]:
-    return [name for name, layers in confinement.held_by().items() if not layers]
 
 
 @contextmanager
@@ -251,56 +267,6 @@ def _send(process: Process, job: bytes, files: list[int], terms: Terms, seconds:
     try:
         process.send(job, files, seconds)
     except TimeoutError as error:
-        raise _too_slow(terms) from error
+        raise too_slow(terms) from error
     except OSError as error:  # it has ended
-        raise _died(process, terms) from error
-
-
-def _died(process: Process, terms: Terms) -> LabelauditError:
-    code = process.code()
-    if code >= 0 and not process.is_confined:  # it has not seen the file yet
-        return InternalError(f"the parsing process could not be started (exit {code})")
-    if code == -signal.SIGXCPU:
-        return _too_slow(terms)
-    what = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit {code}"
-    return _refused("parser_crashed", terms, f"the file breaks its parser ({what})")
-
-
-def _too_slow(terms: Terms) -> DeliveryRejected:
-    return _refused("too_slow", terms, "reading it takes too long")
-
-
-def _nonsense(terms: Terms, what: str = "") -> DeliveryRejected:
-    return _refused("parser_crashed", terms, f"its parser answers nonsense{what}")
-
-
-def _refused(code: str, terms: Terms, what: str) -> DeliveryRejected:
-    return DeliveryRejected(code, f"{terms.name}: {what}; no single place can be named.")
-
-
-@contextmanager
-def _understood(terms: Terms) -> Iterator[None]:
-    """What the process says may be the file's words: where it can't be understood, the file is refused."""
-    try:
-        yield
-    except (pa.ArrowException, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise _nonsense(terms, f" ({type(error).__name__}: {str(error)[:200]})") from error
-
-
-def _table(content: memoryview, schema: pa.Schema) -> pa.Table:
-    """A table of the worker's, which may have been led astray by the file: looked at before it is used."""
-    with pa.ipc.open_stream(pa.py_buffer(content)) as reader:
-        found = reader.read_all()
-    found.validate(full=True)
-    if found.schema != schema:
-        raise TypeError(f"{found.schema}, not {schema}")
-    return found
-
-
-def _reject(said: dict[str, Any]) -> Reject:
-    del said["advice"]
-    return Reject(**said | {"place": said["place"] or ""})
-
-
-def _decoded(said: dict[str, Any]) -> Any:
-    return datetime.fromisoformat(said["\0time"]) if "\0time" in said else said
+        raise died(process, terms) from error

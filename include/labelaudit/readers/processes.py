@@ -6,10 +6,12 @@ parse, one after another, as open descriptors.
 
 from __future__ import annotations
 
+import array  # noqa: F401 - socket.recv_fds imports it when it is called, which is too late
 import atexit
 import fcntl
 import os
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -26,8 +28,24 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
+JOB = struct.Struct("<I")
+"""The length of a job, before it."""
+
 PIPE_BYTES = 1 << 20  # what Linux allows everybody
 START = "import sys; sys.path[:0] = {path!r}; from labelaudit.readers import {module}; {module}.main()"
+
+
+def receive(jobs: socket.socket) -> tuple[bytes, list[int]]:
+    """The next job that was sent, and its files; empty where there are no more."""
+    # the kernel never joins what came with files to what came after
+    said, files, _, _ = socket.recv_fds(jobs, 1 << 16, 2)
+    while len(said) < JOB.size or len(said) < JOB.size + JOB.unpack_from(said)[0]:
+        wanted = JOB.size - len(said) if len(said) < JOB.size else JOB.size + JOB.unpack_from(said)[0] - len(said)
+        more = jobs.recv(min(wanted, 1 << 20))
+        if not more:
+            return b"", files
+        said += more
+    return said[JOB.size :], files
 
 
 class Process:
@@ -56,10 +74,11 @@ class Process:
         fcntl.fcntl(self.answers, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
     def send(self, job: bytes, files: list[int], seconds: float) -> None:
-        """A line, and open files with it. Raises TimeoutError, or another OSError where the process has ended."""
+        """A job, and open files with it. Raises TimeoutError, or another OSError where the process has ended."""
         self._jobs.settimeout(seconds)
-        sent = socket.send_fds(self._jobs, [job], files)
-        self._jobs.sendall(job[sent:])
+        said = JOB.pack(len(job)) + job
+        sent = socket.send_fds(self._jobs, [said], files)
+        self._jobs.sendall(said[sent:])
 
     def scratch(self) -> BinaryIO:
         """A file without a name that the process may write to."""

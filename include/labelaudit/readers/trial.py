@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from labelaudit.readers.processes import Process
+from labelaudit.readers.processes import Process, receive
 from labelaudit.readers.records import Terms
 from labelaudit.readers.seccomp import LIBC
 from labelaudit.readers.worker import begin, confined
@@ -34,7 +34,7 @@ def try_all(port: int, secret: Path, folder: Path) -> dict[str, Any]:
     process = Process("trial")
     try:
         job = {"port": port, "secret": str(secret), "folder": str(folder), "parent": os.getpid()}
-        process.send(json.dumps(job).encode() + b"\n", [], SECONDS)
+        process.send(json.dumps(job).encode(), [], SECONDS)
         said = b"".join(iter(lambda: process.answers.read(1 << 16), b""))
         if not said:
             raise OSError(f"the parsing process ended (exit {process.code()}) before it tried anything")
@@ -47,7 +47,7 @@ def main() -> None:
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     begin()
-    job = json.loads(sys.stdin.buffer.readline())
+    job = json.loads(receive(socket.socket(fileno=0))[0])
     confinement = confined(Terms("trial.csv", "csv"))
     said = tried(job["port"], Path(job["secret"]), Path(job["folder"]), job["parent"])
     answer.write(json.dumps({"confinement": asdict(confinement), "possible": said}).encode())

@@ -6,7 +6,6 @@ credential, no contract. Whatever happens to it is a refusal to the parent (`iso
 
 from __future__ import annotations
 
-import array  # noqa: F401 - socket.recv_fds imports it when it is called
 import gc
 import json
 import math
@@ -33,6 +32,7 @@ import pyarrow.compute as pc
 from labelaudit.errors import DeliveryRejected
 from labelaudit.readers.confinement import Confinement, confine, is_closed
 from labelaudit.readers.formats import modules, preload, read_here, rows_here
+from labelaudit.readers.processes import receive
 from labelaudit.readers.records import Batch, Field, Reject, Terms, rejects_table
 from labelaudit.readers.sources import OpenFile
 
@@ -93,11 +93,8 @@ def confined(terms: Terms) -> Confinement:
 
 def _job(jobs: socket.socket) -> dict[str, Any] | None:
     """The next job with the open `files` of it: what to parse, and what to unpack to. None: there are no more."""
-    line, files, _, _ = socket.recv_fds(jobs, 1 << 16, 2)
-    while line and not line.endswith(b"\n"):
-        more = jobs.recv(1 << 16)
-        line = line + more if more else b""
-    return json.loads(line) | {"files": files} if line else None
+    said, files = receive(jobs)
+    return json.loads(said) | {"files": files} if said else None
 
 
 def _serve(job: dict[str, Any], terms: Terms, frames: Frames) -> bool:
