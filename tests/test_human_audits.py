@@ -171,6 +171,31 @@ def test_answers_survive_a_spreadsheet_program(texts, tmp_path, delimiter, encod
     assert set(stored(contract, store, release).values()) == {"cat"}
 
 
+def test_items_that_are_defused_alike_are_told_apart_by_their_proofs(make_contract, folder_store, put, tmp_path):
+    """`=1` is written as `'=1`, which is an item, too; and what comes after a `;` is defused and comes back."""
+    items = ["=1", "'=1", "''=1", "x;=1+1", "x;'=1+1", "a|-b", "1\n+2"]
+    contract = make_contract(human_audit={"rows": 1000})
+    rows = [
+        json.dumps({"item": item, "annotator": who, "label": "cat" if place % 2 else "dog"})
+        for place, item in enumerate(items)
+        for who in ("ann", "bob", "cyd")
+    ]
+    put(folder_store, contract, "\n".join(rows), vendor="birch", name="labels.jsonl")
+    release = drawn(contract, folder_store)
+    tasks = audit_tasks.read_tasks(folder_store, audit_samples.prefix(contract, release))
+    told = {tasks[item].proof: item for item in items}
+    filled = [
+        row | {"answer": "cat" if items.index(told[row["proof"]]) % 2 else "dog"}
+        for row in tasks_csv(contract, folder_store, release)
+    ]
+    for delimiter in (",", ";", "\t"):
+        path = saved(tmp_path / "filled.csv", filled, delimiter)
+        assert take(contract, folder_store, path, "pat", AT).unanswered == 0
+    assert stored(contract, folder_store, release) == {
+        item: "cat" if place % 2 else "dog" for place, item in enumerate(items)
+    }
+
+
 def test_leading_zeros_that_excel_drops_and_rows_sorted_whole_are_sound(texts, tmp_path):
     contract, store, release = texts
     rows = [row | {"answer": "=dog"} for row in tasks_csv(contract, store, release)]

@@ -6,10 +6,20 @@ from types import SimpleNamespace
 
 from conftest import GOOD, audit
 
-from labelaudit import annotator_names, customer_view, judged, layout, steps
+from labelaudit import annotator_names, customer_view, judged, layout, messages, steps
 from labelaudit.page.state import dataset_state
+from labelaudit.quality_terms import Regressions
 from labelaudit.report.pages import render
-from labelaudit.verdicts import AcceptanceDecision, DefectRate, Explained, Incident, Verdict, WatchState
+from labelaudit.stream_words import cause_in_words, rate_of
+from labelaudit.verdicts import (
+    AcceptanceDecision,
+    DefectRate,
+    Explained,
+    Incident,
+    StreamChange,
+    Verdict,
+    WatchState,
+)
 
 HOSTILE = "<script>x</script>"
 
@@ -48,7 +58,8 @@ VERDICT = Verdict(
 
 
 def drawn(verdict: Verdict, view: str) -> str:
-    return render("quality.html", report=SimpleNamespace(verdict=verdict, view=view))
+    report = SimpleNamespace(verdict=verdict, view=view)
+    return render("quality.html", report=report) + render("watched.html", report=report)
 
 
 def test_the_customer_sees_annotators_by_their_given_names_or_not_at_all(make_contract, folder_store, monkeypatch):
@@ -73,6 +84,33 @@ def test_hostile_texts_are_escaped_and_an_unseeing_stream_says_so():
 
 def test_without_an_audit_the_report_says_so():
     assert "No human audited this release" in drawn(VERDICT.model_copy(update={"rates": ()}), "customer")
+
+
+def test_every_rate_that_can_be_watched_has_words():
+    """A customer reads no `annotation_error`."""
+    terms = Regressions()
+    words = [rate_of(metric) for metric in terms.metrics]
+    assert len(set(words)) == len(words)
+    assert not [one for one in words if "_" in one or one in terms.metrics]
+    assert [cause_in_words(one) for one in ("mix", "guideline", "detector")] == [
+        "another mix of classes",
+        "another version of the guideline",
+        "another detector",
+    ]
+
+
+def test_pages_and_alerts_call_a_rate_by_the_same_words(make_contract):
+    numbers = {"before_x": 1, "before_n": 10, "before_low": 0, "before_high": 0.4, "x": 5, "n": 10}
+    stream = StreamChange(metric="annotation_error", vendor="v", low=0.2, high=0.8, score=9, threshold=5, **numbers)
+    named = {"state": "open", "severity": "critical", "vendor": "v", "opened": "r", "since": "r"}
+    incident = Incident(id="i0001-v", event="opened", streams=(stream,), **named)
+    watched = VERDICT.watched[0].model_copy(update={"metric": "annotation_error"})
+    verdict = VERDICT.model_copy(update={"incidents": (incident,), "watched": (watched,)})
+    held = SimpleNamespace(release="r0001-0")
+    told = messages.incident(make_contract(), held, verdict, incident, None)
+    for text in (drawn(verdict, "customer"), told.text, told.subject):
+        assert "wrong labels by single annotators" in text
+        assert "annotation_error" not in text
 
 
 def test_the_page_shows_what_the_last_judged_release_left_open(folder_store, make_contract, put):

@@ -219,6 +219,84 @@ def test_a_report_shows_pictures_trend_and_every_row_accounted_for(browser, digi
     assert "alder/day-10" in text
 
 
+def on_a_phone(browser, content: bytes, tmp_path) -> None:
+    """Nothing is cut off at 390 pixels: the page does not scroll sideways, tables do so themselves, to their end."""
+    path = tmp_path / "phone.html"
+    path.write_bytes(content)
+    page = browser.new_context(viewport={"width": 390, "height": 844}).new_page()
+    page.goto(path.as_uri())
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
+    page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
+    ends = page.evaluate(
+        """[...document.querySelectorAll("table, svg[role=img]")].map(one => {
+            const box = one.closest(".wide"), edge = box && box.getBoundingClientRect();
+            if (!box) return one.outerHTML.slice(0, 80);
+            box.scrollLeft = 1e6;
+            const right = one.getBoundingClientRect().right;
+            return edge.right <= 390 && right <= edge.right + 1 ? "" : one.outerHTML.slice(0, 80);
+        })"""
+    )
+    assert ends
+    assert [one for one in ends if one] == []
+
+
+def test_on_a_phone_nothing_of_a_report_is_cut_off(browser, digits, tmp_path):
+    _, _, destination, release = digits
+    on_a_phone(browser, destination.read(layout.release(release.release) + "report.html"), tmp_path)
+
+
+def test_on_a_phone_long_names_are_not_cut_off_either(browser, folder_store: Store, make_contract, put, tmp_path):
+    long = "w" * 300
+    contract = make_contract(description=long, tolerance={"rejected_rows_rate": 0})
+    rows = [f"{long}{n},{who}{long},{'cat' if n % 2 else 'dog'}\n" for n in range(9) for who in ("ann", "bob", "cyd")]
+    put(folder_store, contract, "item,annotator,label\n" + "".join(rows))
+    put(folder_store, contract, f"item,annotator,label\n{long},ann,{long}\n", delivery="d2")
+    outcome = audit(contract, folder_store)
+    folder = layout.release(outcome.release.release)
+    on_a_phone(browser, steps.open_destination(contract, folder_store).read(folder + "report.html"), tmp_path)
+    on_a_phone(browser, folder_store.read(outcome.rejected[0].report), tmp_path)
+
+
+def test_every_table_of_every_page_scrolls_within_itself():
+    for path in (PROJECT / "include" / "labelaudit").rglob("templates/*.html"):
+        text = path.read_text()
+        assert text.count("<table") == text.count('<div class="wide"><table>'), path
+
+
+def test_a_worst_item_shows_the_quality_of_the_label_it_was_given(digits):
+    """ "9 → 4, quality 0.995" was the published 4's: whoever reads it takes it for the given 9's."""
+    _, _, destination, release = digits
+    folder = layout.release(release.release)
+    report = json.loads(destination.read(folder + "report.json"))
+    text = destination.read(folder + "report.html").decode()
+    assert len(report["worst"]) > 5
+    assert any(one["label"] != one["given"] and one["quality"] > 0.5 for one in report["worst"])
+    qualities = [one["given_quality"] for one in report["worst"]]
+    assert qualities == sorted(qualities)
+    for one in report["worst"]:
+        assert one["given_quality"] < 0.5
+        assert f"quality of the given label: {one['given_quality']:.3f}" in text
+        if one["label"] == one["given"]:
+            assert one["given_quality"] == one["quality"]
+    rows = csv.DictReader(io.StringIO(destination.read(folder + "issues.csv").decode("utf-8-sig")))
+    listed = [(row["item"], float(row["given_quality"])) for row in rows]
+    assert [quality for _, quality in listed] == sorted(quality for _, quality in listed)
+    assert listed[: len(qualities)] == [(one["item"], one["given_quality"]) for one in report["worst"]]
+
+
+def test_beside_a_classes_rate_stands_its_interval_and_what_is_watched_comes_last(digits):
+    _, _, destination, release = digits
+    folder = layout.release(release.release)
+    report = json.loads(destination.read(folder + "report.json"))
+    text = destination.read(folder + "report.html").decode()
+    for one in report["classes"]:
+        assert 0 <= one["low"] <= one["issues"] / one["items"] + 1e-9 <= one["high"] <= 1
+        assert f"{100 * one['low']:.1f} % – {100 * one['high']:.1f} %" in text
+    assert text.index("The labels most likely wrong") < text.index("What is watched")
+    assert not [word for word in ("annotation_error", ">reject<", ">issue<") if word in text]
+
+
 def test_report_and_data_say_the_same(digits):
     _, _, destination, release = digits
     report = json.loads(destination.read(layout.release(release.release) + "report.json"))

@@ -29,13 +29,14 @@ from labelaudit.history import read_history, with_classes
 from labelaudit.item_predictions import predictions_of
 from labelaudit.parquet_files import read_table, write_table
 from labelaudit.store import Store
-from labelaudit.summary import counts_of, findings_of
+from labelaudit.summary import counts_of, findings_of, given_quality
 from labelaudit.values import Audit, CheckedDelivery, Found
 
 Progress = Callable[[int, int], None]
 LABELS_FIELDS = [one for one in table_schemas.LABELS_SCHEMA if one.name != "release"]
 INTERNAL_FIELDS = [
     ("_removed", pa.bool_()),
+    ("_given_quality", pa.float64()),
     ("_second_opinion", pa.float64()),
     ("_copy_of", pa.string()),
     ("_is_outlier", pa.bool_()),
@@ -213,6 +214,7 @@ def _labels_table(work: Work) -> pa.Table:
         "vendors": joined["vendor"][here],
         "deliveries": joined["delivery"][here],
         "_removed": np.zeros(int(here.sum()), bool),
+        "_given_quality": given_quality(work)[here],
         "_second_opinion": detection.second_opinion[here],
         "_copy_of": [str(detection.items[first]) if first >= 0 else None for first in work.dataset.copy_of[here]],
         "_is_outlier": work.dataset.is_outlier[here],

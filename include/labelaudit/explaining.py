@@ -8,6 +8,7 @@ import numpy as np
 
 from labelaudit.counted import Judged
 from labelaudit.regressions import Shift
+from labelaudit.stream_words import rate_of, whose
 from labelaudit.streams import OF_LABELS, Stream
 from labelaudit.verdicts import Explained
 
@@ -74,8 +75,8 @@ def by_mix(stream: Stream, shift: Shift, history: Sequence[Judged]) -> Explained
     now = slice(shift.since, None)
     was, rate = x / max(n, 1), stream.x[now].sum() / max(stream.n[now].sum(), 1)
     text = (
-        f"the {stream.metric} rate{_whose(stream)} went from {was:.1%} to {rate:.1%}, but each class is about as it"
-        " was: more items of the hard classes came"
+        f"the rate of {rate_of(stream.metric)}{whose(stream.vendor)} went from {was:.1%} to {rate:.1%}, but each class"
+        " is about as it was: more items of the hard classes came"
     )
     return _explained(stream, "mix", history, text)
 
@@ -89,13 +90,9 @@ def restarted(streams: Sequence[Stream], history: Sequence[Judged]) -> list[Expl
         names = [{count.label for count in release.counts if count.metric == "detector"} for release in history[-2:]]
         is_new = len(names) == 2 and names[0] != names[1] and one.metric in OF_LABELS[:2]
         was, rate = one.watched.baseline_rate[-2], one.x[-1] / one.n[-1]
-        text = f"the {one.metric} rate{_whose(one)} is {rate:.1%} after {was:.1%}, and is learnt anew"
+        text = f"the rate of {rate_of(one.metric)}{whose(one.vendor)} is {rate:.1%} after {was:.1%}, and is learnt anew"
         found.append(_explained(one, "detector" if is_new else "guideline", history, text))
     return found
-
-
-def _whose(stream: Stream) -> str:
-    return f" of vendor {stream.vendor}" if stream.vendor else ""
 
 
 def _explained(stream: Stream, cause: str, history: Sequence[Judged], text: str) -> Explained:

@@ -14,11 +14,13 @@ WORTHWHILE = 0.01
 
 
 class ClassFinding(Value):
-    """One class: items that were given it, and how many of those labels are likely wrong."""
+    """One class: items that were given it, and how many of those labels are likely wrong; the rate's 95 % interval."""
 
     label: str
     items: int
     issues: int
+    low: float
+    high: float
 
 
 class PairFinding(Value):
@@ -85,7 +87,8 @@ class WorstItem(Value):
     given: str
     label: str
     suggested: str
-    quality: float
+    given_quality: float = Field(description="probability that the given label is right")
+    quality: float = Field(description="of the published label")
     vendors: str
     labels: tuple[str, ...] = Field(description="what its annotators said")
     text: str | None = None

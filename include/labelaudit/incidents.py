@@ -24,7 +24,8 @@ from labelaudit.explaining import (
 from labelaudit.quality_terms import Regressions
 from labelaudit.rates import wilson
 from labelaudit.regressions import Shift
-from labelaudit.streams import SMALL, Stream, watch_streams
+from labelaudit.stream_words import SMALL
+from labelaudit.streams import Stream, watch_streams
 from labelaudit.values import Value
 from labelaudit.verdicts import Explained, Incident, StreamChange, WatchState
 

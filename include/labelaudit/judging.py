@@ -10,6 +10,7 @@ from labelaudit.counted import Judged
 from labelaudit.findings import AgreementFinding, AnnotatorFinding
 from labelaudit.incidents import Review, review
 from labelaudit.rates import wilson
+from labelaudit.stream_words import rate_of, whose
 from labelaudit.values import Audit, Count
 from labelaudit.verdicts import AcceptanceDecision, Breach, DefectRate, Incident, Verdict, annotator_breach, reason_of
 
@@ -101,7 +102,6 @@ def _open(contract: Contract, incidents: Sequence[Incident]) -> Iterator[Breach]
         if one.state == "open" and (one.rising or one.event in ("opened", "reopened")):
             first = one.streams[0]
             before, now = first.before_x / max(1.0, first.before_n), first.x / max(1.0, first.n)
-            whose = f" of vendor {one.vendor}" if one.vendor else ""
             yield Breach(
                 clause="regressions.effect",
                 subject=one.vendor,
@@ -110,8 +110,8 @@ def _open(contract: Contract, incidents: Sequence[Incident]) -> Iterator[Breach]
                 low=first.low,
                 high=first.high,
                 before=before,
-                message=f"incident {one.id}: the {first.metric} rate{whose} went from {before:.1%} to {now:.1%} since"
-                f" {one.since}",
+                message=f"incident {one.id}: the rate of {rate_of(first.metric)}{whose(one.vendor)} went from"
+                f" {before:.1%} to {now:.1%} since {one.since}",
             )
 
 

@@ -15,6 +15,7 @@ from pydantic import field_validator
 from labelaudit.contract import Contract
 from labelaudit.findings import WorstItem
 from labelaudit.quality_terms import Event, Severity
+from labelaudit.stream_words import cause_in_words, rate_of, whose
 from labelaudit.values import Audit, CheckedDelivery, Release, Value, View
 from labelaudit.verdicts import Breach, Incident, StreamChange, Verdict, severity
 from labelaudit.visible import visible
@@ -96,9 +97,9 @@ def incident(
     link: str = "",
 ) -> Message:
     """A rate that got worse: told once, and once more if it becomes critical."""
-    whose = f"vendor {one.vendor}" if one.vendor else "several vendors, or all"
+    of = f"vendor {one.vendor}" if one.vendor else "several vendors, or all"
     lines = [
-        f"Incident {one.id} of {contract.id} ({one.severity}): quality got worse, of {whose},"
+        f"Incident {one.id} of {contract.id} ({one.severity}): quality got worse, of {of},"
         f" since release {one.since}, seen in {audit.release}.",
         "",
         *(_changed(stream) for stream in one.streams),
@@ -117,7 +118,7 @@ def incident(
         key=f"incident/{contract.id}/{one.id}" + ("/critical" if one.event == "escalated" else ""),
         customer=contract.customer,
         dataset=contract.dataset,
-        subject=f"{contract.id}: {one.streams[0].metric} rate of {one.vendor or 'all'} got worse ({one.id})",
+        subject=f"{contract.id}: the rate of {rate_of(one.streams[0].metric)}{whose(one.vendor)} got worse ({one.id})",
         text="\n".join(lines),
         link=release.report if release else link,
         cause=f"{contract.id}/{one.id}",
@@ -179,7 +180,7 @@ def digest(
         *(f"Delivery {one.delivery.name} is rejected: {one.refusal.code}." for one, _ in rejected),
         *(f"Delivery {one.delivery}: {one.outcome}; {one.reason}." for one in verdict.acceptance),
         *(f"Incident {one.id}: {one.event or 'goes on'}, {one.state}." for one in verdict.incidents),
-        *(f"No incident ({one.cause}): {one.text}." for one in verdict.explained),
+        *(f"No incident ({cause_in_words(one.cause)}): {one.text}." for one in verdict.explained),
     ]
     if verdict.sample:
         lines.append(f"People are asked to audit a sample: labelaudit plan {contract.id} {audit.release}.")
@@ -256,9 +257,10 @@ def _to_do(verdict: Verdict, release: Release | None) -> str:
 
 
 def _changed(one: StreamChange) -> str:
-    whose = f" of {one.vendor}" if one.vendor else ""
     before = _rate(one.before_x, one.before_n, one.before_low, one.before_high)
-    return f"- {one.metric} rate{whose}: {before} before, {_rate(one.x, one.n, one.low, one.high)} since"
+    return (
+        f"- {rate_of(one.metric)}{whose(one.vendor)}: {before} before, {_rate(one.x, one.n, one.low, one.high)} since"
+    )
 
 
 def _rate(x: float, n: float, low: float, high: float) -> str:

@@ -92,7 +92,7 @@ def _publish_new(
     finishing.make_ready(contract, store, audit.release, rows)
     found = differences.changes(audit, labels, destination)
     kept = labels.filter(pc.invert(labels["_removed"])).drop_columns("_removed")
-    lists = item_lists(kept)
+    lists = item_lists(kept) | {"issues.csv": issues_csv(kept)}
     if found:
         lists["changes.csv"] = changes_csv(found[1])
     difference = found[0] if found else None
@@ -102,7 +102,6 @@ def _publish_new(
     see = customer_view.seeing(contract, store, "customer", findings)
     content = report_content(contract, see(audit), see(verdict), see(findings), before, "customer", difference)
     files = lists | {
-        "issues.csv": issues_csv(kept),
         "report.html": report_html(contract, content),
         "report.json": content.model_dump_json(indent=2).encode(),
     }

@@ -10,10 +10,9 @@ import numpy as np
 from labelaudit.counted import Judged
 from labelaudit.quality_terms import Regressions
 from labelaudit.regressions import Shift, Terms, Watched, watch_all
+from labelaudit.stream_words import SMALL
 from labelaudit.values import Count
 
-SMALL = "small vendors"
-"""The stream of all vendors that send few units, together; no vendor's name has a space."""
 SMALL_UNITS = 50
 """A stream with fewer units a release gets less of the budget, in proportion: it finds little, and a person can look
 at twenty labels. Its labels are watched with those of the other small vendors, and with all."""

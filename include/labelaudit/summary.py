@@ -16,6 +16,7 @@ from labelaudit.findings import (
     WorstItem,
 )
 from labelaudit.people_findings import agreement_finding, annotator_findings, gold_counts, vendor_findings
+from labelaudit.rates import wilson
 from labelaudit.values import CheckedDelivery, Count
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def findings_of(work: Work) -> Findings:
         method=detection.method,
         predictions_note=work.predictions_note,
         classes=tuple(
-            ClassFinding(label=label, items=int(mine.sum()), issues=int((mine & issue).sum()))
+            _class(label, int((mine & issue).sum()), int(mine.sum()))
             for code, label in enumerate(names)
             if (mine := scope & (given == code)).any()
         ),
@@ -127,16 +128,31 @@ def findings_of(work: Work) -> Findings:
     )
 
 
+def _class(label: str, issues: int, items: int) -> ClassFinding:
+    low, high = wilson(issues, items)
+    return ClassFinding(label=label, items=items, issues=issues, low=low, high=high)
+
+
+def given_quality(work: Work) -> np.ndarray:
+    """By item (n,): the probability that its given label is right; `label_quality` is of the published one."""
+    detection, codes = work.detection, work.codes
+    given = np.array(work.contract.classes, object)[detection.given]
+    own = work.rows["label"].to_numpy(object) == given[codes]
+    found = np.zeros(len(given))
+    found[codes[own]] = detection.annotation_quality[own]
+    return np.where(detection.label == detection.given, detection.label_quality, found)
+
+
 def _known(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
 def _worst(work: Work) -> tuple[WorstItem, ...]:
-    """The likely wrong items, the likeliest first: where the published label differs from the given one, that too."""
+    """The likely wrong items, the likeliest first."""
     detection, names = work.detection, work.contract.classes
     found = np.flatnonzero(work.scope & detection.is_issue)
-    doubt = np.where(detection.label != detection.given, 1 - detection.label_quality, detection.label_quality)
-    chosen = found[np.argsort(doubt[found], kind="stable")][:WORST_ITEMS]
+    quality = given_quality(work)
+    chosen = found[np.argsort(quality[found], kind="stable")][:WORST_ITEMS]
     rows_of = {place: np.flatnonzero(work.codes == place) for place in chosen}
     return tuple(
         WorstItem(
@@ -144,6 +160,7 @@ def _worst(work: Work) -> tuple[WorstItem, ...]:
             given=names[detection.given[place]],
             label=names[detection.label[place]],
             suggested=names[detection.suggested[place]],
+            given_quality=float(quality[place]),
             quality=float(detection.label_quality[place]),
             vendors=",".join(sorted(set(work.rows["vendor"].iloc[rows_of[place]]))),
             labels=tuple(work.rows["label"].iloc[rows_of[place]]),

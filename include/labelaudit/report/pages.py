@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from labelaudit.stream_words import cause_in_words, rate_of
 from labelaudit.visible import visible
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -30,7 +31,7 @@ def environment(*folders: Path) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"percent": percent, "count": count, "number": number}
+    made.filters |= {"percent": percent, "count": count, "number": number, "rate_of": rate_of, "cause": cause_in_words}
     return made
 
 

@@ -13,7 +13,17 @@ from labelaudit.report.content import ReportContent
 from labelaudit.report.pages import render
 from labelaudit.report.spreadsheet import safe_csv
 
-ISSUE_COLUMNS = ["item", "given_label", "suggested_label", "label", "label_quality", "vendors", "deliveries"]
+ISSUES = {
+    "item": "item",
+    "given_label": "given_label",
+    "_given_quality": "given_quality",
+    "suggested_label": "suggested_label",
+    "label": "label",
+    "label_quality": "label_quality",
+    "vendors": "vendors",
+    "deliveries": "deliveries",
+}
+"""Columns of issues.csv: of a run's labels, and their names. `label_quality` is of `label`, the published one."""
 
 
 def report_html(contract: Contract, content: ReportContent) -> bytes:
@@ -51,10 +61,10 @@ def _list(rows: pa.Table, names: dict[str, str]) -> bytes:
 
 
 def issues_csv(labels: pa.Table) -> bytes:
-    """The likely wrong items of a release, the likeliest first."""
-    found = labels.filter(labels["is_issue"]).select(ISSUE_COLUMNS)
-    found = found.take(pc.sort_indices(found, [("label_quality", "ascending"), ("item", "ascending")]))
-    return safe_csv(ISSUE_COLUMNS, ([row[name] for name in ISSUE_COLUMNS] for row in found.to_pylist()))
+    """The likely wrong items of a release, the likeliest first; `labels` with the run's own column `_given_quality`."""
+    found = labels.filter(labels["is_issue"])
+    found = found.take(pc.sort_indices(found, [("_given_quality", "ascending"), ("item", "ascending")]))
+    return _list(found, ISSUES)
 
 
 def changes_csv(rows: pa.Table) -> bytes:
