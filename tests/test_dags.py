@@ -179,7 +179,10 @@ def test_every_task_has_a_limit_of_time(customers):
         for task in dag.tasks:
             limit = task.partial_kwargs["execution_timeout"] if task.is_mapped else task.execution_timeout
             assert limit.total_seconds() == 420, task
-    approve = bag_of(customers).dags["audit__acme__pets"].get_task("approve")
+    customers.monkeypatch.delenv("LABELAUDIT_STEP_MINUTES")
+    dags = bag_of(customers).dags
+    assert dags["labelaudit__alerts"].default_args["execution_timeout"].total_seconds() == 3600, "it is for all"
+    approve = dags["audit__acme__pets"].get_task("approve")
     assert approve.response_timeout.total_seconds() == 48 * 3600, "a person's time is another"
 
 

@@ -17,7 +17,7 @@ import typer.main
 from conftest import GOOD, PROJECT
 
 import labelaudit
-from labelaudit import cli, contract_yaml, manifests, steps, store, tables
+from labelaudit import cli, contract_yaml, manifest_file, steps, store, tables
 from labelaudit.contracts import json_schema, read_contract
 from labelaudit.expectations import validate_checks
 from labelaudit_airflow.audit_dags import require_dag
@@ -68,8 +68,8 @@ def test_terms_in_the_text_are_yaml_of_a_contract(text: str):
 def test_the_manifest_is_taken():
     (text,) = blocks("json")
     given = json.loads(text.replace("9f2c…", "9f2c" * 16))
-    assert set(given) == set(manifests.Manifest.model_fields), "all that a manifest can say is shown"
-    manifests.Manifest.model_validate_json(json.dumps(given))
+    assert set(given) == set(manifest_file.Manifest.model_fields), "all that a manifest can say is shown"
+    manifest_file.Manifest.model_validate_json(json.dumps(given))
 
 
 def command(arguments: list[str]) -> None:

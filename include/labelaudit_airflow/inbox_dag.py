@@ -38,7 +38,7 @@ def inbox_dag() -> DAG:
             "retries": 1,
             "retry_delay": timedelta(minutes=1),
             "retry_policy": runtime.RETRIES,
-            "execution_timeout": runtime.step_limit(),
+            "execution_timeout": runtime.short_limit(),
         },
     ) as made:
         look.expand(path=without_manifests())

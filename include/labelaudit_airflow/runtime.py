@@ -55,6 +55,11 @@ def step_limit() -> timedelta:
     return timedelta(minutes=time_limits.minutes(os.environ.get(time_limits.VARIABLE)))
 
 
+def short_limit() -> timedelta:
+    """The same in DAGs that look after every customer each 15 minutes: one that hangs must not hold up all for long."""
+    return min(step_limit(), timedelta(hours=1))
+
+
 def store() -> Store:
     default = "file://" + str(Path(os.environ.get("AIRFLOW_HOME", Path.home() / "airflow")) / "store")
     connection = os.environ.get("LABELAUDIT_STORE_CONNECTION")
