@@ -165,6 +165,15 @@ def test_a_file_that_changes_after_it_was_verified_is_read_as_it_was(folder_stor
         assert set(pq.read_table(path)["item"].to_pylist()) == {f"i{item}" for item in range(12)}
 
 
+@pytest.mark.timeout(60)
+def test_a_pipe_is_not_delivered(folder_store: Store, tmp_path):
+    """`deliver <(…)`: it would be hashed, and then be empty."""
+    os.mkfifo(tmp_path / "labels.csv")
+    with pytest.raises(InvalidInput, match="is no file"):
+        manifests.deliver(folder_store, "acme", "pets", "alder", "d1", [tmp_path / "labels.csv"])
+    assert folder_store.list("") == []
+
+
 def test_deliver_knows_its_own_delivery_when_the_reply_was_lost(store: Store, contract, put, monkeypatch):
     """The manifest arrived, its reply did not: within one call, and when the command is given again."""
     real = type(store).put_if_absent

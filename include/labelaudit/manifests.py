@@ -122,6 +122,8 @@ def deliver(
     for what, name in [("delivery id", delivery_id), ("vendor", vendor)]:
         if not layout.is_safe_part(name):
             raise InvalidInput(f"{what} {name!r}: use letters, digits and . _ = + @ -, not starting with a sign")
+    if odd := next((path for path in files if not path.is_file()), None):
+        raise InvalidInput(f"{odd} is no file: a pipe can be read but once, and a delivery is hashed first. Save it")
     names = [path.name for path in files]
     for name in names:
         try:

@@ -112,12 +112,19 @@ class Relations:
         published = [name for name, digest in self.published.items() if digest == one.digest and name != one.name]
         gone = [name for name, digest in self.gone.items() if digest == one.digest and name != one.name]
         earlier = [] if published else [other.name for other in twins if self._is_intact(other)]  # a digest is a claim
-        if earlier or published:
+        if published:
             return _refused(
                 one,
                 "same_bytes",
-                f"the files are the same, byte for byte, as those of {(published or earlier)[0]}, which is taken"
-                " already. Nothing to do, unless other files were meant: then deliver those.",
+                f"the files are the same, byte for byte, as those of {published[0]}, which is taken already. Nothing to"
+                " do, unless other files were meant: then deliver those.",
+            )
+        if earlier:
+            return _refused(
+                one,
+                "same_bytes",
+                f"the files are the same, byte for byte, as those of {earlier[0]}, which the same run looks into."
+                " Nothing to do: should that one be refused, the next run looks into this one.",
             )
         if gone and not one.supersedes:
             return _refused(
