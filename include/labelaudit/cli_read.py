@@ -22,7 +22,7 @@ from labelaudit.advice import SET_ASIDE, advice, title
 from labelaudit.cli_output import escape, out, tell
 from labelaudit.contract import Contract, NoPredictions
 from labelaudit.errors import DeliveryRejected, InvalidInput
-from labelaudit.readers.noting import count_paths
+from labelaudit.readers.noting import count_paths, listed
 from labelaudit.readers.records import REJECT_SCHEMA, Field
 from labelaudit.recognising import recognise
 from labelaudit.report.spreadsheet import safe_csv, safe_rows
@@ -157,7 +157,7 @@ def tried(file: Path, as_format: str | None, question: str | None, sink: _Reject
     except DeliveryRejected as error:
         trial.refusal = {"code": error.code, "message": str(error)}
     trial.rejects = [_count(code, column, rows) for (code, column), rows in counts.most_common()]
-    trial.columns, trial.untaken = sorted(columns), dict(untaken.most_common())
+    trial.columns, trial.untaken = sorted(columns), dict(listed(untaken))
     return trial
 
 

@@ -10,7 +10,7 @@ from labelaudit import readers
 from labelaudit.advice import SET_ASIDE, advice, title
 from labelaudit.contract import Contract
 from labelaudit.errors import DeliveryRejected, InvalidInput
-from labelaudit.readers.noting import count_paths
+from labelaudit.readers.noting import count_paths, listed
 from labelaudit.staging import terms_for
 
 SHOWN_PATHS = 8
@@ -74,7 +74,7 @@ def notes_on(trial: SampleTrial, contract: Contract) -> list[str]:
         if count := trial.rejects[code]:
             notes.append(f"set aside: {_share(count, trial)}: {title(code).lower()}: {trial.reasons[code]}")
     if trial.untaken:
-        shown = [f"{path} ({count})" for path, count in trial.untaken.most_common(SHOWN_PATHS)]
+        shown = [f"{path} ({count})" for path, count in listed(trial.untaken)[:SHOWN_PATHS]]
         more = len(trial.untaken) - len(shown)
         notes.append(f"not taken, for no column has it: {', '.join(shown)}{f' and {more} more' if more else ''}")
     return notes

@@ -23,7 +23,7 @@ from labelaudit.delivered_files import fetch
 from labelaudit.delivery_terms import EXPORTS
 from labelaudit.errors import DeliveryRejected
 from labelaudit.parquet_files import TableWriter
-from labelaudit.readers.noting import count_paths
+from labelaudit.readers.noting import count_paths, listed
 from labelaudit.readers.records import REJECT_SCHEMA, TEXT_CHARACTERS, Field, Reject, Terms, rejects_table, schema_of
 from labelaudit.store import Store, scratch
 from labelaudit.values import DeliveredFile, Delivery, PathCount, Refusal, RejectCount, StagedDelivery
@@ -62,7 +62,7 @@ def stage(
         ),
         records=work.records,
         undeclared=tuple(sorted(work.undeclared)),
-        untaken=tuple(PathCount(path=path, count=count) for path, count in work.untaken.most_common()),
+        untaken=tuple(PathCount(path=path, count=count) for path, count in listed(work.untaken)),
         cleanups=work.cleaning.cleanups,
         refusal=refusal,
     )

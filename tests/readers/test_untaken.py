@@ -310,6 +310,17 @@ def test_the_list_of_a_hostile_file_stays_short():
     assert all(path.isprintable() for path in left)
 
 
+def test_answers_are_listed_before_bookkeeping():
+    """A report shows the first: they are what somebody may miss."""
+    counts = {"a[].unique_id": 90, "a[].result[].type=relation": 2, "predictions[]": 3, "b": 1}
+    assert [path for path, _ in noting.listed(counts)] == [
+        "predictions[]",
+        "a[].result[].type=relation",
+        "a[].unique_id",
+        "b",
+    ]
+
+
 def test_coco_lists_what_boxes_do_not_say(tmp_path: Path):
     """Segmentations, captions of pictures, and what stands beside the three lists; a file's batches add up."""
     one = {"image_id": 1, "category_id": 3, "bbox": [1, 2, 3, 4], "segmentation": [[1, 2, 3]], "iscrowd": 1}

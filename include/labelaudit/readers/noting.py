@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 MAX_DEPTH = 20
@@ -20,6 +21,7 @@ SHOWN_CHARACTERS = 60
 KINDS = ("from_name", "type")
 """Keys whose text says what an object is: they are shown beside the path of one that is not taken."""
 
+_SCALARS = (str, int, float, bool)
 _ID = re.compile(r"(?=.*\d)[A-Za-z0-9_-]{20,}")
 
 
@@ -45,9 +47,11 @@ class Noted(dict):
 def noted(value: Any, depth: int = 0) -> Any:
     """The same value with noting objects; what lies deeper than MAX_DEPTH is taken or left as a whole."""
     if depth < MAX_DEPTH and isinstance(value, dict):
-        return Noted({key: noted(one, depth + 1) for key, one in value.items()})
+        depth += 1
+        return Noted({key: noted(one, depth) if type(one) in (dict, list) else one for key, one in value.items()})
     if depth < MAX_DEPTH and isinstance(value, list):
-        return [noted(one, depth + 1) for one in value]
+        depth += 1
+        return [noted(one, depth) if type(one) in (dict, list) else one for one in value]
     return value
 
 
@@ -82,16 +86,28 @@ def count_paths(counts: Counter[str], more: Iterable[str] | Mapping[str, int]) -
         counts[path if path in counts or len(counts) < MAX_PATHS else OTHERS] += count
 
 
+def listed(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Paths and counts in an order to be read: whole objects first, which may be answers, and what comes often."""
+    return sorted(counts.items(), key=lambda one: (not _is_object(one[0]), -one[1], one[0]))
+
+
+def _is_object(path: str) -> bool:
+    return path.endswith("[]") or "=" in path.rpartition(".")[2]
+
+
 def _left(value: Any, place: str, path: str, refused: frozenset[str], taken: bool) -> tuple[bool, list[str]]:
     """Whether any of the value was taken, and the paths of what was not."""
     if place in refused:
         return True, []
     if isinstance(value, dict):
         some, found = False, []
+        known = value.taken if isinstance(value, Noted) else value if taken else ()
         for key, one in value.items():
-            inner_taken = taken if not isinstance(value, Noted) else key in value.taken
+            if type(one) in _SCALARS and key in known:
+                some = True
+                continue
             inner_path = f"{path}.{shown_key(key)}" if path else shown_key(key)
-            inner, more = _left(one, f"{place}.{key}", inner_path, refused, inner_taken)
+            inner, more = _left(one, f"{place}.{key}", inner_path, refused, key in known)
             some |= inner
             found += more
         return (True, found) if some or not found or not path else (False, [path + _kind(value)])
@@ -111,6 +127,7 @@ def _kind(value: dict[str, Any]) -> str:
     return ""
 
 
+@lru_cache(4096)
 def shown_key(key: Any) -> str:
     """A key as it can be printed; one that is an id or a person's address is `*`."""
     if _ID.fullmatch(str(key)) or "@" in str(key):
