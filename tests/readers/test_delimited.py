@@ -104,9 +104,9 @@ def test_whole_blocks_are_as_strict_as_single_cells(tmp_path: Path):
 
 
 def test_texts_stay_what_they_were(tmp_path: Path):
-    rows, rejects, _ = read(tmp_path, 'a,b\n007,NA\n1e5, yes\n"","None"\n\ufeffx,""\n')
-    assert rows == [("007", "NA", None), ("1e5", " yes", None), ("\ufeffx", None, None)]
-    assert rejects == [(4, "empty")]
+    rows, rejects, _ = read(tmp_path, 'a,b\n007,NA\n1e5, yes\n"","None"\n\ufeffx,""\ny,""\n')
+    assert rows == [("007", "NA", None), ("1e5", " yes", None), ("y", None, None)]
+    assert rejects == [(4, "empty"), (5, "invisible_character")]
 
 
 def test_line_numbers_count_lines_within_quotes(tmp_path: Path):
