@@ -137,9 +137,8 @@ def _work(
     # when a label came, for drift: the release it was first judged in, and the delivery's place in that
     place = {one.delivery.name: found.sequence + number / len(accepted) for number, one in enumerate(accepted)}
     new["sequence"] = new["delivery"].map(place)
-    names = [one.release for one in tables.log(destination)]
     limit = contract.history.max_items
-    old, touched = read_history(contract, store, names, new["item"].unique(), superseded, limit)
+    old, touched = read_history(contract, store, destination, new["item"].unique(), superseded, limit)
     new_items = len(set(new["item"]) - set(old["item"]) - touched)
     rows = pd.concat([old, new], ignore_index=True) if len(old) else new
     unique = ["item", "annotator" if "annotator" in contract.columns else "vendor"]

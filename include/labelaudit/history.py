@@ -1,7 +1,8 @@
 """The internal history: accepted annotations of earlier releases, with their features and predictions, to train on.
 
 One Parquet file a release, written before the release is committed; it counts only if the release came to exist. A file
-holds all annotations of the items that its release judged, so an item's newest file tells all about it.
+holds all annotations of the items that its release judged, so an item's newest file tells all about it; which one that
+is, the table `labels` says (`item_places`). No more files are read than hold what is wanted.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from labelaudit import layout
+from labelaudit import layout, tables
 from labelaudit.contract import Contract
-from labelaudit.parquet_files import read_table
+from labelaudit.item_places import find_places, first_items
+from labelaudit.parquet_files import read_rows
 from labelaudit.store import Store
 
 CLASSES = b"labelaudit.classes"
@@ -24,40 +26,38 @@ CLASSES = b"labelaudit.classes"
 def read_history(
     contract: Contract,
     store: Store,
-    releases: Sequence[str],
+    destination: Store,
     wanted: Iterable[str],
     dropped: Iterable[str],
     max_items: int,
 ) -> tuple[pd.DataFrame, set[str]]:
-    """Rows of earlier releases (oldest name first in `releases`), one per annotation; and the items that were dropped.
+    """Rows of earlier releases, one per annotation; and the items that were dropped.
 
     All rows of the `wanted` items, and of the newest other items up to `max_items`. Rows of the `dropped` deliveries
-    (vendor/id) are left out; the items they touched come whole, and are named in the second value.
+    (vendor/id) are left out; the items they touched come whole, and are named in the second value. Where a release's
+    file has expired, an item of it that others labelled too stays as it was published.
     """
     folder = layout.history(contract.customer, contract.dataset)
     there = set(store.list(folder))
-    wanted, dropped = set(wanted), set(dropped)
-    seen: set[str] = set()
-    touched: set[str] = set()
+    dropped = set(dropped)
+    places = find_places(destination, set(wanted), dropped)
+    touched = set(places.lone)
     parts: list[pd.DataFrame] = []
-    context = 0
-    for release in reversed(releases):
-        key = f"{folder}{release}.parquet"
-        if key not in there:  # expired, or the history was moved: a run then trains on less
+    room = max_items
+    for one in reversed(tables.log(destination)):
+        key, items = f"{folder}{one.release}.parquet", places.needed.get(one.release, set())
+        if key not in there:
             continue
-        if context >= max_items and not wanted - seen and not dropped:
-            break
-        rows = _of_classes(read_table(store, key), contract.classes).to_pandas()
-        rows = rows[~rows["item"].isin(seen)]
-        gone = rows["delivery"].isin(dropped)
-        touched |= set(rows.loc[gone, "item"])
-        needed = rows["item"].isin(wanted | touched)
-        others = rows.loc[~needed, "item"].unique()[: max(0, max_items - context)]
-        seen |= set(rows["item"])
-        context += len(others)
-        part = rows[(needed | rows["item"].isin(set(others))) & ~gone]
-        if len(part):
-            parts.append(part)
+        touched |= places.shared & items
+        more = set()
+        if room > 0 and places.others[one.release]:
+            first = first_items(destination, one.release, room + len(items))
+            more = set([item for item in first if item not in items][:room])
+            room -= len(more)
+        if items or more:
+            rows = _of_classes(read_rows(store, key, "item", items | more), contract.classes).to_pandas()
+            parts.append(rows[~rows["delivery"].isin(dropped)])
+    parts = [part for part in parts if len(part)]
     together = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"item": pd.Series(dtype="str")})
     return together, touched
 

@@ -31,7 +31,7 @@ def write(destination: Store, release: str, manifest: bytes, files: Mapping[str,
         if not is_new and not _is(destination, prefix + layout.MANIFEST, manifest):
             continue
         for name, content in files.items():
-            if not destination.put_if_absent(prefix + name, content) and is_new:
+            if not destination.put_if_absent(prefix + name, content):
                 _mend(destination, prefix + name, content)
         if is_new:
             for key in set(destination.list(prefix)) - {prefix + name for name in (layout.MANIFEST, *files)}:
@@ -49,7 +49,8 @@ def _is(destination: Store, key: str, content: bytes) -> bool:
 
 
 def _mend(destination: Store, key: str, content: bytes) -> None:
-    """An older version wrote the manifest last: where it died before, it may have left another file of this name."""
+    """A put may be refused though nothing is there; and an older version, which wrote the manifest last, may have died
+    and left another file of this name."""
     if not _is(destination, key, content):
         destination.write(key, content)
 
