@@ -1,44 +1,67 @@
-"""An HTTP proxy before an object store that loses, refuses or cuts one of the requests that write."""
+"""An HTTP proxy before an object store that loses, refuses or cuts one of the requests that write.
+
+A process of its own: in ours, deltalake would keep its thread from running while it waits for its answer.
+"""
 
 from __future__ import annotations
 
 import http.client
+import json
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import urlsplit
 
 LOST, CUT = "its reply is lost", "it is cut off"
+CONTROL = "/-/"
 
 
-class Proxy(ThreadingHTTPServer):
-    """Hands requests on. The one PUT of number `at` (from 1), of those whose path holds `of`, meets `fault`: LOST,
-    CUT, or a status with which it is refused. `seen` counts them; `met`: whether it was reached."""
+class Proxy:
+    """Hands requests on. The one PUT of number `at` (from 1; 0: none, -1: all), of those whose path holds `of`, meets
+    `fault`: LOST, CUT, or a status with which it is refused."""
 
+    def __init__(self, url: str):
+        self.url = url
+
+    def arm(self, at: int, fault: str | int, of: str = "") -> None:
+        self._say("arm", {"at": at, "fault": fault, "of": of, "seen": 0, "met": False})
+
+    @property
+    def met(self) -> bool:
+        """Whether the write that is to fail was reached."""
+        return self._say("state", None)["met"]
+
+    def _say(self, what: str, told: dict | None) -> dict:
+        proxy = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=120)
+        proxy.request("POST", CONTROL + what, json.dumps(told))
+        answer = json.loads(proxy.getresponse().read())
+        proxy.close()
+        return answer
+
+
+class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, endpoint: str):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.behind = urlsplit(endpoint).netloc
         self.lock = threading.Lock()
-        self.arm(0, LOST)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def arm(self, at: int, fault: str | int, of: str = "") -> None:
-        self.at, self.fault, self.of, self.seen, self.met = at, fault, of, 0, False
+        self.state = {"at": 0, "fault": LOST, "of": "", "seen": 0, "met": False}
 
     def fault_of(self, method: str, path: str) -> str | int | None:
         with self.lock:
-            if method != "PUT" or self.of not in path:
+            state = self.state
+            if method != "PUT" or state["of"] not in path:
                 return None
-            self.seen += 1
-            self.met |= self.seen == self.at
-            return self.fault if self.seen == self.at else None
+            state["seen"] += 1
+            hit = state["at"] in (-1, state["seen"])
+            state["met"] |= hit
+            return state["fault"] if hit else None
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -46,6 +69,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         body = self._body()
+        if self.path.startswith(CONTROL):
+            with self.server.lock:
+                self.server.state = json.loads(body) or self.server.state
+                self._answer(200, [], json.dumps(self.server.state).encode())
+            return
         fault = self.server.fault_of(self.command, self.path)
         if fault == CUT:
             self._hang_up()
@@ -102,11 +130,15 @@ def _refusal(status: int) -> bytes:
 
 @contextmanager
 def fault_proxy(endpoint: str) -> Iterator[Proxy]:
-    with Proxy(endpoint) as proxy:
-        thread = threading.Thread(target=proxy.serve_forever, daemon=True)
-        thread.start()
+    command = [sys.executable, str(Path(__file__)), endpoint]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield proxy
+            yield Proxy(process.stdout.readline().strip())
         finally:
-            proxy.shutdown()
-            thread.join()
+            process.terminate()
+
+
+if __name__ == "__main__":
+    server = _Server(sys.argv[1])
+    print(f"http://127.0.0.1:{server.server_port}", flush=True)
+    server.serve_forever()

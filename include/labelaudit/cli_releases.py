@@ -91,5 +91,9 @@ def expire(
     contract = _contract(contracts, name)
     opened = open_store(store)
     found = expiry.expire(contract, opened, steps.open_destination(contract, opened), time.time())
-    told = f"Removed {found.run_files} files of old runs and {found.table_files} of old table versions."
+    told = (
+        f"Removed {found.run_files} files of old runs, {found.table_files} of old table versions,"
+        f" {found.history_files} of the history and reports, {found.audit_files} of audits, {found.rejection_files} of"
+        " rejections."
+    )
     tell(found.model_dump(), as_json, told)

@@ -105,8 +105,25 @@ class Destination(Model):
 
 
 class Retention(Model):
+    """How long what is kept. Nothing of a run that waits for a person, or of the last release, is ever removed."""
+
     runs_days: int = Field(30, ge=1, le=36_500, description="staged tables and check results of finished runs")
-    table_versions_days: int = Field(90, ge=7, le=36_500, description="old versions of the published tables")
+    table_versions_days: int = Field(
+        90, ge=7, le=36_500, description="old versions of the published tables, and of our own"
+    )
+    history_days: int = Field(
+        1095,
+        ge=30,
+        le=36_500,
+        description="internal annotations of releases, from which later runs learn, and internal reports",
+    )
+    audits_days: int = Field(1095, ge=30, le=36_500, description="samples that people audit, and their answers")
+    rejects_days: int = Field(
+        1095,
+        ge=30,
+        le=36_500,
+        description="rejects; reports and notes of deliveries that have left the inbox; counts by delivery",
+    )
 
 
 class History(Model):

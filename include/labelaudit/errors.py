@@ -8,6 +8,7 @@
     │   └── AccessDenied     whoever wrote it: an object is there, and we may not read it
     ├── ReleaseConflict      nobody: another run published first; the run starts again from `find`
     ├── ReleaseInvalid       us or the customer: a release's files are not what its manifest says
+    ├── RunExpired           us: a run's files are gone; trigger it again
     ├── AuditImpossible      us: the detector has nothing to work with; never reported as "0 issues"
     ├── InvalidInput         the caller of a public function
     │   ├── Undecided        the person who called: one of several must be chosen
@@ -67,6 +68,10 @@ class ReleaseConflict(LabelauditError):
 
 class ReleaseInvalid(LabelauditError):
     """A published release's files are missing, changed, or more than its manifest names."""
+
+
+class RunExpired(LabelauditError):
+    """A step needs files of its run that retention has removed: the run was decided, or left alone, long ago."""
 
 
 class AuditImpossible(LabelauditError):

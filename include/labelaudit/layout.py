@@ -3,6 +3,7 @@
 `<store>/inbox`   what vendors deliver; never changed, never deleted by us
 `<store>/runs`    a run's own work: staged tables, rejects, check results; expires
 `<store>/history` accepted annotations with their features, internal; a row counts only if its release is published
+`<store>/held`    which held runs wait for a person, so that their files stay
 `<store>/ready`   rows of a release under way, for the customer's tables once it is committed
 `<store>/gold`    items whose true label the customer knows
 `<store>/audits`  samples of releases that people label again, their task files, and the answers
@@ -105,6 +106,19 @@ def history(customer: str, dataset: str) -> str:
     return f"history/{customer}/{dataset}/"
 
 
+def waiting_runs(customer: str, dataset: str) -> str:
+    """Notes of the held runs that wait for a person."""
+    return f"held/{customer}/{dataset}/"
+
+
+def waiting_run(customer: str, dataset: str, run_name: str) -> str:
+    return f"{waiting_runs(customer, dataset)}{run_name}.json"
+
+
+def internal_reports(customer: str, dataset: str) -> str:
+    return f"reports/{customer}/{dataset}/"
+
+
 def ready(customer: str, dataset: str) -> str:
     """Rows of releases that are about to be committed; gone once they are in the customer's tables."""
     return f"ready/{customer}/{dataset}/"
@@ -178,7 +192,7 @@ def audit_key(customer: str) -> str:
 
 def internal_report(customer: str, dataset: str, release_name: str) -> str:
     """Our own view of a release's report, with the annotators' names."""
-    return f"reports/{customer}/{dataset}/{release_name}.html"
+    return f"{internal_reports(customer, dataset)}{release_name}.html"
 
 
 def release(release_name: str) -> str:

@@ -37,6 +37,9 @@ def record(contract: Contract, checked: Sequence[CheckedDelivery], store: Store,
     """
     if not checked:
         return
+    for one in checked:
+        if one.rejects and not store.exists(one.rejects):
+            raise KeyError(one.rejects)  # read while the table is written, it would look like the table's own failure
     name = layout.rejects(contract.customer, contract.dataset)
     predicate = " or ".join(
         f"(vendor = {tables.quoted(one.delivery.vendor)} and delivery = {tables.quoted(one.delivery.id)}"

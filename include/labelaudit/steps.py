@@ -8,12 +8,14 @@ What is heavy to import is imported where it is used, so that a scheduler can im
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from labelaudit import layout
 from labelaudit.contract import Contract
+from labelaudit.errors import RunExpired
 from labelaudit.store import Store, open_store
 from labelaudit.values import Audit, CheckedDelivery, Delivery, Found, Release, StagedDelivery
 from labelaudit.verdicts import Answer, Verdict
@@ -93,7 +95,8 @@ def check(
     """Hold the staged rows against the contract, with Great Expectations."""
     from labelaudit import checking
 
-    return checking.check(contract, staged, store, run, progress=progress)
+    with _files_of(contract, run):
+        return checking.check(contract, staged, store, run, progress=progress)
 
 
 def detect(
@@ -109,7 +112,8 @@ def detect(
         return None
     from labelaudit import auditing
 
-    return auditing.audit(contract, found, tuple(checked), store, destination, progress)
+    with _files_of(contract, found.run):
+        return auditing.audit(contract, found, tuple(checked), store, destination, progress)
 
 
 def judge(
@@ -123,9 +127,16 @@ def judge(
     """Compare the audit with the contract and with the releases before; draw the sample that people are to audit.
 
     Repeated once answers have come, it judges by them. Its counts are kept with us under the run's time (the clock's by
-    default), whatever becomes of it.
+    default), whatever becomes of it. The files of a run that is held stay until it is decided.
     """
-    from labelaudit import counted, human_audits, judged, judging, measuring, publishing
+    with _files_of(contract, audit.run):
+        return _judge(contract, audit, store, destination, hold, run_time or datetime.now(UTC))
+
+
+def _judge(
+    contract: Contract, audit: Audit, store: Store, destination: Store, hold: bool, run_time: datetime
+) -> Verdict:
+    from labelaudit import counted, human_audits, judged, judging, measuring, publishing, waiting_runs
     from labelaudit.findings import read_findings
 
     sample = human_audits.draw(contract, audit, store) or ""
@@ -146,8 +157,19 @@ def judge(
     judged.write_open(contract, verdict.incidents, store)
     if verdict.action != "publish":
         publishing.preview(contract, audit, verdict, store, destination)
-    judged.record(contract, audit, attempt, store, run_time or datetime.now(UTC))
+    judged.record(contract, audit, attempt, store, run_time)
+    if verdict.action == "hold":
+        waiting_runs.keep(contract, audit, store, run_time)
+    else:
+        waiting_runs.let_go(contract, audit.run, store)
     return verdict
+
+
+def let_go(contract: Contract, audit: Audit, store: Store) -> None:
+    """Nobody will decide on a held run: its files expire like any other's."""
+    from labelaudit import waiting_runs
+
+    waiting_runs.let_go(contract, audit.run, store)
 
 
 def released(verdict: Verdict, answer: Answer) -> Verdict:
@@ -171,10 +193,12 @@ def publish(
     from labelaudit import intake, publishing, rejects_history
 
     accepted = [one for one in audit.checked if one.accepted]
-    rejects_history.record(contract, accepted, store, run_time or datetime.now(UTC))
-    release = publishing.publish(contract, audit, verdict, store, destination)
-    for one in accepted:
-        intake.record_acceptance(one, store)
+    with _files_of(contract, audit.run):
+        rejects_history.record(contract, accepted, store, run_time or datetime.now(UTC))
+        release = publishing.publish(contract, audit, verdict, store, destination)
+        for one in accepted:
+            intake.record_acceptance(one, store)
+    let_go(contract, audit, store)
     return release
 
 
@@ -204,12 +228,29 @@ def reject_held(
     """A person rejected a held release, or (without an answer) the contract's acceptance did.
 
     Gives the deliveries that now count as rejected, until other bytes are delivered, with their vendors' reports; the
-    others still wait. Raises
-    InvalidInput where the answer names a delivery that the release does not have.
+    others still wait. Raises InvalidInput where the answer names a delivery that the release does not have.
     """
     from labelaudit import held
 
     refused = held.rejected_by_hand(audit, verdict, answer) if answer else held.rejected_by_plan(audit, verdict)
-    refused = [held.write_report(contract, audit, one, store) for one in refused]
-    record_rejections(contract, refused, store, run_time)
+    with _files_of(contract, audit.run):
+        refused = [held.write_report(contract, audit, one, store) for one in refused]
+        record_rejections(contract, refused, store, run_time)
+    let_go(contract, audit, store)
     return tuple(refused)
+
+
+@contextmanager
+def _files_of(contract: Contract, run: str) -> Iterator[None]:
+    """A file of the run that is missing was removed by retention: said so, with what to do."""
+    try:
+        yield
+    except KeyError as error:
+        key = error.args[0] if error.args else None
+        if not isinstance(key, str) or not key.startswith(layout.run(contract.customer, contract.dataset, run)):
+            raise
+        raise RunExpired(
+            f"{key} is gone: the files of the run {run} of {contract.id} were removed after"
+            f" {contract.retention.runs_days} days (`retention.runs_days`). Trigger a new run: the deliveries that were"
+            " not published still wait in the inbox"
+        ) from error

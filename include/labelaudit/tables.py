@@ -7,7 +7,7 @@ exists if and only if the log of `labels` holds its commit; rows of the other ta
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -19,6 +19,8 @@ from labelaudit import layout
 from labelaudit.errors import StorageUnavailable
 from labelaudit.store import Store
 from labelaudit.table_schemas import SCHEMAS
+
+PUBLISHED = (layout.LABELS, layout.ANNOTATIONS, layout.QUALITY)
 
 
 @dataclass(frozen=True)
@@ -125,10 +127,10 @@ def expired(destination: Store, name: str, version: int) -> bool:
     return any(uri.removeprefix(destination.uri + "/") not in there for uri in _file_uris(table))
 
 
-def expire_versions(destination: Store, days: int) -> int:
+def expire_versions(destination: Store, names: Sequence[str], days: int) -> int:
     """Delete data files that no version of the last `days` days needs; gives how many. Releases stay in the log."""
     deleted = 0
-    for name in (layout.LABELS, layout.ANNOTATIONS, layout.QUALITY):
+    for name in names:
         table = open_table(destination, name)
         if table is not None:
             with answered(destination):

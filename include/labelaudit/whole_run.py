@@ -81,6 +81,7 @@ def _finish(
         steps.record_rejections(contract, rejected, store, now)
         return Outcome(status="rejected", audit=audit, verdict=verdict, rejected=(*rejected, *refused))
     if verdict.action == "hold" and publish_held is None:
+        steps.let_go(contract, audit, store)  # nobody answers here: the next run looks at the deliveries anew
         return Outcome(status="held", audit=audit, verdict=verdict, rejected=rejected)
     if verdict.action == "hold":
         said = Answer(

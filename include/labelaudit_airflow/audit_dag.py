@@ -37,6 +37,8 @@ In: `inbox/<vendor>/{id}/<delivery>/` of the store, from {vendors}. Out: the Del
   verdict blames (or those you name); trigger the DAG again for the others.
 * **`publish`: the answer is about another release**: something before it was cleared. Clear `approve`: it asks again.
 * **`find`, `publish`: StorageUnavailable**: the store does not answer; retried three times, then clear the task.
+* **RunExpired**: the run's files were removed (`retention.runs_days`). Trigger the DAG again: what was not published
+  still waits. A run that waits for an answer keeps its files.
 * **`publish`: ReleaseConflict**: another run published first. Clear the run from `find`.
 * **AirflowTaskTimeout**: the task took longer than `LABELAUDIT_STEP_MINUTES`. Its log says where it was; clear it on an
   idle machine, or allow more.

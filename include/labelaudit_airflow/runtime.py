@@ -29,6 +29,7 @@ from labelaudit.errors import (
     InternalError,
     InvalidInput,
     ReleaseConflict,
+    RunExpired,
     StorageUnavailable,
 )
 from labelaudit.quality_terms import AlertRoute
@@ -36,7 +37,7 @@ from labelaudit.store import Store, open_store
 from labelaudit.values import View
 
 PROJECT = Path(__file__).resolve().parents[2]
-OURS = [ContractError, DeliveryRejected, AuditImpossible, InvalidInput, InternalError, ReleaseConflict]
+OURS = [ContractError, DeliveryRejected, AuditImpossible, InvalidInput, InternalError, ReleaseConflict, RunExpired]
 RETRIES = ExceptionRetryPolicy(
     rules=[
         RetryRule(exception=OURS, action=RetryAction.FAIL, reason="trying again can't help: someone must act"),

@@ -16,7 +16,9 @@ from labelaudit_airflow.audit_dags import require_dag
 DAG_ID = "labelaudit__upkeep"
 DOC = """
 ## What
-Checks every contract file, down to its Great Expectations, and removes old runs' files and old table versions.
+Checks every contract file, down to its Great Expectations, and removes what the contracts' `retention` no longer keeps:
+old runs' files and table versions, and after years the history, audits and rejects. A run that waits for an answer
+keeps its files.
 
 ## When
 Daily at 04:00 UTC, or by hand: trigger it after a contract was changed.
