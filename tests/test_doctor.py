@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from labelaudit import doctor
-from labelaudit.store import FolderStore
+from labelaudit.store_folder import FolderStore
 
 sys.path.insert(0, str(Path(__file__).parent / "readers"))
 from deployment import run_as

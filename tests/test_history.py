@@ -7,7 +7,8 @@ from conftest import audit
 
 from labelaudit import layout, steps, tables
 from labelaudit.history import read_history
-from labelaudit.store import FolderStore, Store
+from labelaudit.store import Store
+from labelaudit.store_folder import FolderStore
 
 
 def rows(first: int, last: int, people: str = "ann bob cyd") -> str:

@@ -11,7 +11,8 @@ from deltalake import DeltaTable, QueryBuilder
 
 from labelaudit import layout, steps, table_commits, tables, verifying
 from labelaudit.errors import ReleaseConflict
-from labelaudit.store import FolderStore, Store, open_store
+from labelaudit.store import Store, open_store
+from labelaudit.store_folder import FolderStore
 from labelaudit.store_s3 import S3Store
 from labelaudit.table_schemas import ANNOTATIONS_SCHEMA
 from labelaudit.verdicts import Answer
