@@ -1,4 +1,4 @@
-# make run    two weeks of demo deliveries through Airflow, then a table of releases
+# make run    two weeks of demo deliveries through Airflow, and the story of what came of them
 # make test   all tests
 # make up     Airflow with its UI at http://localhost:$(PORT)
 # make help   everything else

@@ -67,7 +67,7 @@ def test_it_says_what_was_rejected_and_why_what_was_held_and_who_is_to_blame(fol
     story = joined(shown)
     assert "rejected alder/torn, 36 rows: " in story
     assert "vendor cedar is to blame since r0002-x (critical)" in story
-    assert "labels likely wrong of cedar: 5.0% before, 40.0% since" in story
+    assert "wrong labels by single annotators from vendor cedar: 5.0% before, 40.0% since" in story
     assert "cedar-1" in story
     assert f"held {held.audit.release} waits for an answer" in story
     (release,) = demo_story.read_reports(steps.open_destination(contract, folder_store))

@@ -16,17 +16,11 @@ from labelaudit.advice import title
 from labelaudit.contract import Contract
 from labelaudit.report.content import ReportContent
 from labelaudit.store import Store
+from labelaudit.stream_words import rate_of, whose
 from labelaudit.values import CheckedDelivery
 from labelaudit.verdicts import Incident, StreamChange
 
 SHOWN = 3
-METRICS = {
-    "issue": "items likely wrong",
-    "annotation_error": "labels likely wrong",
-    "reject": "rows rejected",
-    "gold": "gold items labelled wrong",
-    "defect": "labels found wrong by people",
-}
 
 
 def tell(contract: Contract, store: Store, destination: Store, console: Console) -> None:
@@ -92,16 +86,15 @@ def _rejection(one: CheckedDelivery) -> str:
 
 
 def _incident(one: Incident) -> str:
-    whose = f"vendor {one.vendor} is to blame" if one.vendor else "several vendors, or all, are to blame"
+    blamed = f"vendor {one.vendor} is to blame" if one.vendor else "several vendors, or all, are to blame"
     people = f" Its annotators that carry it: {', '.join(one.annotators)}." if one.annotators else ""
     changes = "; ".join(map(_change, one.streams[:SHOWN]))
-    return f"{whose} since {one.since} ({one.severity}). {changes}.{people}"
+    return f"{blamed} since {one.since} ({one.severity}): {changes}.{people}"
 
 
 def _change(one: StreamChange) -> str:
     before, since = (f"{x / n:.1%}" if n else "none" for x, n in ((one.before_x, one.before_n), (one.x, one.n)))
-    whose = f" of {one.vendor}" if one.vendor else ""
-    return f"{METRICS.get(one.metric, one.metric)}{whose}: {before} before, {since} since"
+    return f"{rate_of(one.metric)}{whose(one.vendor)}: {before} before, {since} since"
 
 
 def _held(contract: Contract, store: Store, destination: Store) -> Iterator[str]:
