@@ -6,10 +6,13 @@ from types import SimpleNamespace
 
 from conftest import GOOD, audit
 
-from labelaudit import annotator_names, customer_view, judged, layout, messages, steps
+from labelaudit import annotator_names, customer_view, judged, layout, messages, outbox, steps
+from labelaudit.advice import title
+from labelaudit.page.app import TEMPLATES
 from labelaudit.page.state import dataset_state
-from labelaudit.quality_terms import Regressions
-from labelaudit.report.pages import render
+from labelaudit.quality_terms import AlertRoute, Regressions
+from labelaudit.report import charts
+from labelaudit.report.pages import environment, render
 from labelaudit.stream_words import cause_in_words, rate_of
 from labelaudit.verdicts import (
     AcceptanceDecision,
@@ -111,6 +114,23 @@ def test_pages_and_alerts_call_a_rate_by_the_same_words(make_contract):
     for text in (drawn(verdict, "customer"), told.text, told.subject):
         assert "wrong labels by single annotators" in text
         assert "annotation_error" not in text
+
+
+def test_the_page_shows_us_which_alerts_are_not_sent_any_more(folder_store, make_contract):
+    contract = make_contract()
+    hook = AlertRoute(via="webhook", connection="hook")
+    told = messages.failure("acme", "pets", "audit", "no")
+    outbox.post(folder_store, "acme", "pets", [told], [hook], 1.0)
+    outbox.close_left(folder_store, "acme", "pets", [], 2.0)
+
+    def shown(internal: bool) -> str:
+        opened = lambda one: steps.open_destination(one, folder_store)  # noqa: E731
+        state = dataset_state(contract, folder_store, opened, internal=internal)
+        found = environment(TEMPLATES).get_template("dataset.html")
+        return found.render(top="", charts=charts, title=title, dataset=state)
+
+    assert "its route has left the contract" in shown(internal=True)
+    assert "its route has left" not in shown(internal=False)
 
 
 def test_the_page_shows_what_the_last_judged_release_left_open(folder_store, make_contract, put):
