@@ -28,7 +28,7 @@ lint: $(VENV)/.test ## style, and which module may import which
 
 benchmark: $(VENV)/.benchmark ## ours and the peers', side by side (public data: LABELAUDIT_DATA)
 	@$(BIN)/python -m benchmarks.label_errors && $(BIN)/python -m benchmarks.scale 1 4 && $(BIN)/python -m benchmarks.delivery_speed
-	@$(BIN)/python -m benchmarks.reading_speed && $(BIN)/python -m benchmarks.hostile_files
+	@$(BIN)/python -m benchmarks.reading_speed && $(BIN)/python -m benchmarks.many_files && $(BIN)/python -m benchmarks.hostile_files
 	@$(BIN)/python -m benchmarks.consensus && $(BIN)/python -m benchmarks.consensus_scale 1 4 && $(BIN)/python -m benchmarks.dataset && $(BIN)/python -m benchmarks.real_deliveries
 	@$(BIN)/python -m benchmarks.regressions && $(BIN)/python -m benchmarks.defect_rates && $(BIN)/python -m benchmarks.acceptance
 
