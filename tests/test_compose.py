@@ -90,7 +90,13 @@ def test_make_secrets_makes_an_environment_that_compose_accepts(tmp_path):
     secrets = [value for name, value in made.items() if SECRET.search(name)]
     assert len(set(secrets)) == len(secrets) == 8
     assert all(len(value) >= 32 for value in secrets)
+    example = (PROJECT / ".env.example").read_text().splitlines()
+    others = {name: value for name, value in made.items() if not SECRET.search(name)}
+    assert [f"{name}={value}" for name, value in others.items() if f"{name}={value}" not in example] == []
     found = resolved(made)
+    services = found["services"]
+    assert services["worker"]["environment"]["AIRFLOW__CORE__AUTH_MANAGER"].endswith(".SimpleAuthManager")
+    assert not services["init"]["build"]["args"]["PACKAGES"]
     identities = json.loads(found["configs"]["s3"]["content"])["identities"]
     assert identities[0]["credentials"][0]["accessKey"] == made["S3_ACCESS_KEY"]
     assert made["POSTGRES_PASSWORD"] in found["services"]["worker"]["environment"]["AIRFLOW__CELERY__RESULT_BACKEND"]

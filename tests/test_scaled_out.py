@@ -100,12 +100,19 @@ def test_a_delivery_goes_through_postgres_redis_celery_and_s3(tmp_path):
             init = [sys.executable, *commands["init"][1:]]
             done = subprocess.run(init, env=initial, capture_output=True, text=True)
             assert done.returncode == 0, done.stderr[-2000:]
+        processes = {}
         for name in ("api-server", "scheduler", "dag-processor", "triggerer", "worker"):
             command = [part.replace("8080", str(api_port)) for part in commands[name]]
             command += ["--host", "127.0.0.1"] if name == "api-server" else []
-            stack.enter_context(running(command, tmp_path / f"{name}.log", env=environment, cwd=tmp_path))
+            log = tmp_path / f"{name}.log"
+            processes[name] = stack.enter_context(running(command, log, env=environment, cwd=tmp_path))
         airflow = Airflow(f"http://127.0.0.1:{api_port}", "admin", made["AIRFLOW_ADMIN_PASSWORD"], tmp_path)
-        wait(lambda: standalone.health(airflow.url), "the api-server")
+        wait(
+            lambda: standalone.health(airflow.url),
+            "the api-server",
+            processes["api-server"],
+            tmp_path / "api-server.log",
+        )
         airflow.log_in()
         wait(lambda: airflow.call("GET", f"/api/v2/dags/{DAG}")[0] == 200, "the DAG")
         credentials = {

@@ -17,6 +17,9 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
+SECRETS = ("_KEY", "_SECRET", "_PASSWORD")
+"""How the names end of what `make secrets` makes; what else is empty stays so."""
+
 
 def main() -> None:
     write_passwords(
@@ -48,13 +51,13 @@ def create_bucket(store: str) -> None:
 
 
 def write_secrets(example: Path, target: Path) -> None:
-    """Every empty value of `example` with a secret of its own. Refuses to write over secrets that are in use."""
+    """Every empty secret of `example` with one of its own. Refuses to write over secrets that are in use."""
     if target.exists():
         raise SystemExit(f"{target} is there already; services may run with its secrets. Remove it first.")
     lines = []
     for line in example.read_text().splitlines():
         name, equals, value = line.partition("=")
-        if equals and not value and not name.startswith("#"):
+        if equals and not value and name.endswith(SECRETS):
             made = secrets.token_bytes(32)
             line += base64.urlsafe_b64encode(made).decode() if name == "FERNET_KEY" else made.hex()
         lines.append(line)
