@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 PATIENCE_SECONDS = 900
+GRACE_SECONDS = 180
 BROWSER_MILLISECONDS = 1000 * PATIENCE_SECONDS // 3
 
 
@@ -47,7 +48,7 @@ def running(command: list[str], log: Path, **arguments: Any) -> Iterator[subproc
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)
             try:
-                process.wait(PATIENCE_SECONDS)
+                process.wait(GRACE_SECONDS)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 from conftest import GOOD, audit
 from rich.console import Console
@@ -85,6 +86,22 @@ def test_it_says_which_limits_broke_and_which_labels_are_worst(folder_store, mak
     assert "broken by 1 of 1 releases; published and told: `on_breach: alert`" in story
     assert ": quality 0." in story.split("limits broken")[1]
     assert "held nothing limits" in story
+
+
+def test_a_report_of_an_older_version_is_told_too(folder_store, make_contract, put):
+    """`make run` in a folder that an older Labelaudit left."""
+    contract = make_contract()
+    put(folder_store, contract, WRONG)
+    audit(contract, folder_store)
+    destination = steps.open_destination(contract, folder_store)
+    (one,) = demo_story.read_reports(destination)
+    key = layout.release(one.release) + "report.json"
+    older = json.loads(destination.read(key))
+    for name in set(older) - set(demo_story.Told.model_fields):
+        del older[name]
+    older["of_long_ago"] = 1
+    destination.write(key, json.dumps(older).encode())
+    assert demo_story.read_reports(destination) == [one]
 
 
 def test_where_nothing_happened_it_says_so(folder_store, make_contract):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pydantic import BaseModel
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -14,13 +15,38 @@ from rich.table import Table
 from labelaudit import intake, judged, layout, tables
 from labelaudit.advice import title
 from labelaudit.contract import Contract
-from labelaudit.report.content import ReportContent
 from labelaudit.store import Store
 from labelaudit.stream_words import rate_of, whose
 from labelaudit.values import CheckedDelivery
 from labelaudit.verdicts import Incident, StreamChange
 
 SHOWN = 3
+
+
+class ToldItem(BaseModel):
+    item: str
+    given: str
+    suggested: str
+
+
+class ToldBreach(BaseModel):
+    message: str
+
+
+class ToldVerdict(BaseModel):
+    breaches: tuple[ToldBreach, ...]
+
+
+class Told(BaseModel):
+    """What the story takes of a report.json; of another version of ours, too."""
+
+    release: str
+    items: int
+    issues: int
+    delivered_rows: int
+    rejected_rows: int
+    verdict: ToldVerdict
+    worst: tuple[ToldItem, ...]
 
 
 def tell(contract: Contract, store: Store, destination: Store, console: Console) -> None:
@@ -60,13 +86,13 @@ def where_to_look(console: Console, home: str, store: str, contract: Contract) -
         console.print(f"  {command}{f'  # {why}' if why else ''}", soft_wrap=True, highlight=False)
 
 
-def read_reports(destination: Store) -> list[ReportContent]:
+def read_reports(destination: Store) -> list[Told]:
     """What the report of every release says, oldest first."""
     keys = [layout.release(one.release) + "report.json" for one in tables.log(destination)]
-    return [ReportContent.model_validate_json(destination.read(key)) for key in keys]
+    return [Told.model_validate_json(destination.read(key)) for key in keys]
 
 
-def releases(contract: Contract, reports: list[ReportContent]) -> Table:
+def releases(contract: Contract, reports: list[Told]) -> Table:
     table = Table("release", "items", "likely wrong", "rate", "rows rejected", title=contract.id, title_justify="left")
     for one in reports:
         rate = f"{one.issues / one.items:.1%}" if one.items else "none"
@@ -106,7 +132,7 @@ def _held(contract: Contract, store: Store, destination: Store) -> Iterator[str]
         yield "nothing"
 
 
-def _breaches(contract: Contract, reports: list[ReportContent]) -> Iterator[str]:
+def _breaches(contract: Contract, reports: list[Told]) -> Iterator[str]:
     """How many releases break a limit, and what the last of them breaks."""
     found = [one for one in reports if one.verdict.breaches]
     if not found:
@@ -117,5 +143,5 @@ def _breaches(contract: Contract, reports: list[ReportContent]) -> Iterator[str]
     yield from (f"- {one.message}" for one in found[-1].verdict.breaches[:SHOWN])
 
 
-def _worst(reports: list[ReportContent]) -> tuple:
+def _worst(reports: list[Told]) -> tuple:
     return reports[-1].worst[:SHOWN] if reports else ()
