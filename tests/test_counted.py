@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
+import pyarrow as pa
 import pytest
 from conftest import audit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labelaudit import judged, steps
+from labelaudit import judged, steps, table_commits
 from labelaudit.counted import OF_ATTEMPT, Attempt, Share, add, count_once
 from labelaudit.incidents import review
 from labelaudit.quality_terms import Regressions
 from labelaudit.store import Store
+from labelaudit.table_schemas import QUALITY_SCHEMA
 from labelaudit.values import Count
 from labelaudit.verdicts import Answer
 
@@ -239,3 +242,26 @@ def test_the_parts_of_a_release_add_up_to_its_counts(make_contract, folder_store
     parts = {(one.metric, one.vendor, one.label): (one.x, one.n) for one in add(found.shares)}
     whole = {(one.metric, one.vendor, one.label): (one.x, one.n) for one in made.counts}
     assert parts == {key: value for key, value in whole.items() if key[0] not in OF_ATTEMPT}
+
+
+def test_a_table_of_an_older_version_gets_the_columns_that_it_lacks(contract, folder_store: Store, put):
+    """Its rows stay, and count as attempts that do not say which deliveries they judged."""
+    old = pa.schema([*QUALITY_SCHEMA, ("run_time", pa.timestamp("us", tz="UTC"))])
+    row = {
+        "release": "r0001-0ld0ld0l",
+        "sequence": 1,
+        "metric": "issue",
+        "vendor": "",
+        "label": "",
+        "x": 9.0,
+        "n": 90.0,
+    }
+    rows_then = pa.Table.from_pylist([row | {"run_time": datetime(2026, 11, 1, tzinfo=UTC)}], schema=old)
+    table_commits.replace_rows(folder_store, "judged/acme/pets", old, lambda: rows_then, "true")
+    destination = steps.open_destination(contract, folder_store)
+    assert [one.release for one in judged.read_judged(contract, folder_store, destination)] == ["r0001-0ld0ld0l"]
+    put(folder_store, contract, rows("alder", 0, 10))
+    release = audit(contract, folder_store, hold=True).audit.release
+    kept = judged.read_attempts(contract, folder_store, destination)
+    assert [one.release for one in kept] == ["r0001-0ld0ld0l", release]
+    assert [one.release for one in judged.read_judged(contract, folder_store, destination)] == [release]
