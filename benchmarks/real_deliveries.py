@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import json
 import shutil
 import tempfile
 import time
@@ -30,7 +31,9 @@ def main() -> None:
     arguments.add_argument("--s3", action="store_true", help="through s3:// on a moto server")
     if arguments.parse_args().s3:
         with s3_server("labelaudit-inbox", "customer-cifar10n", "customer-product-match") as environment:
-            run(environment | {"LABELAUDIT_STORE": "s3://labelaudit-inbox/store"}, s3=True)
+            theirs = {"conn_type": "aws", "extra": {"labelaudit_customers": ["public"]}}  # keys: boto3's own
+            named = {"LABELAUDIT_STORE": "s3://labelaudit-inbox/store", "AIRFLOW_CONN_PUBLIC_S3": json.dumps(theirs)}
+            run(environment | named, s3=True)
     else:
         run({}, s3=False)
 
@@ -67,7 +70,7 @@ def write_contracts(folder: Path, s3: bool) -> None:
     for dataset, contract in contracts.items():
         contract |= {"task": "classification", "columns": {"item": {}, "annotator": {}, "label": {}}, "schedule": None}
         if s3:
-            contract["destination"] = {"uri": f"s3://customer-{dataset}/audited"}
+            contract["destination"] = {"uri": f"s3://customer-{dataset}/audited", "connection": "public_s3"}
         path = folder / "public" / f"{dataset}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(contract))

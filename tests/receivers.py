@@ -14,9 +14,12 @@ from labelaudit_airflow.local import free_port
 
 
 @contextmanager
-def http_receiver(status: int = 200, failing: float = 0.0) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+def http_receiver(
+    status: int = 200, failing: float = 0.0, headers: list[dict[str, str]] | None = None
+) -> Iterator[tuple[int, list[dict[str, Any]]]]:
     """Gives its port, and the JSON bodies that were taken.
 
+    headers: where theirs are put.
     failing: share of the requests that are not: answered with 500, or cut off before they are read, by turns of a seed.
     """
     received: list[dict[str, Any]] = []
@@ -34,6 +37,8 @@ def http_receiver(status: int = 200, failing: float = 0.0) -> Iterator[tuple[int
                 return
             body = self.rfile.read(int(self.headers["Content-Length"]))
             received.append(json.loads(body))
+            if headers is not None:
+                headers.append(dict(self.headers))
             self.send_response(status)
             self.end_headers()
             self.wfile.write(b"ok")

@@ -45,7 +45,8 @@ def alerts():
 
 @pytest.fixture
 def connect(monkeypatch):
-    def made(name: str, **terms) -> None:
+    def made(name: str, extra: dict | None = None, **terms) -> None:
+        terms["extra"] = {"labelaudit_customers": ["acme"], **(extra or {})}
         monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(terms))
 
     return made

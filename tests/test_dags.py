@@ -46,7 +46,8 @@ class Customers:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump({**TERMS, **changed}))
 
-    def connect(self, name: str, **connection) -> None:
+    def connect(self, name: str, extra: dict | None = None, **connection) -> None:
+        connection["extra"] = {"labelaudit_customers": ["acme"], **(extra or {})}
         self.monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(connection))
 
     def deliver(self, name: str, content: str, vendor: str = "alder", delivery: str = "d1", **arguments) -> None:

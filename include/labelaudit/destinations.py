@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
+from urllib.parse import unquote
 
 from labelaudit import layout, tables
 from labelaudit.contract import Contract
@@ -11,15 +15,24 @@ from labelaudit.errors import ContractError
 from labelaudit.store import Store
 
 
-def require_own(contract: Contract, destination: Store, store: Store) -> None:
+def require_own(contract: Contract, destination: Store, store: Store, folders: Sequence[Path] | None = None) -> None:
     """Raise ContractError where the contract's `destination.uri` leads into our store, or to another's releases.
 
     There a dataset would be published over another, and shown to whoever may read this one.
+    With `folders`, also where it leads to what the deployment did not give the customer: a folder that is not below
+    `<one of them>/<customer>`, or S3 with the deployment's own credentials.
     """
-    ours, theirs = _place(store.uri), _place(destination.uri)
+    try:
+        ours, theirs = _place(store.uri), _place(destination.uri)
+    except ValueError:  # NUL, as %00
+        _refuse(contract, "is no path")
     default = ours + layout.published(contract.customer, contract.dataset) + "/"
-    if theirs != default and (theirs.startswith(ours) or ours.startswith(theirs)):
-        _refuse(contract, "leads into the store of Labelaudit itself; leave it out, or name a place of the customer's")
+    if theirs != default:
+        if theirs.startswith(ours) or ours.startswith(theirs):
+            why = "leads into the store of Labelaudit itself; leave it out, or name a place of the customer's"
+            _refuse(contract, why)
+        if folders is not None:
+            _require_given(contract, theirs, folders)
     releases = tables.log(destination)
     if not releases:
         return
@@ -31,10 +44,27 @@ def require_own(contract: Contract, destination: Store, store: Store) -> None:
         _refuse(contract, "holds the releases of another dataset; every dataset needs a place of its own")
 
 
+def _require_given(contract: Contract, place: str, folders: Sequence[Path]) -> None:
+    if not place.startswith("file://"):
+        if contract.destination.connection is None:
+            _refuse(contract, "would be reached with our own credentials; name an Airflow Connection in `connection`")
+    elif not any(place.startswith(_folder(one / contract.customer)) for one in folders):
+        _refuse(
+            contract,
+            f"is in no folder that this deployment gives {contract.customer!r}; leave it out, or name one below"
+            f" <folder>/{contract.customer}, of which <folder> is in the deployment's LABELAUDIT_FILE_DESTINATIONS",
+        )
+
+
 def _place(uri: str) -> str:
     kind, _, path = uri.partition("://")
-    return f"{kind}://{Path(path).resolve() if kind == 'file' else path}".rstrip("/") + "/"
+    return _folder(Path(unquote(path))) if kind == "file" else f"{kind}://{path}".rstrip("/") + "/"
 
 
-def _refuse(contract: Contract, problem: str) -> None:
+def _folder(path: Path) -> str:
+    """With what `~`, `..` and links lead to; a loop of links stays as it is."""
+    return f"file://{os.path.realpath(os.path.expanduser(path))}".rstrip("/") + "/"
+
+
+def _refuse(contract: Contract, problem: str) -> NoReturn:
     raise ContractError(f"{contract.id}.yaml", [f"`destination.uri`: {contract.destination.uri} {problem}"])

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from labelaudit import layout
@@ -24,9 +25,16 @@ Progress = Callable[[int, int], None]
 """Called with (done, total) of whatever a step counts."""
 
 
-def open_destination(contract: Contract, store: Store, credentials: dict[str, Any] | None = None) -> Store:
+def open_destination(
+    contract: Contract,
+    store: Store,
+    credentials: dict[str, Any] | None = None,
+    folders: Sequence[Path] | None = None,
+) -> Store:
     """The customer's store; for a contract that names none, a folder of ours.
 
+    folders: below these a deployment lets contracts name `file:///<folder>/<customer>/…`, and S3 by a Connection only;
+    None: whatever the person who calls may do.
     Raises ContractError where it names a place that is ours, or another dataset's.
     """
     if contract.destination.uri is None:
@@ -34,7 +42,7 @@ def open_destination(contract: Contract, store: Store, credentials: dict[str, An
     from labelaudit import destinations
 
     destination = open_store(contract.destination.uri, credentials)
-    destinations.require_own(contract, destination, store)
+    destinations.require_own(contract, destination, store, folders)
     return destination
 
 

@@ -22,11 +22,16 @@ from labelaudit.quality_terms import AlertRoute
 from labelaudit.store import Store
 from labelaudit.values import Audit, CheckedDelivery, Release, View
 from labelaudit.verdicts import Verdict
-from labelaudit_airflow import runtime
+from labelaudit_airflow import connections, runtime
 
 log = logging.getLogger("airflow.task.labelaudit")
 ADDRESS = re.compile(r"https?://[^\s'\"<>]+|/services/[^\s'\"<>]+")
 """In errors of services: the address of a Slack webhook is its secret."""
+
+OWN_HEADERS = {connections.CUSTOMERS: None}
+"""HttpHook makes a header of each key of the extra; None takes it out again: it is no text, and nobody's business."""
+MAILER = "smtp_default"
+"""The Connection of mails that name none."""
 
 
 def of_run(
@@ -95,7 +100,7 @@ def send_waiting(
         try:
             send(entry, context)
         except Exception as error:  # a notifier raises whatever its service's client does
-            said = ADDRESS.sub("(address)", f"{type(error).__name__}: {error}")
+            said = _shown(error)
             outbox.mark_failed(store, customer, dataset, claimed, said, time.time())
             behind.add(cause)
             failed.append(f"{entry.route.via} {entry.route.connection or ', '.join(entry.route.to)}: {said}")
@@ -105,8 +110,12 @@ def send_waiting(
     return failed
 
 
+def _shown(error: Exception) -> str:
+    return ADDRESS.sub("(address)", f"{type(error).__name__}: {error}")
+
+
 def send(entry: Entry, context: Any) -> None:
-    """Send one message by its route.
+    """Send one message by its route. Raises ContractError where the route's Connection is not the customer's to use.
 
     By `notify`, not by calling the notifier: that would render the text as a Jinja template, with vendors' words in it.
     """
@@ -114,7 +123,15 @@ def send(entry: Entry, context: Any) -> None:
         message = entry.message
         log.warning("ALERT %s\n%s\n%s", message.subject, message.text, message.link)
         return
+    _require_granted(entry)
     _notifier(entry).notify(context)
+
+
+def _require_granted(entry: Entry) -> None:
+    """Of routes of our own nothing is asked, also where a contract names them too."""
+    route, message = entry.route, entry.message
+    if not any(outbox.same_place(route, ours) for ours in runtime.our_routes()):
+        connections.granted(route.connection or MAILER, message.customer, message.dataset, "alerts[].connection")
 
 
 def on_failure(contract: Contract | None, what: str):
@@ -132,8 +149,12 @@ def on_failure(contract: Contract | None, what: str):
             except LabelauditError:  # the store itself is what does not answer
                 log.exception("the outbox can't be reached; %s is sent without it", message.key)
                 for route in routes:
-                    if outbox.wants(route, message):
+                    if not outbox.wants(route, message):
+                        continue
+                    try:
                         send(Entry(id="", message=message, route=route, posted=time.time(), view=view), context)
+                    except Exception as failed:  # as in `send_waiting`: the other routes are told
+                        log.warning("%s could not be sent by %s: %s", message.key, route.via, _shown(failed))
 
     return told
 
@@ -162,7 +183,7 @@ def _notifier(entry: Entry) -> Any:
             subject=" ".join(f"[labelaudit] {message.subject}".split()),
             html_content=f"<p>{text}</p>",
             custom_headers={"Message-ID": f"<{entry.id or time.time_ns()}@labelaudit>"},
-            **({"smtp_conn_id": route.connection} if route.connection else {}),
+            smtp_conn_id=route.connection or MAILER,
         )
     if route.via == "slack":
         from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
@@ -177,9 +198,9 @@ def _notifier(entry: Entry) -> Any:
 
     if route.via == "pagerduty":
         body = _page(message, route.connection)
-        return HttpNotifier(http_conn_id=route.connection, endpoint="v2/enqueue", json=body)
-    key = {"Idempotency-Key": entry.id or message.key}
-    return HttpNotifier(http_conn_id=route.connection, json=message.model_dump(mode="json"), headers=key)
+        return HttpNotifier(http_conn_id=route.connection, endpoint="v2/enqueue", json=body, headers=OWN_HEADERS)
+    headers = {"Idempotency-Key": entry.id or message.key, **OWN_HEADERS}
+    return HttpNotifier(http_conn_id=route.connection, json=message.model_dump(mode="json"), headers=headers)
 
 
 def _page(message: Message, connection: str) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 LABELAUDIT_STORE      file:///folder or s3://bucket/prefix; default: `store` in Airflow's home
 LABELAUDIT_STORE_CONNECTION  id of the Airflow Connection with the store's credentials, where boto3's own do not serve
 LABELAUDIT_CONTRACTS  folder of contracts; default: include/contracts of this project
+LABELAUDIT_FILE_DESTINATIONS  folders, with `:` between: a contract's `file:///` destination lies below one of them, in
+                      a folder with the customer's name; default: none
 LABELAUDIT_ISOLATION  best (default) or required: whether files are parsed where a protection is missing; read by
                       `labelaudit.readers.isolation`
 LABELAUDIT_ALERTS     JSON list of alert routes of our own, as in a contract: they get every customer's alerts
@@ -15,7 +17,7 @@ import json
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 from airflow.sdk.exceptions import AirflowTaskTimeout
@@ -35,6 +37,10 @@ from labelaudit.errors import (
 from labelaudit.quality_terms import AlertRoute
 from labelaudit.store import Store, open_store
 from labelaudit.values import View
+from labelaudit_airflow import connections
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
 
 PROJECT = Path(__file__).resolve().parents[2]
 OURS = [ContractError, DeliveryRejected, AuditImpossible, InvalidInput, InternalError, ReleaseConflict, RunExpired]
@@ -62,22 +68,34 @@ def short_limit() -> timedelta:
 
 
 def store() -> Store:
+    from airflow.sdk import Connection
+
     default = "file://" + str(Path(os.environ.get("AIRFLOW_HOME", Path.home() / "airflow")) / "store")
-    connection = os.environ.get("LABELAUDIT_STORE_CONNECTION")
-    return open_store(os.environ.get("LABELAUDIT_STORE") or default, credentials(connection) if connection else None)
+    named = os.environ.get("LABELAUDIT_STORE_CONNECTION")
+    credentials = _credentials(Connection.get(named)) if named else None
+    return open_store(os.environ.get("LABELAUDIT_STORE") or default, credentials)
 
 
 def destination(contract: Contract) -> Store:
-    """The customer's store, with the credentials of the contract's own Connection."""
-    connection = contract.destination.connection
-    return steps.open_destination(contract, store(), credentials(connection) if connection else None)
+    """The customer's store, with the credentials of the contract's own Connection.
+
+    Raises ContractError for a place or a Connection that is not this customer's to use.
+    """
+    named, credentials = contract.destination.connection, None
+    if named:
+        found = connections.granted(named, contract.customer, contract.dataset, "destination.connection")
+        if found.conn_type != "aws":  # without keys in it our own would serve
+            problem = (
+                f"`destination.connection`: Connection {named!r} is of type {found.conn_type}; name one of type aws"
+            )
+            raise ContractError(f"{contract.id}.yaml", [problem])
+        credentials = _credentials(found)
+    folders = [Path(one) for one in os.environ.get("LABELAUDIT_FILE_DESTINATIONS", "").split(os.pathsep) if one]
+    return steps.open_destination(contract, store(), credentials, folders)
 
 
-def credentials(connection_id: str) -> dict[str, Any]:
+def _credentials(found: Connection) -> dict[str, Any]:
     """Arguments of boto3's client from a Connection of type `aws`: login, password, and extra (region, endpoint…)."""
-    from airflow.sdk import Connection
-
-    found = Connection.get(connection_id)
     extra = found.extra_dejson
     named = {
         "aws_access_key_id": found.login or extra.get("aws_access_key_id"),
@@ -90,10 +108,14 @@ def credentials(connection_id: str) -> dict[str, Any]:
     return {name: value for name, value in named.items() if value}
 
 
+def our_routes() -> list[AlertRoute]:
+    return [AlertRoute.model_validate(route) for route in json.loads(os.environ.get("LABELAUDIT_ALERTS") or "[]")]
+
+
 def alert_routes(contract: Contract | None = None) -> dict[View, list[AlertRoute]]:
     """Our own routes (internal), and the contract's (customer). One that both name is the customer's: it shows there
     what the customer may see."""
-    ours = [AlertRoute.model_validate(route) for route in json.loads(os.environ.get("LABELAUDIT_ALERTS") or "[]")]
+    ours = our_routes()
     theirs = list(contract.alerts) if contract else []
     shared = [one for one in ours if any(outbox.same_place(one, other) for other in theirs)]
     return {"internal": [one for one in ours if one not in shared], "customer": [*shared, *theirs]}
