@@ -382,6 +382,11 @@ def test_customers_credentials_come_from_their_own_connection(customers, s3):
     destination = open_store(place, credentials)
     (release,) = tables.log(destination)
     assert destination.exists(layout.release(release.release) + "report.html")
+    customers.add("beta/pets", destination={"uri": place + "-beta", "connection": "acme_s3"})
+    customers.deliver("beta/pets", GOOD, delivery="d2")
+    found = customers.run("audit__beta__pets")
+    assert (found["find"], found["run"]) == ("failed", "failed"), "it is acme's"
+    assert open_store(place + "-beta", credentials).list("") == []
 
 
 def test_make_run_again_publishes_nothing_twice(tmp_path):
