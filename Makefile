@@ -21,7 +21,7 @@ up: $(VENV)/.runtime ## Airflow standalone with its UI
 test: $(VENV)/.test ## all tests (CI calls this)
 	@.ci/system-packages chromium postgresql redis-server
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/.test ## style, and which module may import which
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
