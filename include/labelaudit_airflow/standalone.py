@@ -85,8 +85,7 @@ def start(made: components.Components, url: str, password: str, demo_days: int, 
         made.start(*components.AFTER_API_SERVER)
         made.until(lambda: all(health(url).get(one, {}).get("status") == "healthy" for one in HEALTHY))
     with step(console, f"DAGs of {len(good)} contracts" + (f"; {len(broken)} are broken" if broken else "")):
-        token = ask(f"{url}/auth/token", body={"username": USER, "password": password}).get("access_token", "")
-        made.until(lambda: has_dags(url, token, audits=bool(good)))
+        made.until(lambda: has_dags(url, password, audits=bool(good)))
 
 
 def prepare(home: Path, port: int) -> tuple[dict[str, str], str]:
@@ -128,8 +127,9 @@ def health(url: str) -> dict[str, Any]:
     return ask(f"{url}/api/v2/monitor/health")
 
 
-def has_dags(url: str, token: str, audits: bool) -> bool:
+def has_dags(url: str, password: str, audits: bool) -> bool:
     """Whether the DAGs are there; those of the contracts come all at once."""
+    token = ask(f"{url}/auth/token", body={"username": USER, "password": password}).get("access_token", "")
     found = [one["dag_id"] for one in ask(f"{url}/api/v2/dags?limit=1000", token=token).get("dags", ())]
     return "labelaudit__upkeep" in found and (not audits or any(one.startswith("audit__") for one in found))
 
