@@ -155,7 +155,8 @@ def test_what_is_hidden_in_a_text_is_shown_in_every_page_alert_and_terminal(
     ]
     rows.append((HIDDEN, "bob", CLASSES["classes"][0], -1))
     lines = "".join(
-        json.dumps(dict(zip(("item", "annotator", "label", "seconds"), row, strict=True))) + "\n" for row in rows
+        json.dumps(dict(zip(("item", "annotator", "label", "seconds", f"more{HIDDEN}"), (*row, 1), strict=True))) + "\n"
+        for row in rows
     )
     put(folder_store, contract, lines, vendor="birch", name="labels.jsonl")
     outcome = audit(contract, folder_store)
