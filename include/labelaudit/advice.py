@@ -96,7 +96,7 @@ _KNOWN = {
         "The predictions can't be used",
         "Correct the file with the predictions, and deliver all files under a new id.",
     ),
-    "bad_manifest": ("manifest.json can't be read", "Have `labelaudit deliver` write it, or see the README."),
+    "bad_manifest": ("manifest.json can't be read", "Have `labelaudit deliver` write it, or see docs/deliveries.md."),
     "missing_file": ("A file is missing", "Upload it; the next run looks at the delivery again."),
     "size_mismatch": ("A file has another size", "Upload it again, whole; the next run looks at it again."),
     "digest_mismatch": ("A file is another one", "Upload the right file, or write manifest.json anew."),

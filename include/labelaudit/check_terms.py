@@ -135,7 +135,9 @@ class Check(Model):
     model_config = ConfigDict(json_schema_extra=_editors)
 
     type: str = Field(description="e.g. expect_column_values_to_be_between")
-    kwargs: dict[str, Any] = Field(default_factory=dict, validate_default=True)
+    kwargs: dict[str, Any] = Field(
+        default_factory=dict, validate_default=True, description="the expectation's own arguments"
+    )
     severity: Severity = Field(
         "warning",
         description="of a row check: critical rejects the delivery, warning rejects the row, info only reports;"

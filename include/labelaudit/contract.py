@@ -37,7 +37,7 @@ DERIVED = {"pred_probs_sum": "sum", "pred_probs_min": "min"}
 class Delivered(Model):
     """Predicted probabilities that come with the delivery: columns of its rows, or a file of its own."""
 
-    source: Literal["delivered"]
+    source: Literal["delivered"] = Field(description="probabilities that come with the labels")
     columns: dict[Label, str] = Field(
         default_factory=dict, description="class: the column of its probability, where they differ"
     )
@@ -47,22 +47,22 @@ class Delivered(Model):
 class FromText(Model):
     """Word and character TF-IDF, logistic regression."""
 
-    source: Literal["text"]
-    column: ColumnName
+    source: Literal["text"] = Field(description="a model of a column of texts")
+    column: ColumnName = Field(description="of type string")
 
 
 class FromEmbedding(Model):
     """Logistic regression on a vector column."""
 
-    source: Literal["embedding"]
-    column: ColumnName
+    source: Literal["embedding"] = Field(description="a model of a column of vectors")
+    column: ColumnName = Field(description="of type vector")
 
 
 class FromTabular(Model):
     """Gradient boosting on numeric columns."""
 
-    source: Literal["tabular"]
-    columns: tuple[ColumnName, ...] = Field(min_length=1)
+    source: Literal["tabular"] = Field(description="a model of columns of numbers")
+    columns: tuple[ColumnName, ...] = Field(min_length=1, description="of type integer, number or boolean")
 
 
 Side = Annotated[int, Field(ge=1, le=10_000)]
@@ -71,8 +71,8 @@ Side = Annotated[int, Field(ge=1, le=10_000)]
 class FromPixels(Model):
     """Small pictures in a vector column, row by row from the top left."""
 
-    source: Literal["pixels"]
-    column: ColumnName
+    source: Literal["pixels"] = Field(description="a model of small pictures")
+    column: ColumnName = Field(description="of type vector, as long as `shape` has values")
     shape: tuple[Side, Side] | tuple[Side, Side, Literal[3]] = Field(description="height, width[, 3 for RGB]")
     maximum: float = Field(255, gt=0, description="the value of full brightness")
 
@@ -80,7 +80,7 @@ class FromPixels(Model):
 class NoPredictions(Model):
     """Nothing but the annotators' agreement; every item needs several."""
 
-    source: Literal["none"]
+    source: Literal["none"] = Field(description="no model")
 
 
 Predictions = Annotated[
@@ -89,10 +89,14 @@ Predictions = Annotated[
 
 
 class Tolerance(Model):
+    """How many rejects a delivery may have."""
+
     rejected_rows_rate: Rate = Field(0.05, description="more than this share of rejects rejects the delivery")
 
 
 class Destination(Model):
+    """Where releases are published. No other dataset may have the same, nor one within it."""
+
     uri: str | None = Field(
         None,
         max_length=1000,
@@ -127,6 +131,8 @@ class Retention(Model):
 
 
 class History(Model):
+    """What a run learns from, beside its own deliveries."""
+
     max_items: int = Field(
         20_000, ge=0, le=10**9, description="items of earlier releases that a run trains on; newest first"
     )
@@ -135,13 +141,20 @@ class History(Model):
 class Contract(Model):
     """What a customer, its vendors and we agreed on for one dataset. `customer` and `dataset` come from the path."""
 
-    customer: Name
-    dataset: Name
-    task: Literal["classification"]
-    description: Annotated[str, StringConstraints(max_length=10_000)] = ""
-    classes: tuple[Label, ...] = Field(min_length=2, max_length=10_000)
-    columns: dict[ColumnName, Column]
-    vendors: dict[Name, Vendor] = Field(min_length=1)
+    customer: Name = Field(description="the folder of the contract's file")
+    dataset: Name = Field(description="the name of the contract's file")
+    task: Literal["classification"] = Field(description="the kind of label; classification: one class an item")
+    description: Annotated[str, StringConstraints(max_length=10_000)] = Field(
+        "", description="for people: shown in Airflow"
+    )
+    classes: tuple[Label, ...] = Field(
+        min_length=2, max_length=10_000, description="all classes; a label that is none of them is a reject"
+    )
+    columns: dict[ColumnName, Column] = Field(
+        description="our name of a column: what it holds. `item` and `label` must be there, `annotator` where several"
+        " label an item; what is not named is not taken"
+    )
+    vendors: dict[Name, Vendor] = Field(min_length=1, description="who may deliver, and how each does")
     guidelines: tuple[Annotated[str, StringConstraints(min_length=1, max_length=200)], ...] = Field(
         (), description="versions of the labelling guideline that are taken; empty: any"
     )
@@ -149,27 +162,31 @@ class Contract(Model):
         default_factory=dict,
         description="guideline version: {label as delivered: class it is now called}; for labels of an older version",
     )
-    predictions: Predictions
+    predictions: Predictions = Field(description="a second opinion on every label: where its probabilities come from")
     gold: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] | None = Field(
         None, description="file of known labels (CSV: item, label), put into the store by `labelaudit gold`"
     )
-    checks: tuple[Check, ...] = ()
-    tolerance: Tolerance = Tolerance()
-    limits: Limits = Limits()
+    checks: tuple[Check, ...] = Field(
+        (), description="Great Expectations, beside those that follow from `columns` and `classes`"
+    )
+    tolerance: Tolerance = Field(Tolerance(), description="how many rejects a delivery may have")
+    limits: Limits = Field(Limits(), description="what a release must keep; a breach alerts or holds it (`on_breach`)")
     human_audit: HumanAudit | None = Field(None, description="left out: the defect rate is only a model-based range")
     acceptance: Acceptance | None = Field(None, description="of each delivery; left out: by checks and limits only")
     regressions: Regressions | None = Field(Regressions(), description="null: no incidents")
     on_breach: Literal["alert", "hold"] = Field("alert", description="of a limit, or while an incident is open")
-    approval: Approval = Approval()
-    alerts: tuple[AlertRoute, ...] = ()
+    approval: Approval = Field(Approval(), description="how long a held release waits")
+    alerts: tuple[AlertRoute, ...] = Field((), description="who is told; they see what the customer may see")
     schedule: str | None = Field("0 6 * * *", description="cron, UTC; null: by hand only")
-    destination: Destination = Destination()
-    retention: Retention = Retention()
-    history: History = History()
+    destination: Destination = Field(Destination(), description="where releases are published")
+    retention: Retention = Field(Retention(), description="how long what is kept, in days")
+    history: History = Field(History(), description="what a run learns from, beside its own deliveries")
     annotators: Literal["hashed", "omitted", "plain"] = Field(
         "hashed", description="how annotators appear to the customer"
     )
-    seed: int = Field(0, ge=0, lt=2**32)
+    seed: int = Field(
+        0, ge=0, lt=2**32, description="of all that is drawn at random: the same rows give the same release"
+    )
 
     @field_validator("schedule")
     @classmethod

@@ -74,7 +74,7 @@ class Dialect(Model):
     )
     skip_lines: int = Field(0, ge=0, le=10_000, description="lines, or a sheet's rows, before the header")
     header: tuple[str, ...] | None = Field(None, description="names of the columns, where the file has no header")
-    decimal: Literal[".", ","] = "."
+    decimal: Literal[".", ","] = Field(".", description="the sign before the decimals of a number")
 
 
 class Vendor(Model):
@@ -101,14 +101,18 @@ class Vendor(Model):
         "helpsteer",
         "rubric",
         "spans",
-    ]
+    ] = Field(description="what the files are, see docs/deliveries.md")
     records_in: Literal["jsonl", "json", "parquet", "arrow"] | None = Field(
         None, description="what a tool's nested records lie in, where not in the format's usual file"
     )
-    compression: Literal["none", "gzip", "zstd", "zip"] = "none"
-    encoding: Literal["utf-8", "utf-8-sig", "latin-1", "cp1252", "utf-16", "shift_jis", "gb18030"] = "utf-8"
+    compression: Literal["none", "gzip", "zstd", "zip"] = Field(
+        "none", description="how each file is packed; zip: all files in it are read"
+    )
+    encoding: Literal["utf-8", "utf-8-sig", "latin-1", "cp1252", "utf-16", "shift_jis", "gb18030"] = Field(
+        "utf-8", description="of text files; one that is UTF-8 after all is refused"
+    )
     delimiter: Character | None = Field(None, description="csv only; the default is a comma")
-    dialect: Dialect = Dialect()
+    dialect: Dialect = Field(Dialect(), description="how a csv or tsv file is written, where not as RFC 4180 has it")
     sheet: str | None = Field(None, description="excel only: the sheet's name; left out where there is but one")
     question: str | None = Field(
         None,

@@ -4,8 +4,8 @@
     ├── ContractError        us: the contract is wrong; fails at once, names file and field
     ├── DeliveryRejected     the vendor: the delivery can't be taken; fails at once, with a report
     ├── StorageUnavailable   nobody yet: the object store did not answer; retried
-    ├── StepTimedOut         us: a step took longer than the deployment allows
     │   └── AccessDenied     whoever wrote it: an object is there, and we may not read it
+    ├── StepTimedOut         us: a step took longer than the deployment allows
     ├── ReleaseConflict      nobody: another run published first; the run starts again from `find`
     ├── ReleaseInvalid       us or the customer: a release's files are not what its manifest says
     ├── RunExpired           us: a run's files are gone; trigger it again

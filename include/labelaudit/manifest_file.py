@@ -28,10 +28,12 @@ MAX_MANIFEST_BYTES = 16 << 20  # of some 80,000 files
 
 
 class ManifestFile(DeliveredFile):
+    """A file of a delivery, as its vendor sent it."""
+
     model_config = ConfigDict(extra="ignore")
 
     sha256: Annotated[str, BeforeValidator(lambda said: said.lower() if isinstance(said, str) else said)] = Field(
-        pattern=r"^[0-9a-f]{64}$"
+        pattern=r"^[0-9a-f]{64}$", description="of the whole file, 64 hexadecimal digits"
     )
 
     @model_validator(mode="before")
@@ -45,14 +47,16 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    format: Literal[1]
-    delivery: str
-    vendor: str | None = None
-    customer: str | None = None
-    dataset: str | None = None
-    files: Annotated[tuple[ManifestFile, ...], Field(min_length=1)]
-    supersedes: str | tuple[str, ...] = ()
-    guideline: str | None = Field(None, max_length=200)
+    format: Literal[1] = Field(description="of the manifest itself")
+    delivery: str = Field(description="the delivery's id: the name of its folder")
+    vendor: str | None = Field(None, description="as its folder says")
+    customer: str | None = Field(None, description="as its folder says")
+    dataset: str | None = Field(None, description="as its folder says")
+    files: Annotated[tuple[ManifestFile, ...], Field(min_length=1)] = Field(description="every file of the delivery")
+    supersedes: str | tuple[str, ...] = Field((), description="ids of deliveries of this vendor that it replaces")
+    guideline: str | None = Field(
+        None, max_length=200, description="version of the labelling guideline that the labels were made under"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -75,7 +79,9 @@ def parse(content: bytes, true: Mapping[str, str]) -> Manifest:
         problems = "; ".join(
             f"{'.'.join(map(str, finding['loc'])) or 'manifest'}: {in_words(finding)}" for finding in error.errors()[:5]
         )
-        raise DeliveryRejected("bad_manifest", f"manifest.json: {problems}. The README shows what it holds.") from error
+        raise DeliveryRejected(
+            "bad_manifest", f"manifest.json: {problems}. docs/deliveries.md shows what it holds."
+        ) from error
     except (ValueError, RecursionError) as error:  # also a number of more digits than Python reads
         raise DeliveryRejected("bad_manifest", f"manifest.json is not JSON: {error}") from error
     for what, name in true.items():

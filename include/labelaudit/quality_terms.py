@@ -72,13 +72,15 @@ class HumanAudit(Model):
 class Risk(Model):
     """A point of a sampling plan: a lot of this defect rate is judged wrongly with at most this probability."""
 
-    rate: Annotated[float, Field(gt=0, lt=1)]
-    risk: Annotated[float, Field(gt=0, le=0.5)]
+    rate: Annotated[float, Field(gt=0, lt=1)] = Field(description="defect rate of the lot")
+    risk: Annotated[float, Field(gt=0, le=0.5)] = Field(description="largest probability that it is judged wrongly")
 
 
 class Deduction(Model):
+    """What an accepted delivery costs its vendor."""
+
     above: Rate = Field(description="defect rate: the deduction is due where the interval's lower end is above it")
-    percent: Annotated[float, Field(gt=0, le=100)]
+    percent: Annotated[float, Field(gt=0, le=100)] = Field(description="of the price")
 
 
 class Acceptance(Model):
@@ -88,7 +90,9 @@ class Acceptance(Model):
     above it, else undecided. single, sequential: a sampling plan that keeps the producer's and the consumer's risk.
     """
 
-    by: Literal["interval", "single", "sequential"]
+    by: Literal["interval", "single", "sequential"] = Field(
+        description="the defect rate's interval, or a plan: single (a sample of fixed size), sequential"
+    )
     limit: Annotated[float, Field(gt=0, lt=1)] | None = Field(None, description="interval: largest defect rate")
     producer: Risk | None = Field(None, description="plans: a lot this good is rejected with at most this risk")
     consumer: Risk | None = Field(None, description="plans: a lot this bad is accepted with at most this risk")
@@ -142,7 +146,7 @@ class AlertRoute(Model):
         " run in one message",
     )
     severity: Severity = Field("info", description="only alerts at least as severe: info, warning, critical")
-    via: Literal["email", "slack", "webhook", "pagerduty", "log"]
+    via: Literal["email", "slack", "webhook", "pagerduty", "log"] = Field(description="log: the task's own log")
     to: tuple[Address, ...] = Field((), max_length=100, description="e-mail addresses")
     connection: ConnectionId | None = Field(
         None,
@@ -165,4 +169,4 @@ class Approval(Model):
     timeout_hours: Annotated[float, Field(ge=0.001, le=87_600)] | None = Field(
         None, description="at most ten years; left out: it waits without end"
     )
-    on_timeout: Literal["reject", "publish"] = "reject"
+    on_timeout: Literal["reject", "publish"] = Field("reject", description="the answer, where nobody gave one")

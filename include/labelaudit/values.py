@@ -21,7 +21,7 @@ class DeliveredFile(Value):
     """One data file of a delivery, as its manifest states it."""
 
     path: str = Field(description="relative to the delivery's folder")
-    bytes: int = Field(ge=0)
+    bytes: int = Field(ge=0, description="its size")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     records: int | None = Field(None, ge=0, description="rows, where the vendor says so")
 
