@@ -7,7 +7,7 @@ SET_ASIDE = ("skipped", "unlabelled")
 DECIDED = ("rejected_by_hand", "not_accepted")
 """Refusals of deliveries that kept the contract's checks: a person, or the human audit, did not accept them."""
 
-_KNOWN = {
+KNOWN = {
     # rows
     "empty": (
         "A value is missing",
@@ -120,14 +120,15 @@ _KNOWN = {
     "unknown_superseded": ("It replaces what is not there", "Correct `supersedes` in manifest.json."),
     "superseded": ("It was replaced before it was taken", "Nothing: the newer delivery is taken."),
 }
+"""Every code of a reject or a refusal that is not a check's own name: what is wrong, and what to do."""
 _CHECK = ("A check of the contract failed", "Correct the value, or agree with the customer on another check.")
 
 
 def title(code: str) -> str:
     """What is wrong, for a person who has never seen the code."""
-    return _KNOWN.get(code, _CHECK)[0]
+    return KNOWN.get(code, _CHECK)[0]
 
 
 def advice(code: str) -> str:
     """What to do about it; codes that are no reader's are the contract's checks."""
-    return _KNOWN.get(code, _CHECK)[1]
+    return KNOWN.get(code, _CHECK)[1]
