@@ -1,8 +1,14 @@
 """Fixtures of all tests: stores (a folder, and a bucket of a moto server), contracts, deliveries."""
 
+# ruff: noqa: E402 - numpy reads the number of its threads as it is loaded
+
 from __future__ import annotations
 
 import os
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # with tests side by side, waiting for each other's threads
+    os.environ.setdefault(name, "1")  # took twenty times the work of the matrices
+
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
