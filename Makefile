@@ -10,7 +10,7 @@ PORT ?= 8080
 export PYTHONPATH := include
 export AIRFLOW__CORE__LOAD_EXAMPLES := False
 
-.PHONY: run test up lint benchmark compose-check secrets pictures lock schema clean help
+.PHONY: run test up lint benchmark compose-check secrets pictures docs lock schema clean help
 
 run: $(VENV)/.runtime ## two weeks of demo deliveries through the DAGs
 	@$(BIN)/python -m labelaudit_airflow.demo_run $(HOME_FOLDER)
@@ -41,7 +41,10 @@ compose-check: $(VENV)/.test ## validate docker-compose.yaml without an engine
 schema: $(VENV)/.runtime ## write the contracts' JSON Schema for editors
 	@$(BIN)/python -m labelaudit contracts --schema
 
-pictures: $(VENV)/.test ## take the README's pictures again (two minutes)
+docs: $(VENV)/.runtime ## write what the code says itself into the pages
+	@PYTHONPATH=include:. $(BIN)/python -m docs.generate
+
+pictures: $(VENV)/.test ## take the pages' pictures again (two minutes)
 	@PYTHONPATH=include:. $(BIN)/python docs/pictures.py
 
 lock: ## resolve the pins again from pyproject.toml (needs uv)

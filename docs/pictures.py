@@ -1,4 +1,4 @@
-"""Takes the README's pictures again (`make pictures`): the demo's report, the page, Airflow's grid and trigger form."""
+"""Takes the pages' pictures again (`make pictures`): the demo's report, the page, Airflow's grid and trigger form."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The page for Airflow's own users, on real api-servers: FAB with a role for each customer; the simple auth manager.
 
-The commands that make role and user are the README's.
+The commands that make role and user are those of docs/operations.md.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from labelaudit_airflow import local
 FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 CUSTOMERS = {"acme": "pets", "zoo": "birds"}
 ROLES = {"viewer": "viewer", "editor": "user", "operator": "op", "chief": "admin"}
-COMMANDS = re.search(r"```sh\n(airflow roles create.*?)```", (PROJECT / "README.md").read_text(), re.S).group(1)
+COMMANDS = re.search(
+    r"```sh\n(airflow roles create.*?)```", (PROJECT / "docs" / "operations.md").read_text(), re.S
+).group(1)
 RUN_ALL = """
 import runpy, shlex, sys
 for line in sys.stdin:
@@ -151,7 +153,7 @@ def test_what_is_another_customers_is_answered_as_what_never_was(site, fab):
 
 
 def test_airflow_itself_tells_a_customers_person_nothing_of_another(fab):
-    """With the README's role: what is not asked by DAG (assets, import errors, logs of events) is closed."""
+    """With the page's role: what is not asked by DAG (assets, import errors, logs of events) is closed."""
     for path in AIRFLOW_PATHS:
         for customer, other in (("acme", "zoo"), ("zoo", "acme")):
             status, text = get(fab[customer], path)

@@ -95,7 +95,7 @@ class Tolerance(Model):
 
 
 class Destination(Model):
-    """Where releases are published. No other dataset may have the same, nor one within it."""
+    """Where releases are published: a place of this dataset's alone."""
 
     uri: str | None = Field(
         None,
