@@ -48,9 +48,9 @@ pictures: $(VENV)/.test ## take the pages' pictures again (two minutes)
 	@PYTHONPATH=include:. $(BIN)/python docs/pictures.py
 
 lock: ## resolve the pins again from pyproject.toml (needs uv)
-	uv pip compile --universal --python-version 3.11 pyproject.toml --no-header --no-annotate --no-emit-index-url -q -o requirements.txt
-	uv pip compile --universal --python-version 3.11 pyproject.toml --group test -c requirements.txt --no-header --no-annotate --no-emit-index-url -q -o tests/requirements.txt
-	uv pip compile --universal --python-version 3.11 pyproject.toml --group test --group benchmark -c tests/requirements.txt --no-header --no-annotate --no-emit-index-url -q -o benchmarks/requirements.txt
+	uv pip compile --universal --python-version 3.11 pyproject.toml --extra airflow --no-header --no-annotate --no-emit-index-url -q -o requirements.txt
+	uv pip compile --universal --python-version 3.11 pyproject.toml --extra airflow --group test -c requirements.txt --no-header --no-annotate --no-emit-index-url -q -o tests/requirements.txt
+	uv pip compile --universal --python-version 3.11 pyproject.toml --extra airflow --group test --group benchmark -c tests/requirements.txt --no-header --no-annotate --no-emit-index-url -q -o benchmarks/requirements.txt
 
 clean: ## remove the environment and the demo
 	rm -rf $(VENV) .demo
