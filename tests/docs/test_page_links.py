@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import PROJECT
+from markdown_it import MarkdownIt
 
 from docs import generate
 from tests.docs.pages import FENCED, PAGES, text_of
@@ -49,6 +50,18 @@ def test_the_readme_is_one_page_and_leads_to_all_others():
 def test_every_picture_is_shown():
     shown = {(page.parent / link).resolve() for page in PAGES for link in LINK.findall(prose(page))}
     assert set((PROJECT / "docs").glob("*.png")) <= shown
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_nothing_vanishes_when_it_is_shown(page: Path):
+    """A name in angle brackets would be taken for HTML and hidden; so would a cell beyond its table's columns."""
+    tokens = MarkdownIt("commonmark").enable("table").parse(page.read_text("utf-8"))
+    inner = [child for token in tokens for child in token.children or ()]
+    html = [one.content for one in (*tokens, *inner) if one.type in ("html_block", "html_inline")]
+    assert [one for one in html if not re.match(r"<!--|<br>$", one)] == []
+    for table in re.findall(r"(?:^\|.*\n)+", prose(page), re.MULTILINE):
+        widths = {len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}
+        assert len(widths) == 1, table
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
