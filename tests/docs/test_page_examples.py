@@ -8,6 +8,7 @@ import json
 import re
 import shlex
 import shutil
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,9 @@ def assert_is_there(line: str) -> None:
         assert arguments[:2] == ["compose", "up"]
         services = yaml.safe_load((PROJECT / "docker-compose.yaml").read_text())["services"]
         assert arguments[-1].partition("=")[0] in services
+    elif program == "pip":
+        extras = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+        assert arguments in (["install", "."], *(["install", f".[{extra}]"] for extra in extras))
     elif program == "airflow":
         assert arguments[0] in ("roles", "users"), "tests/test_page_users.py runs these"
     else:
