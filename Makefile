@@ -36,7 +36,7 @@ secrets: $(VENV)/.runtime ## write .env with fresh secrets, for docker compose
 	@$(BIN)/python -m labelaudit_airflow.scaled_out secrets
 
 compose-check: $(VENV)/.test ## validate docker-compose.yaml without an engine
-	@$(BIN)/python -m pytest tests/test_compose.py
+	@$(BIN)/python -m pytest tests/labelaudit_airflow/test_compose.py
 
 schema: $(VENV)/.runtime ## write the contracts' JSON Schema for editors
 	@$(BIN)/python -m labelaudit contracts --schema

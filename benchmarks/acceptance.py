@@ -17,9 +17,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from labelaudit.acceptance_plans import SinglePlan, single_plan
-from labelaudit.lot_decisions import AcceptancePlan
-from labelaudit.sequential_plans import sequential_plan
+from labelaudit.acceptance.plan import AcceptancePlan
+from labelaudit.acceptance.sequential import sequential_plan
+from labelaudit.acceptance.single import SinglePlan, single_plan
 
 LOTS, WALKED = 40_000, 3_000
 CONTRACTS = [(0.01, 0.05, 0.06, 0.10), (0.01, 0.05, 0.03, 0.10), (0.05, 0.05, 0.15, 0.05), (0.0, 0.05, 0.03, 0.10)]

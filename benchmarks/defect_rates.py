@@ -22,12 +22,12 @@ from rich.table import Table
 
 import labelaudit
 from benchmarks import noisy_tables, public_data
-from labelaudit.audit_guesses import mean_logits
-from labelaudit.audit_plans import next_phase, plan_strata, prospect_of
-from labelaudit.audit_rows import allocate, stratify
-from labelaudit.defect_rates import defect_rate, domain_rate
-from labelaudit.rate_intervals import finite_trials, weighted_interval
-from labelaudit.rates import wilson
+from labelaudit.rates.defect_rates import defect_rate, domain_rate
+from labelaudit.rates.expected_rates import mean_logits
+from labelaudit.rates.intervals import wilson
+from labelaudit.rates.plans import next_phase, plan_strata, prospect_of
+from labelaudit.rates.strata import allocate, stratify
+from labelaudit.rates.weighted import finite_trials, weighted_interval
 
 AUDITS = 1_000
 ROWS = (100, 200, 400)

@@ -27,10 +27,11 @@ from rich.table import Table
 
 from benchmarks import public_data
 from benchmarks.airflow_server import airflow_server
-from labelaudit import manifests, steps
-from labelaudit.contracts import read_contract
-from labelaudit.store import open_store
-from labelaudit.whole_run import whole_run
+from labelaudit.contracts.reading import read_contract
+from labelaudit.receive import delivering
+from labelaudit.run import steps
+from labelaudit.run.whole_run import whole_run
+from labelaudit.storage.opening import open_store
 
 ROWS = 10_000
 DAG = "audit__speed__digits"
@@ -79,7 +80,7 @@ def write_rows(path: Path) -> None:
 
 
 def deliver(home: Path, store: str) -> None:
-    manifests.deliver(open_store(store), "speed", "digits", "alder", "d1", [home / "labels.csv"])
+    delivering.deliver(open_store(store), "speed", "digits", "alder", "d1", [home / "labels.csv"])
 
 
 def command_line(home: Path) -> float:

@@ -16,18 +16,19 @@ from pathlib import Path
 
 from labelaudit.errors import DeliveryRejected
 from labelaudit.readers.formats import read_here
-from labelaudit.readers.records import Batch, Field
+from labelaudit.readers.records import Batch
+from labelaudit.readers.terms import Field
 from tests.readers.valid_files import valid_files
 
 INSTRUMENTED = (
-    "labelaudit.readers.delimited",
-    "labelaudit.readers.csv_records",
-    "labelaudit.readers.csv_blocks",
-    "labelaudit.readers.json_documents",
-    "labelaudit.readers.json_lines",
-    "labelaudit.readers.strict_json",
+    "labelaudit.readers.tables.delimited",
+    "labelaudit.readers.tables.csv_records",
+    "labelaudit.readers.tables.csv_blocks",
+    "labelaudit.readers.documents.json_documents",
+    "labelaudit.readers.documents.json_lines",
+    "labelaudit.readers.documents.strict_json",
     "labelaudit.readers.conversion",
-    "labelaudit.readers.nested",
+    "labelaudit.readers.documents.nested",
     "labelaudit.readers.exports",
 )
 _TYPED = (
@@ -71,7 +72,11 @@ def _reading(name: str, folder: Path) -> Callable[[bytes], None]:
 
 def both_parsers(content: bytes) -> None:
     """The quick JSON parser and the strict one say the same of every text."""
-    from labelaudit.readers.strict_json import BadJson, loads, strict  # not above: it is instrumented as it is imported
+    from labelaudit.readers.documents.strict_json import (  # not above: it is instrumented as it is imported
+        BadJson,
+        loads,
+        strict,
+    )
 
     said = []
     for parse in (loads, strict):

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from benchmarks.hostile_cases import FIELDS, Made
 from benchmarks.hostile_oracles import Expected
-from labelaudit.readers.records import Field, Terms
+from labelaudit.readers.terms import Field, Terms
 from tests.readers import valid_files
 
 MEBIBYTE = 1 << 20

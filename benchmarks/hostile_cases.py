@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.hostile_oracles import Expected, key
-from labelaudit.readers.records import Field, Terms
+from labelaudit.readers.terms import Field, Terms
 
 COLUMNS = ("item", "annotator", "label", "note")
 FIELDS = tuple(Field(name, name, nullable=name == "note") for name in COLUMNS)

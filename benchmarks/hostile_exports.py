@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.hostile_cases import Made, holding
 from benchmarks.hostile_oracles import Expected, key
-from labelaudit.readers.records import Field
+from labelaudit.readers.terms import Field
 from tests.readers import valid_files
 
 SEED = 4

@@ -36,7 +36,8 @@ from benchmarks.hostile_oracles import (
 )
 from labelaudit import readers
 from labelaudit.errors import DeliveryRejected
-from labelaudit.readers.records import Reject, Terms
+from labelaudit.readers.terms import Terms
+from labelaudit.rejects.records import Reject
 
 ROWS_COMPARED = 100_000
 COLUMNS = ("files", RIGHT, UNVERIFIED, REFUSED, "of them sound", WRONG, CRASHED)

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from labelaudit.errors import DeliveryRejected
-from labelaudit.readers.records import Reject, Terms
+from labelaudit.readers.terms import Terms
+from labelaudit.rejects.records import Reject
 
 RIGHT, UNVERIFIED, REFUSED, WRONG, CRASHED = "read right", "not verified", "refused", "silently wrong", "crashed"
 

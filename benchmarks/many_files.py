@@ -16,11 +16,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from labelaudit import manifests, readers, steps
-from labelaudit.contract import Contract
-from labelaudit.readers.processes import Process
-from labelaudit.store import open_store
-from labelaudit.whole_run import whole_run
+from labelaudit import readers
+from labelaudit.contracts.model import Contract
+from labelaudit.readers.confined.processes import Process
+from labelaudit.receive import delivering
+from labelaudit.run import steps
+from labelaudit.run.whole_run import whole_run
+from labelaudit.storage.opening import open_store
 
 ROWS = 5
 CONTRACT = Contract(
@@ -52,7 +54,7 @@ def _measure(vendor: str, count: int, folder: Path) -> None:
         seconds[step.split()[0]] = time.perf_counter() - since
 
     with watch("deliver"):
-        manifests.deliver(store, CONTRACT.customer, CONTRACT.dataset, vendor, "d1", files)
+        delivering.deliver(store, CONTRACT.customer, CONTRACT.dataset, vendor, "d1", files)
     readers.prepare()  # then each process that is taken makes another one start
     before = Process.started
     outcome = whole_run(CONTRACT, store, steps.open_destination(CONTRACT, store), "run", watch=watch)

@@ -20,10 +20,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from labelaudit import manifests, staging
-from labelaudit.contract import Contract
-from labelaudit.parquet_files import read_table
-from labelaudit.store import open_store
+from labelaudit.contracts.model import Contract
+from labelaudit.receive import delivering, manifests
+from labelaudit.stage import staging
+from labelaudit.storage.opening import open_store
+from labelaudit.storage.parquet import read_table
 
 ROUNDS = 5
 TYPES = {"item": "str", "annotator": "str", "label": "str", "seconds": "float64"}
@@ -109,7 +110,7 @@ def _measured(folder: Path, path: Path, kind: str) -> tuple[float, float]:
 
 def _delivered(folder: Path, path: Path, kind: str):
     store = open_store(f"file://{tempfile.mkdtemp(dir=folder)}")
-    manifests.deliver(store, "acme", "pets", kind, "d1", [path])
+    delivering.deliver(store, "acme", "pets", kind, "d1", [path])
     (delivery,) = manifests.waiting(CONTRACT, store)
     return store, delivery
 

@@ -94,8 +94,9 @@ def write_deliveries(dataset: str, folder: Path) -> dict[str, list[Path]]:
 
 
 def _run(home: Path) -> dict[str, float]:
-    from labelaudit import layout, manifests, tables
-    from labelaudit.judging import read_counts
+    from labelaudit.judge.judging import read_counts
+    from labelaudit.receive import delivering
+    from labelaudit.storage import layout, tables
     from labelaudit_airflow import demo_run, runtime
 
     with demo_run.quiet(home / "airflow.log"):
@@ -105,7 +106,7 @@ def _run(home: Path) -> dict[str, float]:
     for dataset, floor in FLOORS.items():
         store = runtime.store()
         for vendor, files in write_deliveries(dataset, home / dataset).items():
-            manifests.deliver(store, "public", dataset, vendor, "all", files)
+            delivering.deliver(store, "public", dataset, vendor, "all", files)
         started = time.perf_counter()
         with demo_run.quiet(home / "airflow.log"):
             state = demo_run.run(dags[f"audit__public__{dataset}"])
@@ -130,7 +131,7 @@ def _run(home: Path) -> dict[str, float]:
 
 
 def _contracts() -> list:
-    from labelaudit.contracts import read_contracts
+    from labelaudit.contracts.reading import read_contracts
     from labelaudit_airflow import runtime
 
     return read_contracts(runtime.contracts_folder())[0]

@@ -66,7 +66,7 @@ def npy(path: Path) -> tuple[Path, Path]:
 
 def ours(path: Path) -> int:
     import labelaudit
-    from labelaudit.parquet_files import parquet_shards
+    from labelaudit.storage.parquet_shards import parquet_shards
 
     made = labelaudit.find_label_errors_in_shards(parquet_shards(path), CLASSES)
     return sum(int(np.count_nonzero(part.is_issue)) for part in made.parts())
@@ -144,7 +144,7 @@ def check_thresholds(path: Path) -> None:
     from cleanlab.experimental.label_issues_batched import LabelInspector
 
     from labelaudit.kernels.confident import Tally
-    from labelaudit.parquet_files import parquet_shards
+    from labelaudit.storage.parquet_shards import parquet_shards
 
     tally, inspector = Tally(CLASSES), LabelInspector(num_class=CLASSES, verbose=False, n_jobs=1)
     for labels, pred_probs in parquet_shards(path)():

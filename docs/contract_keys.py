@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from labelaudit.check_terms import FAMILIES
-from labelaudit.contract import Contract
-from labelaudit.manifest_file import Manifest
+from labelaudit.contracts.checks import FAMILIES
+from labelaudit.contracts.model import Contract
+from labelaudit.receive.manifest_file import Manifest
 
 ESCAPED, MOST_SHOWN = "\\|", 30
 FROM_THE_PATH = ("customer", "dataset")

@@ -20,8 +20,8 @@ import typer.main
 
 import labelaudit
 from docs import contract_keys
-from labelaudit import cli
-from labelaudit.advice import KNOWN
+from labelaudit.cli import app
+from labelaudit.rejects.words import KNOWN
 from labelaudit_airflow import alerts_dag, audit_dag, inbox_dag, upkeep_dag
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -37,7 +37,7 @@ DAGS = {
 
 def commands() -> str:
     """Every command, in a sentence."""
-    known = typer.main.get_command(cli.app).commands
+    known = typer.main.get_command(app.app).commands
     rows = [f"| `labelaudit {name}` | {_first(known[name].help)} |" for name in sorted(known)]
     return "\n".join(["| command | what it does |", "|---|---|", *rows])
 

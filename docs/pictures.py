@@ -11,12 +11,15 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.airflow_server import Airflow, airflow_server
-from labelaudit import manifests, steps, tables
-from labelaudit.contract import Contract
-from labelaudit.contracts import read_contract
-from labelaudit.layout import release
-from labelaudit.store import Store, open_store
-from labelaudit.whole_run import whole_run
+from labelaudit.contracts.model import Contract
+from labelaudit.contracts.reading import read_contract
+from labelaudit.receive import delivering
+from labelaudit.run import steps
+from labelaudit.run.whole_run import whole_run
+from labelaudit.storage import release_log
+from labelaudit.storage.layout import release
+from labelaudit.storage.opening import open_store
+from labelaudit.storage.store import Store
 
 PROJECT = Path(__file__).resolve().parents[1]
 DAG = "audit__northwind__digits"
@@ -40,7 +43,7 @@ def take(page: Page, airflow: Airflow, home: Path) -> None:
     contract = read_contract(PROJECT / "include" / "contracts" / "northwind" / "digits.yaml")
     store = open_store(f"file://{home / 'store'}")
     destination = steps.open_destination(contract, store)
-    last = tables.log(destination)[-1].release
+    last = release_log.log(destination)[-1].release
     page.goto(destination.uri_of(release(last) + "report.html"))
     page.screenshot(path=PROJECT / "docs" / "report.png")
     page.locator("h2", has_text="worst").or_(
@@ -99,7 +102,7 @@ def rejection_report(store: Store) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "labels.csv"
         path.write_text("\n".join(rows) + "\n")
-        manifests.deliver(store, "acme", "pets", "alder", "2026-11-24", [path])
+        delivering.deliver(store, "acme", "pets", "alder", "2026-11-24", [path])
     whole_run(contract, store, store.below("published/pictures"), "pictures")
     key = next(key for key in store.list("rejections/acme/pets/") if key.endswith("rejection.html"))
     return store.uri_of(key)

@@ -24,13 +24,17 @@ from playwright.sync_api import sync_playwright
 from benchmarks import public_data
 from benchmarks.processes import BROWSER_MILLISECONDS
 from benchmarks.s3_server import s3_server
-from labelaudit import intake, manifests, staging, steps
-from labelaudit.contract import Contract
-from labelaudit.contracts import read_contract
-from labelaudit.store import Store, open_store
-from labelaudit.values import CheckedDelivery
-from labelaudit.verdicts import Outcome
-from labelaudit.whole_run import whole_run
+from labelaudit.contracts.model import Contract
+from labelaudit.contracts.reading import read_contract
+from labelaudit.receive import choosing, delivering
+from labelaudit.rejects import recorded
+from labelaudit.run import steps
+from labelaudit.run.whole_run import whole_run
+from labelaudit.stage import staging
+from labelaudit.storage.opening import open_store
+from labelaudit.storage.store import Store
+from labelaudit.values.deliveries import CheckedDelivery
+from labelaudit.values.verdicts import Outcome
 from labelaudit_airflow import local
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -102,7 +106,7 @@ def put(tmp_path: Path) -> Callable[..., None]:
         folder = tmp_path / "outbox" / os.urandom(4).hex()
         folder.mkdir(parents=True)
         (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
-        manifests.deliver(store, contract.customer, contract.dataset, vendor, delivery, [folder / name], **arguments)
+        delivering.deliver(store, contract.customer, contract.dataset, vendor, delivery, [folder / name], **arguments)
 
     return deliver
 
@@ -134,7 +138,7 @@ class Reading:
     def run(self) -> dict[str, str]:
         """One run: what became of each delivery, by its id."""
         said = {}
-        for one in intake.choose(self.contract, self.store, self.published):
+        for one in choosing.choose(self.contract, self.store, self.published):
             staged = staging.stage(self.contract, one, self.store, "run")
             said[one.id] = staged.refusal.code if staged.refusal else "taken"
             checked = CheckedDelivery(
@@ -146,10 +150,10 @@ class Reading:
                 refusal=staged.refusal,
             )
             if staged.refusal:
-                intake.record_rejection(self.contract, checked, self.store)
+                recorded.record_rejection(self.contract, checked, self.store)
             else:
                 self.published[one.name] = one.digest
-                intake.record_acceptance(checked, self.store)
+                recorded.record_acceptance(checked, self.store)
         return said
 
 

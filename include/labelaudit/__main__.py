@@ -1,5 +1,5 @@
 """`python -m labelaudit` is the command `labelaudit`."""
 
-from labelaudit.cli import main
+from labelaudit.cli.app import main
 
 main()

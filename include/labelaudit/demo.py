@@ -19,8 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from labelaudit import layout, manifests
-from labelaudit.store import Store, scratch
+from labelaudit.receive import delivering
+from labelaudit.storage import layout
+from labelaudit.storage.files import scratch
+from labelaudit.storage.store import Store
 
 DAYS = 14
 DIGITS_A_DAY, DOCSTRINGS_A_DAY = 90, 150
@@ -65,7 +67,7 @@ def deliver_day(store: Store, day: int) -> int:
             place = layout.delivery(one.vendor, one.customer, one.dataset, one.delivery_id)
             if not store.exists(place + layout.MANIFEST):
                 new += 1
-                manifests.deliver(
+                delivering.deliver(
                     store, one.customer, one.dataset, one.vendor, one.delivery_id, one.files, records=one.records
                 )
     return new

@@ -12,16 +12,19 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from labelaudit import customer_view, messages, outbox
-from labelaudit.contract import Contract
+from labelaudit.alerts import messages, outbox
+from labelaudit.alerts.messages import Message
+from labelaudit.alerts.outbox import Entry
+from labelaudit.contracts.model import Contract
+from labelaudit.contracts.quality import AlertRoute
+from labelaudit.detect.findings_file import read_findings
 from labelaudit.errors import LabelauditError
-from labelaudit.findings import read_findings
-from labelaudit.messages import Message
-from labelaudit.outbox import Entry
-from labelaudit.quality_terms import AlertRoute
-from labelaudit.store import Store
-from labelaudit.values import Audit, CheckedDelivery, Release, View
-from labelaudit.verdicts import Verdict
+from labelaudit.publish import customer_view
+from labelaudit.storage.store import Store
+from labelaudit.values.deliveries import CheckedDelivery
+from labelaudit.values.releases import Audit, Release
+from labelaudit.values.value import View
+from labelaudit.values.verdicts import Verdict
 from labelaudit_airflow import connections, runtime
 
 log = logging.getLogger("airflow.task.labelaudit")

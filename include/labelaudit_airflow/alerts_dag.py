@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from airflow.sdk import DAG, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from labelaudit import outbox
-from labelaudit.contracts import contract_names, read_contract
+from labelaudit.alerts import outbox
+from labelaudit.contracts.reading import contract_names, read_contract
 from labelaudit.errors import ContractError
 from labelaudit_airflow import alerts, runtime
 

@@ -10,10 +10,10 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowSkipException
 
-from labelaudit.contract import Contract
+from labelaudit.contracts.model import Contract
 from labelaudit.errors import StorageUnavailable
-from labelaudit.values import Audit
-from labelaudit.verdicts import Answer, Verdict
+from labelaudit.values.releases import Audit
+from labelaudit.values.verdicts import Answer, Verdict
 from labelaudit_airflow import alerts, runtime
 
 APPROVE, REJECT, PUBLISH = "approve", "reject", "publish with a note"

@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from airflow.sdk import DAG, Asset, Param, TriggerRule, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from labelaudit import layout, steps
-from labelaudit.contract import Contract
-from labelaudit.values import Audit, CheckedDelivery, Delivery, Found, Release, StagedDelivery
-from labelaudit.verdicts import Answer, Verdict
+from labelaudit.contracts.model import Contract
+from labelaudit.run import steps
+from labelaudit.storage import layout
+from labelaudit.values.deliveries import CheckedDelivery, Delivery, Found, StagedDelivery
+from labelaudit.values.releases import Audit, Release
+from labelaudit.values.verdicts import Answer, Verdict
 from labelaudit_airflow import alerts, approval, runtime
 
 DOC = """

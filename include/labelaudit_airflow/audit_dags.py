@@ -14,8 +14,8 @@ from pathlib import Path
 
 from airflow.sdk import DAG
 
-from labelaudit.contract import Contract
-from labelaudit.contracts import read_contracts
+from labelaudit.contracts.model import Contract
+from labelaudit.contracts.reading import read_contracts
 from labelaudit.errors import ContractError
 from labelaudit_airflow.audit_dag import audit_dag
 

@@ -98,7 +98,7 @@ def run(dag) -> str:
 
 def _tell(console: Console, home: Path) -> None:
     """The story of every dataset, and where to look."""
-    from labelaudit.contracts import read_contracts
+    from labelaudit.contracts.reading import read_contracts
     from labelaudit_airflow import demo_story, runtime
 
     contracts, store = read_contracts(runtime.contracts_folder())[0], runtime.store()

@@ -12,13 +12,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from labelaudit import intake, judged, layout, tables
-from labelaudit.advice import title
-from labelaudit.contract import Contract
-from labelaudit.store import Store
-from labelaudit.stream_words import rate_of, whose
-from labelaudit.values import CheckedDelivery
-from labelaudit.verdicts import Incident, StreamChange
+from labelaudit.contracts.model import Contract
+from labelaudit.judge import past
+from labelaudit.rejects import recorded
+from labelaudit.rejects.words import title
+from labelaudit.rendering.stream_words import rate_of, whose
+from labelaudit.storage import layout, release_log
+from labelaudit.storage.store import Store
+from labelaudit.values.deliveries import CheckedDelivery
+from labelaudit.values.verdicts import Incident, StreamChange
 
 SHOWN = 3
 
@@ -51,14 +53,14 @@ class Told(BaseModel):
 
 def tell(contract: Contract, store: Store, destination: Store, console: Console) -> None:
     """A dataset's releases as a table, then its story."""
-    reports, rejected = read_reports(destination), intake.rejections(contract, store)
+    reports, rejected = read_reports(destination), recorded.rejections(contract, store)
     console.print(releases(contract, reports))
     story = Table.grid(padding=(0, 2))
     story.add_column(style="bold", no_wrap=True)
     story.add_column(overflow="fold")
     for about, lines in (
         ("rejected", _some([_rejection(one) for _, one in rejected])),
-        ("incident", _some([_incident(one) for one in judged.read_open(contract, store)], "none is open")),
+        ("incident", _some([_incident(one) for one in past.read_open(contract, store)], "none is open")),
         ("held", list(_held(contract, store, destination))),
         ("limits", list(_breaches(contract, reports))),
         ("worst", [f"{one.item}: given {one.given}, rather {one.suggested}" for one in _worst(reports)] or ["nothing"]),
@@ -88,7 +90,7 @@ def where_to_look(console: Console, home: str, store: str, contract: Contract) -
 
 def read_reports(destination: Store) -> list[Told]:
     """What the report of every release says, oldest first."""
-    keys = [layout.release(one.release) + "report.json" for one in tables.log(destination)]
+    keys = [layout.release(one.release) + "report.json" for one in release_log.log(destination)]
     return [Told.model_validate_json(destination.read(key)) for key in keys]
 
 
@@ -124,8 +126,8 @@ def _change(one: StreamChange) -> str:
 
 
 def _held(contract: Contract, store: Store, destination: Store) -> Iterator[str]:
-    published = {one.sequence for one in tables.log(destination)}
-    waiting = [one for one in judged.read_judged(contract, store, destination) if one.sequence not in published]
+    published = {one.sequence for one in release_log.log(destination)}
+    waiting = [one for one in past.read_judged(contract, store, destination) if one.sequence not in published]
     for one in waiting:
         yield f"{one.release} waits for an answer: open its run in Airflow, task `approve`"
     if not waiting:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from airflow.sdk import DAG, get_current_context, task
 
-from labelaudit.contracts import contract_names, read_contract
+from labelaudit.contracts.reading import contract_names, read_contract
 from labelaudit.errors import ContractError
 from labelaudit_airflow import runtime
 
@@ -62,7 +62,7 @@ def without_manifests() -> list[str]:
 @task(map_index_template="{{ contract }}")
 def look(path: str) -> None:
     """One look at a dataset's inbox."""
-    from labelaudit.settled import seal_settled
+    from labelaudit.receive.seals import seal_settled
 
     get_current_context()["contract"] = path
     seal_settled(read_contract(runtime.contracts_folder() / path), runtime.store(), time.time())

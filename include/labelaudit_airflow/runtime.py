@@ -6,7 +6,7 @@ LABELAUDIT_CONTRACTS  folder of contracts; default: include/contracts of this pr
 LABELAUDIT_FILE_DESTINATIONS  folders, with `:` between: a contract's `file:///` destination lies below one of them, in
                       a folder with the customer's name; default: none
 LABELAUDIT_ISOLATION  best (default) or required: whether files are parsed where a protection is missing; read by
-                      `labelaudit.readers.isolation`
+                      `labelaudit.readers.confined.isolation`
 LABELAUDIT_ALERTS     JSON list of alert routes of our own, as in a contract: they get every customer's alerts
 LABELAUDIT_STEP_MINUTES  longest time of one task; default: 360
 """
@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 from airflow.sdk.exceptions import AirflowTaskTimeout
 
-from labelaudit import outbox, steps, time_limits
-from labelaudit.contract import Contract
+from labelaudit.alerts import outbox
+from labelaudit.contracts.model import Contract
+from labelaudit.contracts.quality import AlertRoute
 from labelaudit.errors import (
     AuditImpossible,
     ContractError,
@@ -34,9 +35,10 @@ from labelaudit.errors import (
     RunExpired,
     StorageUnavailable,
 )
-from labelaudit.quality_terms import AlertRoute
-from labelaudit.store import Store, open_store
-from labelaudit.values import View
+from labelaudit.run import steps, time_limits
+from labelaudit.storage.opening import open_store
+from labelaudit.storage.store import Store
+from labelaudit.values.value import View
 from labelaudit_airflow import connections
 
 if TYPE_CHECKING:

@@ -25,8 +25,8 @@ from urllib.request import Request, urlopen
 from rich.console import Console
 
 from labelaudit import demo
-from labelaudit.contracts import read_contracts
-from labelaudit.store import open_store
+from labelaudit.contracts.reading import read_contracts
+from labelaudit.storage.opening import open_store
 from labelaudit_airflow import components, local
 
 PORT = 8080

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from airflow.sdk import DAG, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from labelaudit.contracts import contract_names, read_contract
+from labelaudit.contracts.reading import contract_names, read_contract
 from labelaudit.errors import ContractError
 from labelaudit_airflow import alerts, runtime
 from labelaudit_airflow.audit_dags import require_dag
@@ -67,7 +67,7 @@ def check_contract(path: str) -> None:
     contract = read_contract(runtime.contracts_folder() / path)
     require_dag(contract)
     if contract.checks:
-        from labelaudit.expectations import validate_checks
+        from labelaudit.check.expectations import validate_checks
 
         if problems := validate_checks(contract):
             raise ContractError(path, problems)
@@ -76,7 +76,7 @@ def check_contract(path: str) -> None:
 @task(map_index_template="{{ contract }}")
 def expire(path: str) -> dict:
     """Remove what this contract's retention no longer keeps."""
-    from labelaudit.expiry import expire as expire_contract
+    from labelaudit.run.expiry import expire as expire_contract
 
     get_current_context()["contract"] = path
     try:

@@ -12,12 +12,14 @@ from conftest import PROJECT
 
 import labelaudit
 from docs import generate
-from labelaudit import errors, steps, table_schemas
-from labelaudit.advice import KNOWN
-from labelaudit.delivery_terms import Vendor
-from labelaudit.doctor import examine
-from labelaudit.quality_terms import Acceptance, Event, Limits, Severity
-from labelaudit.verdicts import AcceptanceDecision, Explained, Outcome, WatchState
+from labelaudit import errors
+from labelaudit.cli.machine import examine
+from labelaudit.contracts.delivery import Vendor
+from labelaudit.contracts.quality import Acceptance, Event, Limits, Severity
+from labelaudit.rejects.words import KNOWN
+from labelaudit.run import steps
+from labelaudit.storage import schemas
+from labelaudit.values.verdicts import AcceptanceDecision, Explained, Outcome, WatchState
 from tests.docs.pages import FENCED, PAGES, text_of
 
 SOURCES = [*(PROJECT / "include").rglob("*.py"), *(PROJECT / "dags").glob("*.py"), *(PROJECT / "plugins").glob("*.py")]
@@ -99,10 +101,10 @@ def test_every_public_function_answers_a_question():
     assert [name for name in functions if f"`{name}`" not in table] == []
 
 
-@pytest.mark.parametrize("table", sorted(table_schemas.SCHEMAS))
+@pytest.mark.parametrize("table", sorted(schemas.SCHEMAS))
 def test_every_column_of_a_published_table_is_explained(table: str):
     part = text_of("reports").partition(f"| `{table}` | |")[2].partition("\n\n")[0]
-    assert [name for name in table_schemas.SCHEMAS[table].names if f"`{name}`" not in part] == []
+    assert [name for name in schemas.SCHEMAS[table].names if f"`{name}`" not in part] == []
 
 
 def test_every_spreadsheet_is_explained():

@@ -20,11 +20,15 @@ import yaml
 from conftest import GOOD, PROJECT
 from pydantic import TypeAdapter
 
-from labelaudit import cli, contract_yaml, layout, manifest_file, steps, store, tables
-from labelaudit.contracts import json_schema, read_contract
-from labelaudit.expectations import validate_checks
-from labelaudit.judged import read_counts
-from labelaudit.quality_terms import AlertRoute
+from labelaudit.check.expectations import validate_checks
+from labelaudit.cli import app
+from labelaudit.contracts import plain_yaml
+from labelaudit.contracts.quality import AlertRoute
+from labelaudit.contracts.reading import json_schema, read_contract
+from labelaudit.judge.past import read_counts
+from labelaudit.receive import manifest_file
+from labelaudit.run import steps
+from labelaudit.storage import layout, opening, release_log
 from labelaudit_airflow import connections
 from labelaudit_airflow.audit_dags import require_dag
 from tests.docs.pages import PAGES, blocks, commands, every_block, inline, text_of
@@ -51,12 +55,12 @@ def test_a_contract_is_sound_and_airflow_takes_it(block, tmp_path: Path):
     contract = read_contract(path)
     assert validate_checks(contract) == []
     require_dag(contract)
-    jsonschema.validate(contract_yaml.parse(block.text, block.page).value, json.loads(json_schema()))
+    jsonschema.validate(plain_yaml.parse(block.text, block.page).value, json.loads(json_schema()))
 
 
 @pytest.mark.parametrize("text", inline(r"(?!parser: )[a-z_]+: \S"))
 def test_terms_in_the_text_are_yaml_of_a_contract(text: str):
-    (field,) = contract_yaml.parse(text, "a page").value
+    (field,) = plain_yaml.parse(text, "a page").value
     assert f'"{field}"' in json_schema() or field in ("label",), "a field of a contract, or a column"
 
 
@@ -81,7 +85,7 @@ def test_a_tree_is_of_deliveries(block):
 
 @pytest.mark.parametrize("text", inline(r"labelaudit [a-z]"))
 def test_commands_in_the_text_have_these_options(text: str):
-    group: Any = typer.main.get_command(cli.app)
+    group: Any = typer.main.get_command(app.app)
     name, *given = shlex.split(text)[1:]
     chosen = group.get_command(click.Context(group), name)
     assert chosen is not None, f"labelaudit {name} is no command"
@@ -122,7 +126,7 @@ def run(line: str, monkeypatch) -> None:
         answer(Path(arguments[1]))
     monkeypatch.setattr("sys.argv", [program, *arguments])
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        app.main()
     good = (0, None, 1) if arguments[0] == "doctor" else (0, None)  # what is missing is this machine's
     assert ended.value.code in good, line
 
@@ -138,7 +142,7 @@ def answer(path: Path) -> None:
 
 def agree(terms: str) -> None:
     """What people do with terms that a page shows: write them into the contract; it must be sound with them."""
-    changed = contract_yaml.parse(CONTRACT.read_text(), "before").value | contract_yaml.parse(terms, "a page").value
+    changed = plain_yaml.parse(CONTRACT.read_text(), "before").value | plain_yaml.parse(terms, "a page").value
     CONTRACT.write_text(yaml.safe_dump(changed, allow_unicode=True))
     read_contract(CONTRACT)
 
@@ -166,14 +170,14 @@ def test_the_readme_ends_with_a_verified_release(first_day: Path):
     done = [line.split()[1] for line in README if line.startswith("labelaudit ")]
     assert done == ["new", "contracts", "deliver", "run", "releases", "verify"]
     contract = read_contract(first_day / CONTRACT)
-    opened = store.open_store(f"file://{first_day / 'labelaudit-store'}")
-    (release,) = tables.log(steps.open_destination(contract, opened))
+    opened = opening.open_store(f"file://{first_day / 'labelaudit-store'}")
+    (release,) = release_log.log(steps.open_destination(contract, opened))
     assert set(release.deliveries) == {"alder/2026-11-24"}
 
 
 def test_every_file_and_metric_of_a_release_is_explained(first_day: Path):
-    destination = store.open_store(f"file://{first_day / 'labelaudit-store/published/acme/pets'}")
-    (release,) = tables.log(destination)
+    destination = opening.open_store(f"file://{first_day / 'labelaudit-store/published/acme/pets'}")
+    (release,) = release_log.log(destination)
     files = [key.removeprefix(release.files) for key in destination.list(release.files)]
     metrics = {count.metric for count in read_counts(destination)[release.release]}
     assert len(files) >= 4

@@ -12,7 +12,8 @@ import pytest
 
 from labelaudit.errors import DeliveryRejected
 from labelaudit.readers.formats import read_here, rows_here
-from labelaudit.readers.records import Field, Row, Terms
+from labelaudit.readers.records import Row
+from labelaudit.readers.terms import Field, Terms
 
 ITEM, LABEL = Field("item", "item"), Field("label", "label")
 SIZE = Field("size", "size", "number", False, True)

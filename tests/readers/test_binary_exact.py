@@ -15,7 +15,7 @@ import pytest
 from labelaudit import readers
 from labelaudit.errors import DeliveryRejected
 from labelaudit.readers.formats import read_here, rows_here
-from labelaudit.readers.records import Field, Terms
+from labelaudit.readers.terms import Field, Terms
 
 ITEM, LABEL, AT = Field("item", "item"), Field("label", "label"), Field("at", "at", "timestamp")
 

@@ -7,10 +7,10 @@ import platform
 from pathlib import Path
 
 import pytest
-from deployment import run_as
 
-from labelaudit.readers import seccomp
-from labelaudit.readers.confinement import PROTECTIONS, Confinement
+from labelaudit.readers.confined import seccomp
+from labelaudit.readers.confined.confinement import PROTECTIONS, Confinement
+from tests.readers.deployment import run_as
 
 NOBODY = 65_534
 KERNEL = seccomp.available() and platform.system() == "Linux"
@@ -18,7 +18,7 @@ KERNEL = seccomp.available() and platform.system() == "Linux"
 TRY = '''
 import json, os, socket, subprocess, sys, tempfile
 from pathlib import Path
-from labelaudit.readers import trial
+from labelaudit.readers.confined import trial
 with socket.create_server(("127.0.0.1", 0)) as server, tempfile.TemporaryDirectory() as folder:
     secret = Path(folder, "secret")
     secret.write_text("hush")
@@ -27,7 +27,7 @@ with socket.create_server(("127.0.0.1", 0)) as server, tempfile.TemporaryDirecto
     code = f"""
 import json, os
 from pathlib import Path
-from labelaudit.readers.trial import tried
+from labelaudit.readers.confined.trial import tried
 answer = os.dup(1)
 os.dup2(2, 1)  # the program that it starts prints, too
 os.write(answer, json.dumps(tried({port}, Path({str(secret)!r}), Path({folder!r}), {os.getpid()})).encode())
@@ -41,8 +41,8 @@ READ = """
 import json, sys, tempfile
 from pathlib import Path
 from labelaudit.errors import DeliveryRejected
-from labelaudit.readers.isolation import Worker
-from valid_files import valid_files
+from labelaudit.readers.confined.isolation import Worker
+from tests.readers.valid_files import valid_files
 found = {}
 with tempfile.TemporaryDirectory() as folder:
     for name, valid in valid_files().items():
@@ -100,7 +100,7 @@ def test_root_gives_its_user_up():
 )
 def test_a_confined_parser_reads_what_it_is_given(user: int | None, without: tuple[str, ...], names):
     """All that a format needs is at hand before the process is confined: nothing sound is refused for it."""
-    from valid_files import valid_files
+    from tests.readers.valid_files import valid_files
 
     found = run_as(f"NAMES = {names!r}\n{READ}", user, without)
     assert found == {
@@ -116,7 +116,7 @@ def test_times_of_any_zone_are_read_where_no_file_can_be_opened():
 import io, json, tempfile, datetime
 from pathlib import Path
 import pyarrow as pa, pyarrow.parquet as pq
-from labelaudit.readers.isolation import Worker
+from labelaudit.readers.confined.isolation import Worker
 from labelaudit.readers.records import Terms
 with tempfile.TemporaryDirectory() as folder:
     path = Path(folder, "f")
@@ -159,7 +159,7 @@ def test_the_numbers_of_the_system_calls_are_the_kernels():
 
 def test_a_word_that_is_no_setting_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     from labelaudit.errors import InvalidInput
-    from labelaudit.readers.isolation import Worker
+    from labelaudit.readers.confined.isolation import Worker
 
     monkeypatch.setenv("LABELAUDIT_ISOLATION", "requierd")
     with pytest.raises(InvalidInput, match="requierd"):

@@ -12,7 +12,8 @@ from benchmarks import public_data
 from labelaudit import readers
 from labelaudit.errors import DeliveryRejected
 from labelaudit.readers.formats import rows_here
-from labelaudit.readers.records import Row, Terms
+from labelaudit.readers.records import Row
+from labelaudit.readers.terms import Terms
 
 CORPORA = public_data.FOLDER / "corpora"
 pytestmark = pytest.mark.skipif(not CORPORA.is_dir(), reason="the public corpora are not on this machine")

@@ -10,9 +10,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from labelaudit.errors import DeliveryRejected
-from labelaudit.readers import csv_blocks, delimited
-from labelaudit.readers.csv_records import Grammar
-from labelaudit.readers.records import Field, Reject, Terms
+from labelaudit.readers.tables import csv_blocks, delimited
+from labelaudit.readers.tables.csv_records import Grammar
+from labelaudit.readers.terms import Field, Terms
+from labelaudit.rejects.records import Reject
 
 FIELDS = (Field("item", "a"), Field("label", "b", nullable=True), Field("size", "c", "number", False, True))
 PIECES = [
@@ -219,7 +220,7 @@ def test_rows_are_as_the_file_has_them(tmp_path: Path):
 
 
 def test_a_line_that_never_ends_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("labelaudit.readers.text_blocks.MAX_RECORD_BYTES", 1_000)
+    monkeypatch.setattr("labelaudit.readers.texts.text_blocks.MAX_RECORD_BYTES", 1_000)
     content = io.BytesIO(b"a,b\n" + b"x" * 50_000).getvalue()
     _, _, refused = outcome(tmp_path / "f", content, 100)
     assert "line 2 is longer than 1000 bytes" in refused

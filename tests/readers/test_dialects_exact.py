@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from labelaudit.dialects import written
-from labelaudit.readers import csv_blocks, delimited
-from labelaudit.readers.csv_records import LOOSE_BACKSLASH
-from labelaudit.readers.records import Field, Terms
+from labelaudit.propose.dialects import written
+from labelaudit.readers.tables import csv_blocks, delimited
+from labelaudit.readers.tables.csv_records import LOOSE_BACKSLASH
+from labelaudit.readers.terms import Field, Terms
 
 FIELDS = (Field("item", "a"), Field("label", "b", nullable=True))
 CELL = st.text(st.sampled_from('\\"N,n0x\n'), max_size=6)

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from labelaudit.errors import DeliveryRejected, InvalidInput
-from labelaudit.readers.decoding import Decoding
-from labelaudit.readers.encodings import guessed
+from labelaudit.propose.first_bytes import text_in_its_encoding
 from labelaudit.readers.formats import read_here
-from labelaudit.readers.records import Field, Terms
-from labelaudit.readers.text_blocks import BLOCK_BYTES
-from labelaudit.sample_bytes import text_in_its_encoding
+from labelaudit.readers.terms import Field, Terms
+from labelaudit.readers.texts.decoding import Decoding
+from labelaudit.readers.texts.encodings import guessed
+from labelaudit.readers.texts.text_blocks import BLOCK_BYTES
 
 FIELDS = (Field("item", "item"), Field("label", "label"))
 WORDS = {

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from labelaudit.errors import DeliveryRejected
 from labelaudit.readers.cells import PARSED, BadCell
 from labelaudit.readers.conversion import to_batch
-from labelaudit.readers.excel_cells import unescaped
+from labelaudit.readers.documents.json_lines import rows as json_rows
 from labelaudit.readers.formats import read_here
-from labelaudit.readers.json_lines import rows as json_rows
-from labelaudit.readers.records import Field, Terms
+from labelaudit.readers.tables.excel_cells import unescaped
+from labelaudit.readers.terms import Field, Terms
 
 ITEM = Field("item", "item")
 FORMATS = ("csv", "jsonl", "json", "parquet", "arrow", "excel")

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labelaudit.delivery_terms import EXPORTS
+from labelaudit.contracts.delivery import EXPORTS
 from labelaudit.errors import DeliveryRejected
-from labelaudit.readers import nested
+from labelaudit.readers.documents import nested
 from labelaudit.readers.exports import coco
-from labelaudit.readers.records import Field, Part, Reject, Row, Terms
+from labelaudit.readers.records import Part, Row
+from labelaudit.readers.terms import Field, Terms
+from labelaudit.rejects.records import Reject
 from tests.readers.valid_files import valid_files
 
 NESTED = sorted(set(EXPORTS) - {"coco"})

@@ -23,7 +23,8 @@ from benchmarks.hostile_oracles import (
     key,
 )
 from labelaudit.errors import DeliveryRejected
-from labelaudit.readers.records import Reject, Terms
+from labelaudit.readers.terms import Terms
+from labelaudit.rejects.records import Reject
 
 A, B, C = (key({"item": name}) for name in "abc")
 REJECT = Reject("f", 2, None, "malformed", "so", "text")

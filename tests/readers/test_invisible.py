@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from labelaudit.errors import DeliveryRejected
 from labelaudit.readers.formats import read_here
-from labelaudit.readers.invisible import TRIMMED, bare, failures, named
-from labelaudit.readers.records import Field, Terms
+from labelaudit.readers.terms import Field, Terms
+from labelaudit.readers.texts.invisible import TRIMMED, bare, failures, named
 
 ITEM, NOTE = Field("item", "item"), Field("note", "note", required=False, nullable=True)
 FORMATS = ("csv", "jsonl", "json", "parquet", "arrow", "excel")

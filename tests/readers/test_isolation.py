@@ -19,10 +19,11 @@ import pytest
 
 from labelaudit import readers
 from labelaudit.errors import DeliveryRejected, InvalidInput
-from labelaudit.readers import isolation
-from labelaudit.readers.isolation import Limits, Worker
-from labelaudit.readers.processes import Process
-from labelaudit.readers.records import Field, Row, Terms
+from labelaudit.readers.confined import isolation
+from labelaudit.readers.confined.isolation import Limits, Worker
+from labelaudit.readers.confined.processes import Process
+from labelaudit.readers.records import Row
+from labelaudit.readers.terms import Field, Terms
 
 FIELDS = (Field("item", "item"), Field("label", "label"))
 
@@ -264,7 +265,7 @@ def test_the_limit_on_the_processor_is_a_file_s_own():
     """The kernel counts all that a process ever took."""
     code = """
 import time
-from labelaudit.readers.worker import limit_time
+from labelaudit.readers.confined.worker import limit_time
 def burn(seconds):
     until = time.process_time() + seconds
     while time.process_time() < until: pass

@@ -11,9 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from labelaudit.errors import DeliveryRejected
-from labelaudit.readers import json_blocks, json_documents, json_lines
-from labelaudit.readers.records import Field, Reject, Terms
-from labelaudit.readers.strict_json import BadJson, loads, strict
+from labelaudit.readers.documents import json_blocks, json_documents, json_lines
+from labelaudit.readers.documents.strict_json import BadJson, loads, strict
+from labelaudit.readers.terms import Field, Terms
+from labelaudit.rejects.records import Reject
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 FIELDS = (

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from labelaudit.readers.formats import read_here
-from labelaudit.readers.records import Field, Terms
+from labelaudit.readers.terms import Field, Terms
 
 FIELDS = (Field("item", "item"), Field("label", "label", is_label=True))
 CASES = {

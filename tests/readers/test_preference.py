@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from labelaudit.readers import nested
-from labelaudit.readers.records import Field, Terms
+from labelaudit.readers.documents import nested
+from labelaudit.readers.terms import Field, Terms
 
 FIELDS = (
     Field("item", "item"),

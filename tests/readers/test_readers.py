@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from labelaudit.errors import DeliveryRejected
 from labelaudit.readers.formats import read_here
-from labelaudit.readers.records import Field, Terms
+from labelaudit.readers.terms import Field, Terms
 
 FIELDS = (Field("item", "id"), Field("label", "label"), Field("size", "size", "number", required=False, nullable=True))
 

@@ -14,9 +14,12 @@ import typer
 from conftest import audit
 from typer.testing import CliRunner
 
-from labelaudit import cli_read, layout
-from labelaudit.readers import nested, noting, read
-from labelaudit.readers.records import Field, Part, Terms
+from labelaudit.cli import read as cli_read
+from labelaudit.readers import read
+from labelaudit.readers.documents import nested, noting
+from labelaudit.readers.records import Part
+from labelaudit.readers.terms import Field, Terms
+from labelaudit.storage import layout
 from tests.readers import valid_files
 
 CHOICE = {"id": "a", "from_name": "kind", "to_name": "t", "type": "choices", "value": {"choices": ["cat"]}}

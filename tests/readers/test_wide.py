@@ -14,10 +14,11 @@ import pytest
 from conftest import audit
 from pydantic import ValidationError
 
-from labelaudit.delivery_terms import Vendor
-from labelaudit.readers import wide
+from labelaudit.contracts.delivery import Vendor
 from labelaudit.readers.formats import read_here
-from labelaudit.readers.records import Batch, Field, Terms
+from labelaudit.readers.records import Batch
+from labelaudit.readers.tables import wide
+from labelaudit.readers.terms import Field, Terms
 
 RATERS = ("rater_1", "rater_2", "rater_3")
 FIELDS = (Field("item", "id"), Field("annotator", "annotator"), Field("label", "label", is_label=True))

@@ -15,7 +15,7 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from labelaudit.readers.records import Field, Terms
+from labelaudit.readers.terms import Field, Terms
 
 RECORDS = 12
 LABELS = tuple("dog" if number % 3 else "cat" for number in range(RECORDS))

@@ -13,7 +13,7 @@ from labelaudit.detectors.consensus import codes_of, names_of
 from labelaudit.detectors.label_errors import validated
 from labelaudit.errors import InvalidInput
 from labelaudit.kernels import confident
-from labelaudit.rates import wilson
+from labelaudit.rates.intervals import wilson
 
 FALSE_RATE = 0.05
 BANDS = 4

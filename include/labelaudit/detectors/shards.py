@@ -62,7 +62,7 @@ def find_label_errors_in_shards(shards: Callable[[], Iterable[Shard]], classes: 
     """Find the labels that are likely wrong; memory is bounded by the largest shard.
 
     `shards` is called for every pass (two here, and one for each use of `parts`) and gives the same rows in the same
-    order each time; labelaudit.parquet_files.parquet_shards makes it of a file. Results equal those of
+    order each time; labelaudit.storage.parquet_shards.parquet_shards makes it of a file. Results equal those of
     find_label_errors on all rows, bit by bit, however the rows are cut. Raises InvalidInput where shapes or values do
     not fit, or where there are no rows.
 

@@ -11,7 +11,7 @@ from scipy import stats
 from labelaudit.detectors import slice_candidates
 from labelaudit.detectors.duplicates import is_texts, matrix
 from labelaudit.errors import InvalidInput
-from labelaudit.rates import wilson
+from labelaudit.rates.intervals import wilson
 
 FALSE_RATE = 0.05
 """Chance that anything is reported where no slice is weak (Holm's correction)."""

@@ -13,16 +13,16 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
-from labelaudit import layout, tables
-from labelaudit.advice import title
-from labelaudit.contract import Contract
-from labelaudit.contracts import read_contracts
+from labelaudit.contracts.model import Contract
+from labelaudit.contracts.reading import read_contracts
 from labelaudit.errors import StorageUnavailable
 from labelaudit.page import state
 from labelaudit.page.viewer import Viewer
-from labelaudit.report import charts
-from labelaudit.report.pages import environment
-from labelaudit.store import Store
+from labelaudit.rejects.words import title
+from labelaudit.rendering import charts
+from labelaudit.rendering.markup import environment
+from labelaudit.storage import layout, release_log
+from labelaudit.storage.store import Store
 
 TEMPLATES = Path(__file__).parent / "templates"
 HEADERS = {
@@ -89,7 +89,7 @@ def create_app(
             if store().exists(key):
                 return _stored(store(), key)
         published = destination(contract)
-        if release not in {one.release for one in tables.log(published)}:
+        if release not in {one.release for one in release_log.log(published)}:
             raise HTTPException(404)
         return _stored(published, layout.release(release) + "report.html")
 

@@ -6,19 +6,25 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from labelaudit import audit_rates, intake, judged, manifests, outbox, tables
-from labelaudit.contract import Contract
-from labelaudit.contracts import read_contracts
+from labelaudit.alerts import outbox
+from labelaudit.alerts.outbox import Closed, Undelivered
+from labelaudit.contracts.model import Contract
+from labelaudit.contracts.reading import read_contracts
 from labelaudit.errors import ContractError, LabelauditError
-from labelaudit.judged import read_counts
-from labelaudit.manifests import Waiting
-from labelaudit.outbox import Closed, Undelivered
+from labelaudit.human_audit import release_rates
+from labelaudit.judge import past
+from labelaudit.judge.past import read_counts
 from labelaudit.page.viewer import Viewer
-from labelaudit.rates import wilson
-from labelaudit.report.content import Point
-from labelaudit.store import Store
-from labelaudit.values import CheckedDelivery, Value
-from labelaudit.verdicts import Incident
+from labelaudit.rates.intervals import wilson
+from labelaudit.receive import choosing, manifests
+from labelaudit.receive.manifests import Waiting
+from labelaudit.rejects import recorded
+from labelaudit.rendering.charts import Point
+from labelaudit.storage import release_log
+from labelaudit.storage.store import Store
+from labelaudit.values.deliveries import CheckedDelivery
+from labelaudit.values.value import Value
+from labelaudit.values.verdicts import Incident
 
 SHOWN_RELEASES = 30
 SHOWN_AUDITS = 5
@@ -104,9 +110,9 @@ def _concerns(error: ContractError, person: Viewer) -> bool:
 
 def _read(contract: Contract, store: Store, destination: Store, internal: bool) -> dict:
     counts = read_counts(destination)
-    published = tables.published_deliveries(destination)
+    published = release_log.published_deliveries(destination)
     lines, trend = [], []
-    for one in tables.log(destination)[-SHOWN_RELEASES:]:
+    for one in release_log.log(destination)[-SHOWN_RELEASES:]:
         whole = {count.metric: count for count in counts.get(one.release, ()) if not count.vendor and not count.label}
         issue, reject = whole.get("issue"), whole.get("reject")
         if issue and issue.n:
@@ -121,14 +127,14 @@ def _read(contract: Contract, store: Store, destination: Store, internal: bool) 
                 rejected_rows=int(reject.x) if reject else 0,
             )
         )
-    rejected = [one for _, one in intake.rejections(contract, store)]
-    known = set(published.values()) | set(tables.superseded_deliveries(destination).values())
+    rejected = [one for _, one in recorded.rejections(contract, store)]
+    known = set(published.values()) | set(release_log.superseded_deliveries(destination).values())
     waiting = [one for one in manifests.waiting(contract, store) if one.digest not in known]
     undelivered = outbox.undelivered(store, contract.customer, contract.dataset) if internal else ()
-    latest = judged.latest(contract, store, destination, SHOWN_AUDITS)
-    audits = [(release, audit_rates.progress(contract, store, release)) for release in latest]
+    latest = past.latest(contract, store, destination, SHOWN_AUDITS)
+    audits = [(release, release_rates.progress(contract, store, release)) for release in latest]
     return {
-        "incidents": judged.read_open(contract, store),
+        "incidents": past.read_open(contract, store),
         "undelivered": tuple(undelivered),
         "closed": tuple(outbox.closed(store, contract.customer, contract.dataset)) if internal else (),
         "audits": tuple(
@@ -138,7 +144,7 @@ def _read(contract: Contract, store: Store, destination: Store, internal: bool) 
         ),
         "releases": tuple(reversed(lines)),
         "trend": tuple(trend),
-        "waiting": tuple(one.name for one in waiting if intake.waits(one, rejected)),
+        "waiting": tuple(one.name for one in waiting if choosing.waits(one, rejected)),
         "incomplete": tuple(manifests.incomplete(contract, store)),
         "rejections": tuple(rejected),
     }

@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from labelaudit.readers.isolation import AHEAD, Worker
-from labelaudit.readers.processes import prepare
-from labelaudit.readers.records import Batch, Reject, Row, Terms
+from labelaudit.readers.confined.isolation import AHEAD, Worker
+from labelaudit.readers.confined.processes import prepare
+from labelaudit.readers.records import Batch, Row
+from labelaudit.readers.terms import Terms
+from labelaudit.rejects.records import Reject
 
 __all__ = ["AHEAD", "Worker", "prepare", "read", "rows"]
 

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from labelaudit.readers.label_texts import label_text
-from labelaudit.readers.records import Field
+from labelaudit.readers.terms import Field
+from labelaudit.readers.texts.label_texts import label_text
 
 INTEGER = re.compile(r"[+-]?0*[0-9]{1,19}")
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")

@@ -13,18 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labelaudit.readers import invisible
 from labelaudit.readers.cells import GAPS, PARSED, TYPED, BadCell
-from labelaudit.readers.records import (
-    ARROW_TYPES,
-    PROBABILITIES,
-    TEXT_CHARACTERS,
-    Batch,
-    Field,
-    Reject,
-    Terms,
-    schema_of,
-)
+from labelaudit.readers.records import ARROW_TYPES, PROBABILITIES, Batch, schema_of
+from labelaudit.readers.terms import Field, Terms
+from labelaudit.readers.texts import invisible
+from labelaudit.rejects.records import TEXT_CHARACTERS, Reject
 
 Cells = Sequence[Any]
 ZERO = "^[+-]?[0.]+([eE].*)?$"

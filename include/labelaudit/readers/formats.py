@@ -10,22 +10,24 @@ from datetime import datetime
 from importlib import import_module
 from itertools import islice
 
-from labelaudit.readers import wide
 from labelaudit.readers.opening import Scratch, unpacked
-from labelaudit.readers.records import Batch, Reject, Row, Terms
+from labelaudit.readers.records import Batch, Row
 from labelaudit.readers.sources import Source
+from labelaudit.readers.tables import wide
+from labelaudit.readers.terms import Terms
+from labelaudit.rejects.records import Reject
 
 _MODULES = {
-    "csv": "delimited",
-    "tsv": "delimited",
-    "jsonl": "json_lines",
-    "json": "json_documents",
-    "parquet": "parquet",
-    "arrow": "arrow",
-    "excel": "excel",
+    "csv": "tables.delimited",
+    "tsv": "tables.delimited",
+    "jsonl": "documents.json_lines",
+    "json": "documents.json_documents",
+    "parquet": "tables.parquet",
+    "arrow": "tables.arrow",
+    "excel": "tables.excel",
     "coco": "exports.coco",
 }
-_NESTED = "nested"
+_NESTED = "documents.nested"
 """Reads all other formats: records of tools and datasets, each by its own module of `exports`."""
 
 _ENCODINGS = ("ascii", "latin-1", "cp437", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be")  # cp437: names in a zip
@@ -36,7 +38,7 @@ def modules(terms: Terms) -> list[str]:
     """All modules that reading a file by these terms takes."""
     names = [_MODULES.get(terms.format, _NESTED)]
     if names == [_NESTED]:
-        container = _MODULES.get(terms.container, "json_lines")
+        container = _MODULES.get(terms.container, "documents.json_lines")
         names += [container, f"exports.{terms.format}"]
     return [f"labelaudit.readers.{name}" for name in names]
 

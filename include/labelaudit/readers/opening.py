@@ -20,9 +20,9 @@ from typing import IO, BinaryIO
 import pyarrow as pa
 
 from labelaudit.errors import DeliveryRejected
-from labelaudit.litter import is_litter
-from labelaudit.readers.records import Terms
+from labelaudit.readers.litter import is_litter
 from labelaudit.readers.sources import OpenFile, Source
+from labelaudit.readers.terms import Terms
 
 Scratch = Callable[[], AbstractContextManager[BinaryIO]]
 """Gives an empty file to write to and read again, for the length of a context."""

@@ -11,67 +11,22 @@ A row that can't be read is a Reject; a file that can't be read at all, or not t
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
-from labelaudit.advice import advice
 from labelaudit.errors import DeliveryRejected
-from labelaudit.readers.invisible import misnamed, twins_of
+from labelaudit.readers.terms import Terms
+from labelaudit.readers.texts.invisible import misnamed, twins_of
+from labelaudit.rejects.records import Reject
 
 BATCH_ROWS = 16_384
-TEXT_CHARACTERS = 2_000
 MAX_RECORD_BYTES = 16 << 20
 """A longer line, record or cell is no label: it is refused, and never held in memory."""
 
 PROBABILITIES = "pred_probs"
-
-
-@dataclass(frozen=True)
-class Field:
-    """One canonical column, and what the file calls it.
-
-    `is_label`: true, false and numbers are labels, too, and taken as text.
-    """
-
-    name: str
-    source: str
-    type: str = "string"
-    required: bool = True
-    nullable: bool = False
-    length: int | None = None
-    decimal: str = "."
-    is_label: bool = False
-    trim: bool = False
-
-
-@dataclass(frozen=True)
-class Terms:
-    """How a file is to be read. `name` is what messages call it; `probabilities` are K source columns, one vector.
-
-    `container` is what nested records lie in: jsonl, json, parquet, arrow. `header` are the columns' names where the
-    file has none; `raters` those that hold one rater's labels each (`wide`). The rest is as in `delivery_terms.Vendor`
-    and `Dialect`.
-    """
-
-    name: str
-    format: str
-    fields: tuple[Field, ...] = ()
-    probabilities: tuple[str, ...] = ()
-    compression: str = "none"
-    encoding: str = "utf-8"
-    container: str = ""
-    question: str | None = None
-    sheet: str | None = None
-    delimiter: str = ","
-    quote: str | None = '"'
-    escape: str = "doubled"
-    skip_lines: int = 0
-    header: tuple[str, ...] = ()
-    decimal: str = "."
-    raters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,22 +60,6 @@ class Unfit:
     reason: str
 
 
-@dataclass(frozen=True)
-class Reject:
-    """A row that can't be taken: where it is, why (what was found, what was expected), and its text.
-
-    `text` is cut at TEXT_CHARACTERS.
-    """
-
-    file: str
-    line: int
-    column: str | None
-    code: str
-    reason: str
-    text: str
-    place: str = ""
-
-
 @dataclass
 class Batch:
     """Rows as `schema_of` has them, the rejects found among them, and how many of the file's own records they were.
@@ -135,26 +74,6 @@ class Batch:
     records: int | None = None
     undeclared: frozenset[str] = frozenset()
     untaken: dict[str, int] = field(default_factory=dict)
-
-
-REJECT_SCHEMA = pa.schema(
-    [
-        ("file", pa.string()),
-        ("line", pa.int64()),
-        ("place", pa.string()),
-        ("column", pa.string()),
-        ("code", pa.string()),
-        ("reason", pa.string()),
-        ("advice", pa.string()),
-        ("text", pa.string()),
-    ]
-)
-
-
-def rejects_table(rejects: Iterable[Reject]) -> pa.Table:
-    """Rejects as a table, each with what to do about it."""
-    rows = [asdict(one) | {"advice": advice(one.code)} for one in rejects]
-    return pa.Table.from_pylist(rows, schema=REJECT_SCHEMA)
 
 
 ARROW_TYPES = {

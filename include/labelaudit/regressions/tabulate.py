@@ -51,7 +51,7 @@ def excess(units: float, rate: float, rho: float) -> np.ndarray:
 
 def write(table: np.ndarray) -> None:
     TABLE.write_text(json.dumps(table.round(4).tolist()))
-    thresholds._table.cache_clear()
+    thresholds.table.cache_clear()
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def _between(grid: np.ndarray, values: np.ndarray) -> list[tuple[np.ndarray, np.
 def _tails(terms: Terms, units: np.ndarray, rates: np.ndarray, rho: int) -> np.ndarray:
     """(S, bands, 3) of Tail, at simulated points."""
     if watched(terms) == watched(DEFAULT) and TABLE.exists():
-        return _table()[units, rates, rho]
+        return table()[units, rates, rho]
     points = zip(units.tolist(), rates.tolist(), strict=True)
     found = [simulate(watched(terms), UNITS[one], RATES[other], RHO[rho], STREAMS // 5) for one, other in points]
     return np.array(found)
@@ -95,7 +95,7 @@ def watched(terms: Terms) -> Terms:
 
 
 @cache
-def _table() -> np.ndarray:
+def table() -> np.ndarray:
     return np.array(json.loads(TABLE.read_text()))
 
 

@@ -1,1 +1,1 @@
-"""What people read: the release's report, its spreadsheet of issues, and the vendor's rejection report."""
+"""What a release's report says, and how it is drawn."""

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from labelaudit.contract import Contract
-from labelaudit.differences import Difference
-from labelaudit.findings import (
+from labelaudit.contracts.model import Contract
+from labelaudit.judge.past import Counts
+from labelaudit.rates.intervals import wilson
+from labelaudit.rendering.charts import Point
+from labelaudit.values.deliveries import CheckedDelivery, CheckOutcome, Cleanup, PathCount, RejectCount
+from labelaudit.values.differences import Difference
+from labelaudit.values.findings import (
     AgreementFinding,
     AnnotatorFinding,
     ClassFinding,
@@ -16,10 +20,9 @@ from labelaudit.findings import (
     VendorFinding,
     WorstItem,
 )
-from labelaudit.judged import Counts
-from labelaudit.rates import wilson
-from labelaudit.values import Audit, CheckedDelivery, CheckOutcome, Cleanup, Count, PathCount, RejectCount, Value, View
-from labelaudit.verdicts import Verdict
+from labelaudit.values.releases import Audit, Count
+from labelaudit.values.value import Value, View
+from labelaudit.values.verdicts import Verdict
 
 TREND_RELEASES = 60
 
@@ -41,16 +44,6 @@ class DeliveryLine(Value):
     undeclared: tuple[str, ...]
     untaken: tuple[PathCount, ...] = ()
     cleanups: tuple[Cleanup, ...]
-
-
-class Point(Value):
-    """A release in the trend: rate x / n with its 95 % interval."""
-
-    release: str
-    x: float
-    n: float
-    low: float
-    high: float
 
 
 class ReportContent(Value):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labelaudit.contract import Contract, FromPixels
-from labelaudit.differences import COLUMNS
-from labelaudit.findings import WORTHWHILE
-from labelaudit.report import charts
+from labelaudit.contracts.model import Contract
+from labelaudit.contracts.predictions import FromPixels
+from labelaudit.rendering import charts
+from labelaudit.rendering.markup import render
+from labelaudit.rendering.spreadsheet import safe_csv
 from labelaudit.report.content import ReportContent
-from labelaudit.report.pages import render
-from labelaudit.report.spreadsheet import safe_csv
+from labelaudit.report.differences import COLUMNS
+from labelaudit.values.findings import WORTHWHILE
 
+TEMPLATES = Path(__file__).parent / "templates"
 ISSUES = {
     "item": "item",
     "given_label": "given_label",
@@ -32,7 +36,9 @@ def report_html(contract: Contract, content: ReportContent) -> bytes:
     if isinstance(contract.predictions, FromPixels):
         shape, maximum = contract.predictions.shape, contract.predictions.maximum
         pictures = {one.item: charts.picture(one.pixels, shape, maximum) for one in content.worst if one.pixels}
-    return render("report.html", report=content, contract=contract, pictures=pictures, charts=charts).encode()
+    return render(
+        TEMPLATES / "report.html", report=content, contract=contract, pictures=pictures, charts=charts
+    ).encode()
 
 
 def item_lists(labels: pa.Table) -> dict[str, bytes]:

@@ -17,9 +17,10 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 
-from labelaudit.readers.label_texts import label_text
-from labelaudit.readers.noting import MAX_DEPTH, Noted, peek, take
-from labelaudit.readers.records import Part, Terms, Unfit
+from labelaudit.readers.documents.noting import MAX_DEPTH, Noted, peek, take
+from labelaudit.readers.records import Part, Unfit
+from labelaudit.readers.terms import Terms
+from labelaudit.readers.texts.label_texts import label_text
 
 _MISSING = object()
 _NAMES = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a whole number"}

@@ -16,12 +16,14 @@ from dataclasses import field as member
 from typing import Any
 
 from labelaudit.errors import DeliveryRejected
+from labelaudit.readers.documents.gathering import Gathering, shown_text
+from labelaudit.readers.documents.json_documents import Element, elements
+from labelaudit.readers.documents.noting import count_paths, left_over, noted
 from labelaudit.readers.exports import Misfit, field, guarded, misfit, rest, shown, typed
-from labelaudit.readers.gathering import Gathering, shown_text
-from labelaudit.readers.json_documents import Element, elements
-from labelaudit.readers.noting import count_paths, left_over, noted
-from labelaudit.readers.records import Batch, Part, Reject, Row, Terms, Unfit
+from labelaudit.readers.records import Batch, Part, Row, Unfit
 from labelaudit.readers.sources import Source
+from labelaudit.readers.terms import Terms
+from labelaudit.rejects.records import Reject
 
 LISTS = frozenset({"images", "annotations", "categories"})
 Id = int | str

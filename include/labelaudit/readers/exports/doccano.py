@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from labelaudit.readers.documents.noting import peek
 from labelaudit.readers.exports import as_label, field, guarded, identity, misfit, only, question_of, rest, typed
 from labelaudit.readers.exports.spans import bounds
-from labelaudit.readers.noting import peek
-from labelaudit.readers.records import Part, Terms, Unfit
+from labelaudit.readers.records import Part, Unfit
+from labelaudit.readers.terms import Terms
 
 KEYS = ("label", "labels", "cats", "entities", "annotations")
 

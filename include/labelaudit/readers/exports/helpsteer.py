@@ -12,7 +12,8 @@ from typing import Any
 
 from labelaudit.readers.exports import digest_id, field, guarded, misfit, rest
 from labelaudit.readers.exports.preference import annotator_of, as_text, conversation, own_id
-from labelaudit.readers.records import Part, Terms, Unfit
+from labelaudit.readers.records import Part, Unfit
+from labelaudit.readers.terms import Terms
 
 INDIVIDUAL = ("individual_preference", "all_preferences_unprocessed")
 

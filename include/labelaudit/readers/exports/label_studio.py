@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from labelaudit.readers.exports import as_number, field, guarded, look, misfit, only, question_of, rest, typed
-from labelaudit.readers.records import Part, Terms, Unfit
+from labelaudit.readers.records import Part, Unfit
+from labelaudit.readers.terms import Terms
 
 NO_LABELS = ("textarea", "relation")
 _TASK = ("id", "annotations", "completions", "predictions", "drafts", "result")

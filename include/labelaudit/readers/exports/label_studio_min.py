@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from labelaudit.readers.documents.noting import peek
 from labelaudit.readers.exports import as_label, field, guarded, misfit, only, question_of, rest, typed
 from labelaudit.readers.exports.label_studio import annotator_of, region_of
-from labelaudit.readers.noting import peek
-from labelaudit.readers.records import Part, Terms, Unfit
+from labelaudit.readers.records import Part, Unfit
+from labelaudit.readers.terms import Terms
 
 _OWN = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time")
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from labelaudit.readers.documents.noting import peek
 from labelaudit.readers.exports import field, guarded, look, misfit, only, question_of, rest, shown, typed
-from labelaudit.readers.noting import peek
-from labelaudit.readers.records import Part, Terms, Unfit
+from labelaudit.readers.records import Part, Unfit
+from labelaudit.readers.terms import Terms
 
 OBJECTS = "objects"
 _SHAPES = ("bounding_box", "polygon", "line", "point", "location", "mask", "bbox")

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from itertools import takewhile
 from typing import Any
 
+from labelaudit.readers.documents.noting import take
 from labelaudit.readers.exports import as_json, digest_id, field, guarded, misfit, rest, shown, typed
-from labelaudit.readers.noting import take
-from labelaudit.readers.records import Part, Terms, Unfit
+from labelaudit.readers.records import Part, Unfit
+from labelaudit.readers.terms import Terms
 
 IDS = ("id", "prompt_id", "item", "item_id", "uid", "uuid")
 ANNOTATORS = ("annotator", "annotator_id", "worker", "worker_id", "user", "user_id", "rater", "rater_id")

@@ -13,7 +13,8 @@ from typing import Any
 
 from labelaudit.readers.exports import as_label, field, guarded, identity, misfit, only, rest
 from labelaudit.readers.exports.spans import bounds
-from labelaudit.readers.records import Part, Terms, Unfit
+from labelaudit.readers.records import Part, Unfit
+from labelaudit.readers.terms import Terms
 
 _OWN = ("answer", "spans", "tokens", "options", "accept", "relations", "label", "meta")
 

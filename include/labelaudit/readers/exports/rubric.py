@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from labelaudit.readers.documents.noting import peek
 from labelaudit.readers.exports import as_json, digest_id, field, guarded, misfit, rest, typed
 from labelaudit.readers.exports.preference import annotator_of, own_id
-from labelaudit.readers.noting import peek
-from labelaudit.readers.records import Part, Terms, Unfit
+from labelaudit.readers.records import Part, Unfit
+from labelaudit.readers.terms import Terms
 
 
 @guarded

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from labelaudit.readers.documents.noting import peek
 from labelaudit.readers.exports import as_label, field, guarded, misfit, only, question_of, rest, typed
-from labelaudit.readers.noting import peek
-from labelaudit.readers.records import Part, Terms, Unfit
+from labelaudit.readers.records import Part, Unfit
+from labelaudit.readers.terms import Terms
 
 ANNOTATIONS = "annotations"
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from labelaudit.readers.exports import as_label, field, guarded, identity, misfit, rest, typed
-from labelaudit.readers.records import Part, Terms, Unfit
+from labelaudit.readers.records import Part, Unfit
+from labelaudit.readers.terms import Terms
 
 KEYS = ("spans", "entities", "labels", "label")
 IDS = ("id", "doc_id", "document_id", "item", "item_id")

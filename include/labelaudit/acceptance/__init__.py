@@ -1,0 +1,1 @@
+"""Acceptance of whole lots by a sample: what every plan can do, single plans, sequential plans."""

@@ -1,0 +1,1 @@
+"""What is told, in words, and the outbox that holds it until it is delivered."""

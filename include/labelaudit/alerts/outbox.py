@@ -1,0 +1,253 @@
+"""Alerts that are to be delivered, in the store: posted before they are sent, so that a killed sender loses none.
+
+`alerts/<customer>/<dataset>/` holds `waiting/<id>.json`, `attempts/<id>/<n>.json` (a claim) and `….failed`,
+`sent/<id>.json` and, of what can't be sent any more, `closed/<id>.json`. `id` is a hash of the message's key and the
+route: the same message is posted once a route, and never again once it was sent. An attempt is claimed by
+put-if-absent, so of two senders one sends; a killed sender's claim ends after LEASE_SECONDS.
+
+What stays at-least-once: a sender killed (or a connection lost) between the service's yes and our note of it, and a
+sender that takes longer than its lease, send again. The copy has the same `Entry.id`; channels hand it on.
+Times are arguments, in seconds since 1970. No entry holds a secret: a route names its Connection only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+from labelaudit.alerts.messages import Message
+from labelaudit.contracts.quality import SEVERITIES, AlertRoute
+from labelaudit.storage import layout
+from labelaudit.storage.store import Store
+from labelaudit.values.value import Value, View
+
+LEASE_SECONDS = 600
+MOVED_SECONDS = 7 * 86_400
+"""What waited longer for a route that has left goes to no other: it is stale, and who got it may be forgotten."""
+OURS = ("labelaudit", "")
+"""Whose alerts belong to no contract: of the upkeep."""
+LEFT = "its route has left the contract"
+
+
+class Entry(Value):
+    """One message for one route, posted at `posted`; an internal one never goes to a customer's route."""
+
+    id: str
+    message: Message
+    route: AlertRoute
+    posted: float
+    view: View = "customer"
+
+
+class Claim(Value):
+    """The right to send an entry until `until`; `attempt` counts from 1."""
+
+    id: str
+    attempt: int
+    until: float
+
+
+class Failure(Value):
+    at: float
+    error: str
+
+
+class Sent(Value):
+    at: float
+    attempts: int
+
+
+class Closed(Value):
+    """What the page shows of an entry that is not sent any more, and why."""
+
+    subject: str
+    route: str
+    at: float
+    note: str
+
+
+class Undelivered(Value):
+    """What the page shows of an entry that waits."""
+
+    subject: str
+    route: str
+    attempts: int
+    last_error: str
+    last_attempt: float | None
+    since: float
+
+
+def wants(route: AlertRoute, message: Message) -> bool:
+    """Whether the route takes this event, and one this severe. That it is over concerns pagers only."""
+    if message.resolved:
+        return route.via == "pagerduty" and message.event in route.on
+    return message.event in route.on and SEVERITIES.index(message.severity) >= SEVERITIES.index(route.severity)
+
+
+def entry_id(message: Message, route: AlertRoute) -> str:
+    """Of the message's key and where the route leads; not of the texts, nor of the route's filters."""
+    parts = (message.key, route.via, route.connection or "", *sorted(route.to))
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def same_place(one: AlertRoute, other: AlertRoute) -> bool:
+    """Whether two routes lead to the same place, as the contract names it; an address behind a Connection is not it."""
+    return (one.via, one.connection, sorted(one.to)) == (other.via, other.connection, sorted(other.to))
+
+
+def post(
+    store: Store,
+    customer: str,
+    dataset: str,
+    messages: Iterable[Message],
+    routes: Iterable[AlertRoute],
+    now: float,
+    view: View = "customer",
+) -> int:
+    """Post each message for each route that wants it; gives how many were new."""
+    folder, routes = layout.alerts(customer, dataset), list(routes)
+    new = 0
+    for message in messages:
+        for route in routes:
+            one = Entry(id=entry_id(message, route), message=message, route=route, posted=now, view=view)
+            if wants(route, message) and not store.exists(f"{folder}sent/{one.id}.json"):
+                new += store.put_if_absent(f"{folder}waiting/{one.id}.json", one.model_dump_json().encode())
+                store.delete(f"{folder}closed/{one.id}.json")  # the route is back
+    return new
+
+
+def waiting(store: Store, customer: str, dataset: str) -> list[Entry]:
+    """What is not sent yet, oldest first."""
+    folder = layout.alerts(customer, dataset)
+    found = []
+    for key in store.list(f"{folder}waiting/"):
+        try:
+            one = Entry.model_validate_json(store.read(key))
+        except KeyError:  # another sender has just sent it
+            continue
+        if not store.exists(f"{folder}sent/{one.id}.json"):
+            found.append(one)
+    return sorted(found, key=lambda one: (one.posted, one.id))
+
+
+def claim(store: Store, customer: str, dataset: str, entry: Entry, now: float) -> Claim | None:
+    """The right to send, or None where it was sent, or another sender holds it."""
+    folder = layout.alerts(customer, dataset)
+    if store.exists(f"{folder}sent/{entry.id}.json"):
+        return None
+    last = _attempts(store, folder, entry.id)
+    if last and not store.exists(_attempt(folder, entry.id, last) + ".failed"):
+        try:
+            if Claim.model_validate_json(store.read(_attempt(folder, entry.id, last) + ".json")).until > now:
+                return None
+        except KeyError:  # sent meanwhile, and tidied away
+            return None
+    mine = Claim(id=entry.id, attempt=last + 1, until=now + LEASE_SECONDS)
+    if not store.put_if_absent(_attempt(folder, entry.id, mine.attempt) + ".json", mine.model_dump_json().encode()):
+        return None
+    return None if store.exists(f"{folder}sent/{entry.id}.json") else mine
+
+
+def mark_sent(store: Store, customer: str, dataset: str, claimed: Claim, now: float) -> None:
+    """Note that the service took it; only then what waited is removed."""
+    folder = layout.alerts(customer, dataset)
+    sent = Sent(at=now, attempts=claimed.attempt)
+    store.put_if_absent(f"{folder}sent/{claimed.id}.json", sent.model_dump_json().encode())
+    _forget(store, folder, claimed.id)
+
+
+def mark_failed(store: Store, customer: str, dataset: str, claimed: Claim, error: str, now: float) -> None:
+    """Note why it failed, which ends the claim: the next sender may try at once."""
+    key = _attempt(layout.alerts(customer, dataset), claimed.id, claimed.attempt) + ".failed"
+    store.write(key, Failure(at=now, error=error[:500]).model_dump_json().encode())
+
+
+def close_left(store: Store, customer: str, dataset: str, routes: Sequence[tuple[AlertRoute, View]], now: float) -> int:
+    """Close what waits for a route that is none of `routes`, all that there are now; gives how many.
+
+    A route whose connection or addresses were changed has left, too: what waited for it goes to the routes of its kind
+    that there are now, those that got it already left out. An address behind a Connection is no part of the route.
+    """
+    folder = layout.alerts(customer, dataset)
+    closed = 0
+    for one in waiting(store, customer, dataset):
+        if any(same_place(one.route, route) and one.view in (view, "customer") for route, view in routes):
+            continue
+        if claim(store, customer, dataset, one, now) is None:  # a sender has it at this moment
+            continue
+        heirs = [
+            route
+            for route, view in routes
+            if route.via == one.route.via and view == one.view and now - one.posted <= MOVED_SECONDS
+        ]
+        moved = post(store, customer, dataset, [one.message], heirs, one.posted, one.view)
+        note = f"{LEFT}; it goes to {moved} of the routes that there are now" if moved else LEFT
+        said = Closed(subject=one.message.subject, route=_named(one.route), at=now, note=note)
+        store.write(f"{folder}closed/{one.id}.json", said.model_dump_json().encode())
+        _forget(store, folder, one.id)
+        closed += 1
+    return closed
+
+
+def closed(store: Store, customer: str, dataset: str) -> list[Closed]:
+    """What was closed and not sent, the latest first; until the notes expire."""
+    keys = store.list(f"{layout.alerts(customer, dataset)}closed/")
+    found = [Closed.model_validate_json(store.read(key)) for key in keys]
+    return sorted(found, key=lambda one: -one.at)
+
+
+def datasets(store: Store) -> list[tuple[str, str]]:
+    """(customer, dataset) of all that have an outbox; what belongs to no dataset is left out."""
+    top = layout.ALERTS
+    found = [(customer, dataset) for customer in store.folders(top) for dataset in store.folders(f"{top}{customer}/")]
+    return [one for one in found if layout.alerts(*one) != layout.alerts(*OURS)]
+
+
+def undelivered(store: Store, customer: str, dataset: str) -> list[Undelivered]:
+    """What waits, in words for the page, oldest first."""
+    folder = layout.alerts(customer, dataset)
+    shown = []
+    for one in waiting(store, customer, dataset):
+        failures = [key for key in store.list(f"{folder}attempts/{one.id}/") if key.endswith(".failed")]
+        last = Failure.model_validate_json(store.read(failures[-1])) if failures else None
+        shown.append(
+            Undelivered(
+                subject=one.message.subject,
+                route=_named(one.route),
+                attempts=_attempts(store, folder, one.id),
+                last_error=last.error if last else "",
+                last_attempt=last.at if last else None,
+                since=one.posted,
+            )
+        )
+    return shown
+
+
+def expire_sent(store: Store, customer: str, dataset: str, before: float) -> int:
+    """Remove notes of what was sent or closed before `before`; what waits never expires. Gives how many."""
+    folder = layout.alerts(customer, dataset)
+    notes = [*store.list(f"{folder}sent/"), *store.list(f"{folder}closed/")]
+    old = [key for key in notes if store.modified(key) < before]
+    for key in old:
+        store.delete(key)
+    return len(old)
+
+
+def _named(route: AlertRoute) -> str:
+    return f"{route.via} {route.connection or ', '.join(route.to)}".strip()
+
+
+def _forget(store: Store, folder: str, entry: str) -> None:
+    store.delete(f"{folder}waiting/{entry}.json")
+    for key in store.list(f"{folder}attempts/{entry}/"):
+        store.delete(key)
+
+
+def _attempt(folder: str, entry: str, number: int) -> str:
+    return f"{folder}attempts/{entry}/{number:06d}"
+
+
+def _attempts(store: Store, folder: str, entry: str) -> int:
+    """How often it was tried."""
+    keys = [key for key in store.list(f"{folder}attempts/{entry}/") if key.endswith(".json")]
+    return int(keys[-1].rsplit("/", 1)[1].removesuffix(".json")) if keys else 0

@@ -1,0 +1,1 @@
+"""Holds a staged delivery against its contract, with Great Expectations."""

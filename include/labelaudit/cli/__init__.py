@@ -1,0 +1,1 @@
+"""The command `labelaudit`: one module a group of commands."""

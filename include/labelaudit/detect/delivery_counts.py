@@ -1,0 +1,74 @@
+"""The part of a release's counts that each of its deliveries answers for: the parts add up to `counts.counts_of`.
+
+An item counts for one delivery of those that labelled it (of all vendors, and of each vendor): its first by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from labelaudit.detect.people import gold_counts
+from labelaudit.detect.work import Work
+from labelaudit.values.counted import Share
+from labelaudit.values.deliveries import CheckedDelivery
+from labelaudit.values.releases import Count
+
+
+def shares_of(work: Work, checked: Sequence[CheckedDelivery]) -> tuple[Share, ...]:
+    """One share a delivery of which a row was read: what was refused by its manifest alone was not judged."""
+    items = dict(_items(work))
+    return tuple(
+        Share(
+            digest=one.delivery.digest,
+            name=one.delivery.name,
+            supersedes=tuple(f"{one.delivery.vendor}/{old}" for old in one.delivery.supersedes),
+            counts=(*items.get(one.delivery.name, ()), *_rows(work, one)),
+        )
+        for one in checked
+        if one.delivered_rows
+    )
+
+
+def _items(work: Work) -> Iterator[tuple[str, list[Count]]]:
+    """Issues by delivery: over all and for its vendor, each also by class."""
+    deliveries, vendors = (work.rows[name].to_numpy(object).astype(str) for name in ("delivery", "vendor"))
+    order = np.flatnonzero(work.current)
+    order = order[np.lexsort((deliveries[order], work.codes[order]))]
+    found: dict[str, list[Count]] = {name: [] for name in sorted(set(deliveries[order]))}
+    for vendor in ("", *sorted(set(vendors[order]))):
+        rows = order[(vendors[order] == vendor) | (not vendor)]
+        items, first = np.unique(work.codes[rows], return_index=True)
+        owners = deliveries[rows[first]]
+        for name in sorted(set(owners)):
+            found[name] += _issues(work, items[owners == name], vendor)
+    yield from found.items()
+
+
+def _issues(work: Work, items: np.ndarray, vendor: str) -> list[Count]:
+    issue, given, classes = work.detection.is_issue[items], work.detection.given[items], work.contract.classes
+    n = np.bincount(given[given >= 0], minlength=len(classes))
+    x = np.bincount(given[given >= 0], issue[given >= 0], minlength=len(classes))
+    return [
+        Count(metric="issue", vendor=vendor, x=float(issue.sum()), n=float(len(items))),
+        *(
+            Count(metric="issue", vendor=vendor, label=classes[code], x=float(x[code]), n=float(n[code]))
+            for code in np.flatnonzero(n)
+        ),
+    ]
+
+
+def _rows(work: Work, one: CheckedDelivery) -> Iterator[Count]:
+    """What counts labels and rows: they are of one delivery only. Over all, and for its vendor."""
+    own = work.current & (work.rows["delivery"] == one.delivery.name).to_numpy()
+    wrong, (right, known) = work.detection.annotation_is_issue[own], gold_counts(work, own)
+    for vendor in ("", one.delivery.vendor):
+        if one.accepted:
+            yield Count(metric="annotation_error", vendor=vendor, x=float(wrong.sum()), n=float(len(wrong)))
+            if known:
+                yield Count(metric="gold", vendor=vendor, x=right, n=known)
+        yield Count(metric="reject", vendor=vendor, x=one.rejected_rows, n=one.delivered_rows)
+    if one.accepted:
+        rows = one.accepted_rows
+        yield Count(metric="guideline", vendor=one.delivery.vendor, label=one.delivery.guideline or "", x=rows, n=rows)

@@ -1,0 +1,161 @@
+"""Finds the wrong labels of what was accepted, together with the history, and writes the tables that `publish` commits.
+
+Scope: the items of the new deliveries, and those that a superseded delivery touched. The history is context: its items
+train the predictions and tell the annotators apart, but are not judged again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pandas as pd
+import pyarrow as pa
+
+from labelaudit.contracts.model import Contract
+from labelaudit.detect.counts import counts_of
+from labelaudit.detect.dataset import look_at_dataset
+from labelaudit.detect.delivery_counts import shares_of
+from labelaudit.detect.features import features_of
+from labelaudit.detect.findings import findings_of
+from labelaudit.detect.gold import read_gold
+from labelaudit.detect.history import read_history
+from labelaudit.detect.outputs import annotations_table, digest_of, labels_table
+from labelaudit.detect.predictions import predictions_of
+from labelaudit.detect.work import Work
+from labelaudit.detectors import classification
+from labelaudit.detectors.consensus import codes_of
+from labelaudit.errors import AuditImpossible
+from labelaudit.storage import layout, release_log
+from labelaudit.storage.parquet import read_table, write_table
+from labelaudit.storage.store import Store
+from labelaudit.values.counted import Shares
+from labelaudit.values.deliveries import CheckedDelivery, Found
+from labelaudit.values.releases import Audit
+
+Progress = Callable[[int, int], None]
+
+
+def audit(
+    contract: Contract,
+    found: Found,
+    checked: Sequence[CheckedDelivery],
+    store: Store,
+    destination: Store,
+    progress: Progress | None = None,
+) -> Audit:
+    """Judge the accepted deliveries. The same inputs give the same bytes, and the same release name.
+
+    Raises AuditImpossible where there are neither predictions nor overlapping annotators.
+    """
+    accepted = [one for one in checked if one.accepted]
+    superseded = _superseded(accepted, release_log.published_deliveries(destination))
+    work = _work(contract, found, accepted, superseded, store, destination, progress)
+    prefix = layout.run(contract.customer, contract.dataset, found.run)
+    keys = {name: f"{prefix}{name}" for name in ("labels.parquet", "annotations.parquet", "findings.json")}
+    shares = f"{prefix}shares.json"
+    labels, annotations = labels_table(work), annotations_table(work)
+    write_table(store, keys["labels.parquet"], labels)
+    write_table(store, keys["annotations.parquet"], annotations)
+    findings = findings_of(work)
+    store.write(keys["findings.json"], findings.model_dump_json(indent=1).encode())
+    store.write(shares, Shares(shares=shares_of(work, checked)).model_dump_json().encode())
+    digest = digest_of(contract, found, checked, superseded, [store.read(key) for key in keys.values()])
+    judged = labels.num_rows - len(work.removed)
+    return Audit(
+        run=found.run,
+        release=f"r{found.sequence:04d}-{digest[:8]}",
+        digest=digest,
+        found=found,
+        checked=tuple(checked),
+        superseded=superseded,
+        labels=keys["labels.parquet"],
+        annotations=keys["annotations.parquet"],
+        findings=keys["findings.json"],
+        shares=shares,
+        items=judged,
+        annotations_rows=int(work.current.sum()),
+        issues=int(pa.compute.sum(labels["is_issue"]).as_py() or 0),
+        counts=counts_of(work, checked),
+        alpha=work.detection.agreement.alpha.value if work.detection.agreement else None,
+        issue_rate_range=work.detection.issue_rate_range,
+        detector=classification.NAME,
+        predictions_note=work.predictions_note,
+    )
+
+
+def _superseded(accepted: Sequence[CheckedDelivery], published: dict[str, str]) -> tuple[str, ...]:
+    """Published deliveries that this run replaces: named by a newer one, or audited again."""
+    named = {f"{one.delivery.vendor}/{old}" for one in accepted for old in one.delivery.supersedes}
+    again = {one.delivery.name for one in accepted}
+    return tuple(sorted((named | again) & set(published)))
+
+
+def _work(
+    contract: Contract,
+    found: Found,
+    accepted: Sequence[CheckedDelivery],
+    superseded: Sequence[str],
+    store: Store,
+    destination: Store,
+    progress: Progress | None,
+) -> Work:
+    new = pd.concat([_accepted_rows(contract, one, store) for one in accepted], ignore_index=True)
+    # when a label came, for drift: the release it was first judged in, and the delivery's place in that
+    place = {one.delivery.name: found.sequence + number / len(accepted) for number, one in enumerate(accepted)}
+    new["sequence"] = new["delivery"].map(place)
+    limit = contract.history.max_items
+    old, touched = read_history(contract, store, destination, new["item"].unique(), superseded, limit)
+    new_items = len(set(new["item"]) - set(old["item"]) - touched)
+    rows = pd.concat([old, new], ignore_index=True) if len(old) else new
+    unique = ["item", "annotator" if "annotator" in contract.columns else "vendor"]
+    replaced = rows.duplicated(unique, keep="last")
+    rows = rows[~replaced].sort_values([*unique, "delivery"], kind="stable").reset_index(drop=True)
+    items, codes = codes_of(rows["item"].to_numpy(object))
+    in_scope = pd.Index(items).isin(set(new["item"]) | touched)
+    classes = pd.Index(contract.classes)
+    labels = classes.get_indexer(rows["label"])
+    if (labels < 0).any():  # of the history: the contract has lost a class since
+        lost = sorted(set(rows["label"][labels < 0]))
+        raise AuditImpossible(
+            f"the history of {contract.id} holds labels {lost[:5]} that are no class of the contract any more."
+            " Add the class again, or publish to a new dataset."
+        )
+    features = features_of(contract, rows, codes, len(items))
+    pred_probs, note, not_checked = predictions_of(contract, rows, items, codes, labels, in_scope, features, progress)
+    names, people = codes_of(rows[unique[1]].to_numpy(object))
+    truths = read_gold(contract, store)
+    gold = classes.get_indexer([truths.get(item) for item in items.tolist()]) if truths else None
+    numbered = classification.detect(codes, people, labels, pred_probs, len(classes), in_scope, contract.seed, gold)
+    detection = replace(numbered, items=items, annotators=names)
+    dataset = look_at_dataset(contract, items, features, detection, pred_probs, in_scope, labels, codes, people, names)
+    return Work(
+        contract=contract,
+        rows=rows,
+        detection=detection,
+        codes=codes,
+        people=people,
+        labels=labels,
+        features=features,
+        scope=in_scope,
+        current=rows["delivery"].isin([one.delivery.name for one in accepted]).to_numpy(),
+        pred_probs=pred_probs,
+        dataset=dataset,
+        predictions_note=note,
+        not_checked=not_checked,
+        new_items=new_items,
+        removed=sorted(touched - set(items)),
+        replaced=int(replaced.sum()),
+    )
+
+
+def _accepted_rows(contract: Contract, checked: CheckedDelivery, store: Store) -> pd.DataFrame:
+    """The accepted rows that an audit needs: ids, label, features, delivered probabilities."""
+    wanted = [name for name in ("item", "annotator", "label") if name in contract.columns]
+    wanted += [name for name in contract.feature_columns if name not in wanted]
+    in_rows = contract.probability_columns and not checked.predictions
+    rows = read_table(store, checked.table, [*wanted, "pred_probs"] if in_rows else wanted).to_pandas()
+    if checked.predictions:
+        apart = read_table(store, checked.predictions, ["item", "pred_probs"]).to_pandas()
+        rows["pred_probs"] = rows["item"].map(apart.set_index("item")["pred_probs"])
+    return rows.assign(vendor=checked.delivery.vendor, delivery=checked.delivery.name)

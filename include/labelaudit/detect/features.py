@@ -1,0 +1,71 @@
+"""What predictions are made from, by item: a text or numbers, and which items have any.
+
+An item may come without them: the column is nullable, younger than the dataset, or had another length once. Such an
+item is no copy and no outlier of anything, teaches no model, and is told apart; it is never filled up in silence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from labelaudit.contracts.model import Contract
+
+
+@dataclass(frozen=True)
+class Features:
+    """By item (n,): values, a list of texts or a float matrix (n, d); present, bool: the item has any; row, the number
+    of the row they come from (of the item's last row where none has any)."""
+
+    values: Any
+    present: np.ndarray
+    row: np.ndarray
+
+    def of(self, chosen: np.ndarray) -> Any:
+        """The values of the chosen items (n,) bool."""
+        if isinstance(self.values, np.ndarray):
+            return self.values[chosen]
+        return [text for text, wanted in zip(self.values, chosen.tolist(), strict=True) if wanted]
+
+
+def features_of(contract: Contract, rows: pd.DataFrame, codes: np.ndarray, items: int) -> Features | None:
+    """The features of `items` items, each of its last row that has any; codes (m,) place each row's item. None where
+    predictions are made from no column."""
+    if not contract.feature_columns:
+        return None
+    have = np.flatnonzero(has_features(contract, rows))
+    row, present = np.zeros(items, np.int64), np.zeros(items, bool)
+    row[codes] = np.arange(len(rows))
+    row[codes[have]], present[codes[have]] = have, True
+    cells = rows[list(contract.feature_columns)].iloc[row]
+    return Features(_values(contract, cells, present), present, row)
+
+
+def has_features(contract: Contract, rows: pd.DataFrame) -> np.ndarray:
+    """Which rows (m,) bool have what the contract's predictions are made from: a text that is not blank, a vector of
+    the contract's length, one number at least."""
+    columns = contract.feature_columns
+    if contract.predictions.source == "tabular":
+        return np.isfinite(rows[list(columns)].to_numpy(np.float64, na_value=np.nan)).any(1)
+    cells = rows[columns[0]].tolist()
+    if contract.predictions.source == "text":
+        return np.array([isinstance(cell, str) and not cell.isspace() and cell != "" for cell in cells], bool)
+    length = contract.columns[columns[0]].length
+    return np.array([isinstance(cell, list | np.ndarray) and len(cell) == length for cell in cells], bool)
+
+
+def _values(contract: Contract, cells: pd.DataFrame, present: np.ndarray) -> Any:
+    source, first = contract.predictions.source, contract.feature_columns[0]
+    if source == "tabular":
+        return cells.to_numpy(np.float64, na_value=np.nan)
+    known = zip(cells[first].tolist(), present.tolist(), strict=True)
+    if source == "text":
+        return [cell if there else "" for cell, there in known]
+    matrix = np.zeros((len(cells), contract.columns[first].length), np.float32)
+    for place, (cell, there) in enumerate(known):
+        if there:
+            matrix[place] = cell
+    return matrix

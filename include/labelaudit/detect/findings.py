@@ -1,0 +1,116 @@
+"""What an audit found, as the report shows it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from labelaudit.detect.people import agreement_finding, annotator_findings, vendor_findings
+from labelaudit.detect.work import Work
+from labelaudit.rates.intervals import wilson
+from labelaudit.values.findings import ClassFinding, Findings, PairFinding, WorstItem
+
+WORST_ITEMS = 60
+TEXT_CHARACTERS = 600
+
+
+def findings_of(work: Work) -> Findings:
+    detection, names = work.detection, work.contract.classes
+    scope, issue = work.scope, work.detection.is_issue
+    pairs = Counter(
+        (int(given), int(other))
+        for given, other in zip(detection.given[scope & issue], detection.suggested[scope & issue], strict=True)
+        if given != other
+    )
+    given = detection.given
+    return Findings(
+        method=detection.method,
+        predictions_note=work.predictions_note,
+        classes=tuple(
+            _class(label, int((mine & issue).sum()), int(mine.sum()))
+            for code, label in enumerate(names)
+            if (mine := scope & (given == code)).any()
+        ),
+        pairs=tuple(
+            PairFinding(given=names[one], suggested=names[other], items=items)
+            for (one, other), items in sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))[:25]
+        ),
+        vendors=vendor_findings(work),
+        annotators=annotator_findings(work),
+        worst=_worst(work),
+        new_items=work.new_items,
+        judged_again=int(scope.sum()) - work.new_items,
+        removed_items=len(work.removed),
+        replaced_annotations=work.replaced,
+        context_items=int((~scope).sum()),
+        not_checked=tuple(work.not_checked),
+        canary_recall=_known(detection.canaries.recall),
+        canary_precision=_known(detection.canaries.precision),
+        dataset=work.dataset.findings,
+        agreement=agreement_finding(work),
+    )
+
+
+def _class(label: str, issues: int, items: int) -> ClassFinding:
+    low, high = wilson(issues, items)
+    return ClassFinding(label=label, items=items, issues=issues, low=low, high=high)
+
+
+def given_quality(work: Work) -> np.ndarray:
+    """By item (n,): the probability that its given label is right; `label_quality` is of the published one."""
+    detection, codes = work.detection, work.codes
+    given = np.array(work.contract.classes, object)[detection.given]
+    own = work.rows["label"].to_numpy(object) == given[codes]
+    found = np.zeros(len(given))
+    found[codes[own]] = detection.annotation_quality[own]
+    return np.where(detection.label == detection.given, detection.label_quality, found)
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _worst(work: Work) -> tuple[WorstItem, ...]:
+    """The likely wrong items, the likeliest first."""
+    detection, names = work.detection, work.contract.classes
+    found = np.flatnonzero(work.scope & detection.is_issue)
+    quality = given_quality(work)
+    chosen = found[np.argsort(quality[found], kind="stable")][:WORST_ITEMS]
+    rows_of = {place: np.flatnonzero(work.codes == place) for place in chosen}
+    return tuple(
+        WorstItem(
+            item=str(detection.items[place]),
+            given=names[detection.given[place]],
+            label=names[detection.label[place]],
+            suggested=names[detection.suggested[place]],
+            given_quality=float(quality[place]),
+            quality=float(detection.label_quality[place]),
+            vendors=",".join(sorted(set(work.rows["vendor"].iloc[rows_of[place]]))),
+            labels=tuple(work.rows["label"].iloc[rows_of[place]]),
+            **_evidence(work, place),
+        )
+        for place in chosen
+    )
+
+
+def _evidence(work: Work, place: int) -> dict[str, Any]:
+    """What a person is shown of an item: what its predictions were made from."""
+    predictions, features = work.contract.predictions, work.features
+    if features is None or not features.present[place]:
+        return {}
+    row = features.row[place]
+    if predictions.source == "text":
+        return {"text": work.rows[predictions.column].iloc[row][:TEXT_CHARACTERS]}
+    if predictions.source == "pixels":
+        return {"pixels": tuple(float(value) for value in work.rows[predictions.column].iloc[row])}
+    if predictions.source == "tabular":
+        values = work.rows.iloc[row]
+        return {"features": {name: _plain(values[name]) for name in predictions.columns}}
+    return {}
+
+
+def _plain(value: Any) -> Any:
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not np.isfinite(value) else value

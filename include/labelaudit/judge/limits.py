@@ -1,0 +1,214 @@
+"""Which clauses of a contract a release breaks, one generator for each kind of clause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from labelaudit.contracts.model import Contract
+from labelaudit.judge.evidence import Evidence
+from labelaudit.rates.intervals import wilson
+from labelaudit.rendering.stream_words import rate_of, whose
+from labelaudit.values.counted import Judged
+from labelaudit.values.findings import AnnotatorFinding
+from labelaudit.values.releases import Count
+from labelaudit.values.verdicts import (
+    AcceptanceDecision,
+    Breach,
+    Incident,
+    annotator_breach,
+)
+
+BEFORE = 14
+"""Releases that the ratio to "before" looks back on."""
+
+
+def breaches_of(
+    contract: Contract, own: Judged, evidence: Evidence, incidents: Sequence[Incident]
+) -> tuple[Breach, ...]:
+    """Every clause that a release breaks, in the order in which they are told."""
+    return (
+        *_invalid(contract, own),
+        *_accepted(evidence.acceptance),
+        *_measured(contract, own, evidence),
+        *_limits(contract, own),
+        *_of_annotators(contract, evidence.annotators),
+        *_open(contract, incidents),
+        *_against_before(contract, own, evidence.history),
+    )
+
+
+def _accepted(decisions: Sequence[AcceptanceDecision]) -> Iterator[Breach]:
+    for one in decisions:
+        if one.outcome == "reject":
+            observed = one.rate if one.rate is not None else one.defects / max(1, one.audited)
+            yield Breach(
+                clause=f"acceptance.{one.by}",
+                subject=one.vendor,
+                observed=observed,
+                limit=0,
+                low=one.low,
+                high=one.high,
+                message=f"delivery {one.delivery} is not accepted: {one.reason}",
+            )
+
+
+def _open(contract: Contract, incidents: Sequence[Incident]) -> Iterator[Breach]:
+    """An open incident, as long as the releases are evidence of it."""
+    for one in incidents:
+        if one.state == "open" and (one.rising or one.event in ("opened", "reopened")):
+            first = one.streams[0]
+            before, now = first.before_x / max(1.0, first.before_n), first.x / max(1.0, first.n)
+            yield Breach(
+                clause="regressions.effect",
+                subject=one.vendor,
+                observed=now,
+                limit=contract.regressions.effect * before,
+                low=first.low,
+                high=first.high,
+                before=before,
+                message=f"incident {one.id}: the rate of {rate_of(first.metric)}{whose(one.vendor)} went from"
+                f" {before:.1%} to {now:.1%} since {one.since}",
+            )
+
+
+def _measured(contract: Contract, own: Judged, evidence: Evidence) -> Iterator[Breach]:
+    """Rates of samples, by the end of the interval that is on the safe side: few answers breach nothing."""
+    limits = contract.limits
+    for one in evidence.rates:
+        clause = {"release": "defect_rate", "pooled": "defect_rate", "vendor": "vendor_defect_rate"}.get(one.of, "")
+        limit = getattr(limits, clause) if clause else None
+        if limit is not None and one.low > limit:
+            whose = {"vendor": f" of vendor {one.subject}", "pooled": f" of the last {len(one.releases)} audited"}
+            yield Breach(
+                clause=f"limits.{clause}",
+                subject=one.subject,
+                observed=one.value,
+                limit=limit,
+                low=one.low,
+                high=one.high,
+                message=f"defect rate{whose.get(one.of, '')} {one.value:.1%} ({one.low:.1%} to {one.high:.1%}, of"
+                f" {one.audited} audited); limits.{clause} is {limit:.1%}",
+            )
+    for one in own.counts:
+        if limits.gold_accuracy is not None and one.metric == "gold" and not one.label and one.n:
+            low, high = wilson(one.x, one.n)
+            if high < limits.gold_accuracy:
+                whose = f" of vendor {one.vendor}" if one.vendor else ""
+                yield Breach(
+                    clause="limits.gold_accuracy",
+                    subject=one.vendor,
+                    observed=one.x / one.n,
+                    limit=limits.gold_accuracy,
+                    low=low,
+                    high=high,
+                    message=f"gold accuracy{whose} {one.x / one.n:.1%} ({one.x:.0f} of {one.n:.0f} labels), at most"
+                    f" {high:.1%}; limits.gold_accuracy asks for {limits.gold_accuracy:.1%}",
+                )
+    if limits.agreement is not None and evidence.agreement:
+        alpha, low, high = evidence.agreement.alpha
+        if high < limits.agreement:
+            yield Breach(
+                clause="limits.agreement",
+                observed=alpha,
+                limit=limits.agreement,
+                low=low,
+                high=high,
+                message=f"Krippendorff's alpha is {alpha:.3f}, at most {high:.3f}; limits.agreement asks for"
+                f" {limits.agreement}",
+            )
+
+
+def _limits(contract: Contract, own: Judged) -> Iterator[Breach]:
+    limits = contract.limits
+    for one in own.counts:
+        if one.n == 0 or one.label:
+            continue
+        if one.metric == "issue":
+            name = "limits.vendor_issue_rate" if one.vendor else "limits.issue_rate"
+            yield from _above(one, name, limits.vendor_issue_rate if one.vendor else limits.issue_rate, "likely wrong")
+        elif one.metric == "reject" and not one.vendor:
+            yield from _above(one, "limits.rejected_rows_rate", limits.rejected_rows_rate, "rejected")
+
+
+def _invalid(contract: Contract, own: Judged) -> Iterator[Breach]:
+    """A detector that finds no more of the wrong labels planted for it than of any labels has judged nothing.
+
+    By the upper end of the interval: few planted labels breach nothing.
+    """
+    floor = contract.limits.canary_recall
+    counts = {one.metric: one for one in own.counts if one.metric.startswith("canary")}
+    planted, flagged = counts.get("canary_anywhere"), counts.get("canary_flagged")
+    if floor is None or not planted or not planted.n or not flagged:
+        return
+    share = flagged.x / flagged.n
+    low, high = (end - share for end in wilson(planted.x, planted.n))
+    if high < floor:
+        yield Breach(
+            clause="limits.canary_recall",
+            observed=planted.x / planted.n - share,
+            limit=floor,
+            low=low,
+            high=high,
+            message=f"audit invalid: of the wrong labels planted in a copy, the detector took {planted.x:.0f} of"
+            f" {planted.n:.0f} for wrong, and {share:.0%} of all labels; limits.canary_recall asks for a difference of"
+            f" {floor:.0%}. Its findings say nothing: look at the predictions first",
+        )
+
+
+def _above(one: Count, clause: str, limit: float | None, what: str) -> Iterator[Breach]:
+    if limit is None or one.x / one.n <= limit:
+        return
+    low, high = wilson(one.x, one.n)
+    whose = f" of vendor {one.vendor}" if one.vendor else ""
+    yield Breach(
+        clause=clause,
+        subject=one.vendor,
+        observed=one.x / one.n,
+        limit=limit,
+        low=low,
+        high=high,
+        message=f"{one.x / one.n:.1%} ({one.x:.0f} of {one.n:.0f}){whose} {what}; {clause} is {limit:.1%}",
+    )
+
+
+def _of_annotators(contract: Contract, annotators: Sequence[AnnotatorFinding]) -> Iterator[Breach]:
+    """By the upper end of the interval: few annotations breach nothing."""
+    limit = contract.limits.annotator_quality
+    for one in annotators:
+        if limit is not None and one.high < limit:
+            found = Breach(
+                clause="limits.annotator_quality",
+                observed=one.quality,
+                limit=limit,
+                low=one.low,
+                high=one.high,
+                message="",
+            )
+            yield annotator_breach(one.name, f"annotator {one.name}", found)
+
+
+def _against_before(contract: Contract, own: Judged, history: Sequence[Judged]) -> Iterator[Breach]:
+    """The issue rate, over all and by vendor, against the mean of the last releases; both intervals must be apart."""
+    ratio = contract.limits.issue_rate_ratio
+    if ratio is None:
+        return
+    recent = [count for release in [one for one in history if one.accepted][-BEFORE:] for count in release.counts]
+    for one in own.counts:
+        if one.metric != "issue" or one.label or not one.n:
+            continue
+        earlier = [count for count in recent if (count.metric, count.vendor, count.label) == ("issue", one.vendor, "")]
+        x, n = sum(count.x for count in earlier), sum(count.n for count in earlier)
+        low, high = wilson(one.x, one.n)
+        if n and one.x / one.n > ratio * x / n and low > wilson(x, n)[1]:
+            whose = f" of vendor {one.vendor}" if one.vendor else ""
+            yield Breach(
+                clause="limits.issue_rate_ratio",
+                subject=one.vendor,
+                observed=one.x / one.n,
+                limit=ratio * x / n,
+                low=low,
+                high=high,
+                before=x / n,
+                message=f"{one.x / one.n:.1%}{whose} likely wrong, {x / n:.1%} in the releases before;"
+                f" limits.issue_rate_ratio is {ratio:g}",
+            )

@@ -1,0 +1,1 @@
+"""The process without rights in which foreign files are parsed."""

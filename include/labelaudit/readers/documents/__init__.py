@@ -1,0 +1,1 @@
+"""JSON: lines, arrays, and what nested records hold."""

@@ -1,0 +1,1 @@
+"""From bytes to texts: encodings, characters that nobody sees, labels as texts."""

@@ -1,0 +1,1 @@
+"""The inbox: what lies there, what is complete, and what a run takes."""

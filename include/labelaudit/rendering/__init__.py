@@ -1,0 +1,1 @@
+"""Markup, charts and spreadsheet cells; nothing here knows what a release is."""

@@ -1,0 +1,1 @@
+"""A delivery's files into canonical Parquet."""

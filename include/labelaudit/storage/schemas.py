@@ -1,0 +1,81 @@
+"""The columns of the customer's tables, and of our own of rejects. A column is added, never renamed: customers read."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from labelaudit.storage import layout
+
+LABELS_SCHEMA = pa.schema(
+    [
+        ("item", pa.string()),
+        ("label", pa.string()),
+        ("given_label", pa.string()),
+        ("suggested_label", pa.string()),
+        ("label_quality", pa.float64()),
+        ("is_issue", pa.bool_()),
+        ("annotations", pa.int64()),
+        ("vendors", pa.string()),
+        ("deliveries", pa.string()),
+        ("release", pa.string()),
+    ]
+)
+ANNOTATIONS_SCHEMA = pa.schema(
+    [
+        ("item", pa.string()),
+        ("annotator", pa.string()),
+        ("vendor", pa.string()),
+        ("delivery", pa.string()),
+        ("label", pa.string()),
+        ("annotation_quality", pa.float64()),
+        ("is_issue", pa.bool_()),
+        ("release", pa.string()),
+    ]
+)
+QUALITY_SCHEMA = pa.schema(
+    [
+        ("release", pa.string()),
+        ("sequence", pa.int64()),
+        ("metric", pa.string()),
+        ("vendor", pa.string()),
+        ("label", pa.string()),
+        ("x", pa.float64()),
+        ("n", pa.float64()),
+    ]
+)
+JUDGED_SCHEMA = pa.schema(
+    [
+        *QUALITY_SCHEMA,
+        ("run_time", pa.timestamp("us", tz="UTC")),
+        ("digest", pa.string()),
+        ("delivery", pa.string()),
+        ("supersedes", pa.string()),
+    ]
+)
+"""Without a digest: the counts of the whole; with one, the part of that delivery (vendor/id), which supersedes those
+that are named, parted by commas."""
+REJECTS_SCHEMA = pa.schema(
+    [
+        ("vendor", pa.string()),
+        ("delivery", pa.string()),
+        ("digest", pa.string()),
+        ("run_time", pa.timestamp("us", tz="UTC")),
+        ("status", pa.string()),
+        ("rows", pa.int64()),
+        ("file", pa.string()),
+        ("line", pa.int64()),
+        ("place", pa.string()),
+        ("column", pa.string()),
+        ("code", pa.string()),
+        ("reason", pa.string()),
+        ("advice", pa.string()),
+        ("text", pa.string()),
+    ]
+)
+"""`status` is the delivery's: accepted or rejected. `rows` is 1; in the one line of a rejected delivery that names no
+file it counts the rows that were sound, and rejected with the others: so the sum of `rows` is what was rejected."""
+SCHEMAS = {
+    layout.LABELS: LABELS_SCHEMA,
+    layout.ANNOTATIONS: ANNOTATIONS_SCHEMA,
+    layout.QUALITY: QUALITY_SCHEMA,
+}

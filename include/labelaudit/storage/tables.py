@@ -1,0 +1,67 @@
+"""The customer's Delta tables and our own, as they are read; `commits` writes them.
+
+`labels`: one row an item. `annotations`: one row an item and annotator. `quality`: counts x of n by release. A release
+exists if and only if the log of `labels` holds its commit; rows of the other tables count only if their release does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+from deltalake import DeltaTable, QueryBuilder
+
+from labelaudit.storage import delta, layout
+from labelaudit.storage.release_log import log
+from labelaudit.storage.schemas import SCHEMAS
+from labelaudit.storage.store import Store
+
+PUBLISHED = (layout.LABELS, layout.ANNOTATIONS, layout.QUALITY)
+
+
+def stream(destination: Store, name: str, query: str) -> Iterator[pa.RecordBatch]:
+    """The answer to a query of the table `rows`, batch by batch; none where there is no such table."""
+    table = delta.open_table(destination, name)
+    if table is not None:
+        with delta.answered(destination):
+            yield from map(pa.record_batch, QueryBuilder().register("rows", table).execute(query))
+
+
+def read_table(destination: Store, name: str, columns: list[str] | None = None, version: int | None = None) -> pa.Table:
+    """A table's rows; those of `annotations` and `quality` only of releases that exist. Empty where there is none."""
+    table = delta.open_table(destination, name, version)
+    schema = SCHEMAS[name]
+    if columns:
+        schema = pa.schema([schema.field(column) for column in columns])
+    if table is None:
+        return schema.empty_table()
+    with delta.answered(destination):
+        rows = delta.query(table, f"select {', '.join(schema.names)} from rows").cast(schema)  # noqa: S608 - names of ours
+    if name != layout.LABELS and "release" in rows.column_names:
+        exist = pa.array([one.release for one in log(destination)], pa.string())
+        rows = rows.filter(pa.compute.is_in(rows["release"], exist))
+    return rows
+
+
+def expired(destination: Store, name: str, version: int) -> bool:
+    """Whether data files of a version are gone, as `expire_versions` removes them."""
+    table = delta.open_table(destination, name, version)
+    there = set(destination.list(f"{name}/"))
+    return any(uri.removeprefix(destination.uri + "/") not in there for uri in _file_uris(table))
+
+
+def expire_versions(destination: Store, names: Sequence[str], days: int) -> int:
+    """Delete data files that no version of the last `days` days needs; gives how many. Releases stay in the log."""
+    deleted = 0
+    for name in names:
+        table = delta.open_table(destination, name)
+        if table is not None:
+            with delta.answered(destination):
+                deleted += len(table.vacuum(retention_hours=24 * days, dry_run=False))
+    return deleted
+
+
+def _file_uris(table: DeltaTable) -> list[str]:
+    """The data files of a version; those of a folder come without their scheme."""
+    uris = table.file_uris()
+    return [uri if "://" in uri else f"file://{uri}" for uri in uris]

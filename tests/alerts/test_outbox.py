@@ -1,0 +1,117 @@
+"""Alerts in the outbox: none is lost, none is sent twice."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from labelaudit.alerts import outbox
+from labelaudit.alerts.messages import Message
+from labelaudit.contracts.quality import AlertRoute
+
+HOOK = AlertRoute(via="webhook", connection="hook")
+OF = ("acme", "pets")
+
+
+def message(key: str = "breach/1", **changed) -> Message:
+    terms = {"event": "breach", "key": key, "customer": "acme", "dataset": "pets", "subject": "s", "text": "{{ 7 }}"}
+    return Message(**{**terms, **changed})
+
+
+def test_a_message_is_posted_once_and_never_again_after_it_was_sent(store):
+    assert outbox.post(store, *OF, [message()], [HOOK], 1.0) == 1
+    assert outbox.post(store, *OF, [message()], [HOOK], 2.0) == 0
+    (one,) = outbox.waiting(store, *OF)
+    outbox.mark_sent(store, *OF, outbox.claim(store, *OF, one, 3.0), 4.0)
+    assert outbox.post(store, *OF, [message()], [HOOK], 5.0) == 0
+    assert outbox.waiting(store, *OF) == []
+    assert outbox.claim(store, *OF, one, 6.0) is None
+
+
+def test_of_many_senders_one_sends(folder_store):
+    outbox.post(folder_store, *OF, [message()], [HOOK], 1.0)
+    (one,) = outbox.waiting(folder_store, *OF)
+    with ThreadPoolExecutor(8) as pool:
+        claims = list(pool.map(lambda _: outbox.claim(folder_store, *OF, one, 2.0), range(8)))
+    assert sum(claim is not None for claim in claims) == 1
+
+
+def test_a_killed_senders_claim_ends_with_its_lease_and_a_failed_one_at_once(store):
+    outbox.post(store, *OF, [message()], [HOOK], 0.0)
+    (one,) = outbox.waiting(store, *OF)
+    assert outbox.claim(store, *OF, one, 0.0).attempt == 1
+    assert outbox.claim(store, *OF, one, outbox.LEASE_SECONDS - 1) is None
+    second = outbox.claim(store, *OF, one, outbox.LEASE_SECONDS)
+    outbox.mark_failed(store, *OF, second, "refused", 700.0)
+    (shown,) = outbox.undelivered(store, *OF)
+    assert (shown.attempts, shown.last_error, shown.last_attempt, shown.since) == (2, "refused", 700.0, 0.0)
+    assert outbox.claim(store, *OF, one, 701.0).attempt == 3
+
+
+MAIL = AlertRoute(via="email", to=("ops@example.org",))
+
+
+def posted_to(store, *routes) -> list[str]:
+    return [one.route.connection or one.route.to[0] for one in outbox.waiting(store, *OF) if one.route in routes]
+
+
+def test_what_waits_for_a_route_that_has_left_is_closed_with_a_note_and_never_sent(store):
+    """Not retried for ever, and not lost silently either: the page shows it until its note expires."""
+    outbox.post(store, *OF, [message()], [HOOK, MAIL], 1.0)
+    (gone,) = [one for one in outbox.waiting(store, *OF) if one.route == HOOK]
+    outbox.mark_failed(store, *OF, outbox.claim(store, *OF, gone, 2.0), "refused", 3.0)
+    assert outbox.close_left(store, *OF, [(MAIL, "customer")], 4.0) == 1
+    assert [one.route for one in outbox.waiting(store, *OF)] == [MAIL]
+    (said,) = outbox.closed(store, *OF)
+    assert (said.subject, said.route, said.at) == ("s", "webhook hook", 4.0)
+    assert "its route has left the contract" in said.note
+    assert not store.list("alerts/acme/pets/attempts/")
+    assert outbox.close_left(store, *OF, [(MAIL, "customer")], 5.0) == 0
+    outbox.expire_sent(store, *OF, store.modified(store.list("alerts/acme/pets/closed/")[0]) + 1)
+    assert outbox.closed(store, *OF) == []
+
+
+def test_what_waited_for_an_address_that_was_changed_goes_to_the_new_one(folder_store):
+    """And to each address once: who got it already does not get it again."""
+    there, new = (MAIL.model_copy(update={"to": (f"{name}@example.org",)}) for name in ("there", "new"))
+    outbox.post(folder_store, *OF, [message()], [MAIL, there, HOOK], 1.0)
+    (sent,) = [one for one in outbox.waiting(folder_store, *OF) if one.route == there]
+    outbox.mark_sent(folder_store, *OF, outbox.claim(folder_store, *OF, sent, 2.0), 2.0)
+    now = [(there, "customer"), (new, "customer"), (HOOK, "customer")]
+    assert outbox.close_left(folder_store, *OF, now, 3.0) == 1
+    assert sorted(posted_to(folder_store, there, new, HOOK)) == ["hook", "new@example.org"]
+    assert "goes to 1 of the routes" in outbox.closed(folder_store, *OF)[0].note
+
+
+def test_a_stale_alert_goes_to_no_new_address(folder_store):
+    outbox.post(folder_store, *OF, [message()], [MAIL], 1.0)
+    new = MAIL.model_copy(update={"to": ("new@example.org",)})
+    assert outbox.close_left(folder_store, *OF, [(new, "customer")], outbox.MOVED_SECONDS + 2.0) == 1
+    assert outbox.waiting(folder_store, *OF) == []
+
+
+def test_what_was_written_for_ourselves_never_goes_to_a_customers_route(folder_store):
+    """Also where our route has left, and the customer's is of the same kind, or even leads to the same place."""
+    outbox.post(folder_store, *OF, [message()], [HOOK], 1.0, "internal")
+    theirs = HOOK.model_copy(update={"connection": "theirs"})
+    assert outbox.close_left(folder_store, *OF, [(HOOK, "customer"), (theirs, "customer")], 2.0) == 1
+    assert outbox.waiting(folder_store, *OF) == []
+
+
+def test_a_route_that_comes_back_gets_what_is_posted_again(folder_store):
+    outbox.post(folder_store, *OF, [message()], [HOOK], 1.0)
+    outbox.close_left(folder_store, *OF, [], 2.0)
+    assert outbox.post(folder_store, *OF, [message()], [HOOK], 3.0) == 1
+    assert outbox.closed(folder_store, *OF) == []
+
+
+def test_an_entry_that_a_sender_has_is_not_closed_under_its_hands(folder_store):
+    outbox.post(folder_store, *OF, [message()], [HOOK], 1.0)
+    outbox.claim(folder_store, *OF, outbox.waiting(folder_store, *OF)[0], 2.0)
+    assert outbox.close_left(folder_store, *OF, [], 3.0) == 0
+    assert outbox.close_left(folder_store, *OF, [], 3.0 + outbox.LEASE_SECONDS) == 1
+
+
+def test_a_route_takes_its_events_and_severities_only(folder_store):
+    routes = [HOOK.model_copy(update={"severity": "critical"}), AlertRoute(via="log", on=("rejection",))]
+    assert outbox.post(folder_store, *OF, [message()], routes, 0.0) == 0
+    assert outbox.post(folder_store, *OF, [message(severity="critical")], routes, 0.0) == 1

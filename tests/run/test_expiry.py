@@ -1,0 +1,143 @@
+"""What retention removes, and what it never does."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from conftest import GOOD, audit
+
+from labelaudit.errors import RunExpired
+from labelaudit.judge import past
+from labelaudit.publish import verifying
+from labelaudit.rejects import history as rejects_history
+from labelaudit.rejects import recorded
+from labelaudit.run import expiry, steps, waiting_runs
+from labelaudit.storage import layout, release_log
+from labelaudit.storage.store import Store
+from labelaudit.values.verdicts import Answer
+from tests.publish.test_publishing import MORE
+from tests.publish.test_publishing import judged as until_verdict
+
+DAY = 86_400
+
+
+def expire(contract, store: Store, days: float) -> expiry.Expired:
+    return expiry.expire(contract, store, steps.open_destination(contract, store), time.time() + days * DAY)
+
+
+@pytest.fixture
+def held(make_contract, folder_store: Store, put):
+    """A run of Airflow's that waits for an answer."""
+    contract = make_contract(limits={"rejected_rows_rate": 0}, on_breach="hold")
+    put(folder_store, contract, GOOD + "bad,row\n")
+    made, verdict = until_verdict(contract, folder_store, "held")
+    assert verdict.action == "hold"
+    return contract, folder_store, made, verdict
+
+
+def answer(made, chosen: str) -> Answer:
+    return Answer(chosen=chosen, by="ada", at="2026-11-25T12:00:00+00:00", digest=made.digest)
+
+
+def test_a_run_that_waits_for_an_answer_keeps_its_files_however_long(held):
+    """Answered after a year, it is published; then they go."""
+    contract, store, made, verdict = held
+    destination = steps.open_destination(contract, store)
+    assert expire(contract, store, 365).run_files == 0
+    verdict = steps.released(verdict, answer(made, "approve"))
+    assert steps.publish(contract, made, verdict, store, destination).release == made.release
+    assert expire(contract, store, 29).run_files == 0
+    assert expire(contract, store, 31).run_files > 3
+
+
+def test_a_rejected_run_keeps_its_files_no_longer_than_others(held):
+    contract, store, made, verdict = held
+    steps.reject_held(contract, made, verdict, answer(made, "reject"), store)
+    assert expire(contract, store, 31).run_files > 3
+
+
+def test_a_held_run_whose_number_another_release_took_waits_no_more(held, put):
+    """It could not be published any more: the files of runs that somebody left alone do not stay for ever."""
+    contract, store, _, _ = held
+    put(store, contract, MORE, delivery="d2")
+    assert audit(contract, store, "other", publish_held="for once").status == "published"
+    assert expire(contract, store, 31).run_files > 3
+    assert store.list("runs/") == []
+
+
+def test_a_run_of_the_command_line_waits_for_nobody(held):
+    contract, store, _, _ = held
+    destination = steps.open_destination(contract, store)
+    assert audit(contract, store, "cli").status == "held"
+    assert [one.run for one in waiting_runs.waiting(contract, store, destination)] == ["held"]
+
+
+@pytest.mark.parametrize("step", ["check", "detect", "judge", "publish", "reject"])
+def test_a_step_whose_run_has_expired_says_so_and_what_to_do(held, step):
+    contract, store, made, verdict = held
+    destination = steps.open_destination(contract, store)
+    staged = steps.stage(contract, made.found.deliveries[0], store, "held")
+    for key in store.list("runs/"):
+        store.delete(key)
+    does = {
+        "check": lambda: steps.check(contract, staged, store, "held"),
+        "detect": lambda: steps.detect(contract, made.found, made.checked, store, destination),
+        "judge": lambda: steps.judge(contract, made, store, destination),
+        "publish": lambda: steps.publish(contract, made, verdict, store, destination),
+        "reject": lambda: steps.reject_held(contract, made, verdict, answer(made, "reject"), store),
+    }
+    with pytest.raises(RunExpired, match=r"runs/acme/pets/held/.* is gone.*`retention\.runs_days`.*Trigger a new run"):
+        does[step]()
+    assert release_log.log(destination) == []
+
+
+def test_after_years_the_history_audits_and_rejects_go_but_not_what_the_last_release_needs(
+    make_contract, folder_store: Store, put
+):
+    contract = make_contract(human_audit={"rows": 5})
+    names = ("acme", "pets")
+    old = datetime.now(UTC) - timedelta(days=10)
+    put(folder_store, contract, GOOD + "bad,row\n")
+    put(folder_store, contract, "item,annotator,label\n1,ann,cow\n", delivery="rejected")
+    put(folder_store, contract, "item,annotator,label\n2,ann,cow\n", delivery="withdrawn")
+    first = audit(contract, folder_store, "one", now=old).release.release
+    for key in folder_store.list(layout.delivery("alder", *names, "withdrawn")):
+        folder_store.delete(key)
+    (Path(folder_store.root) / layout.delivery("alder", *names, "withdrawn")).rmdir()
+    put(folder_store, contract, MORE, delivery="d2")
+    second = audit(contract, folder_store, "two", now=old).release.release
+    assert expire(contract, folder_store, 1090).history_files == 0
+    found = expire(contract, folder_store, 1100)
+    assert (found.history_files, found.audit_files > 3, found.rejection_files) == (2, True, 3)
+    for prefix in (layout.history(*names), layout.internal_reports(*names), layout.audits(*names)):
+        left = folder_store.list(prefix)
+        assert left, "of the last release"
+        assert not any(first in key for key in left)
+        assert all(second in key for key in left)
+    assert [one.delivery.id for _, one in recorded.rejections(contract, folder_store)] == ["rejected"]
+    assert rejects_history.counts(contract, folder_store) == []
+    history = past.read_judged(contract, folder_store, steps.open_destination(contract, folder_store))
+    assert [one.release for one in history] == [first, second], "what was published is in the customer's tables"
+    assert audit(contract, folder_store, "three").status == "nothing", "and nothing is taken or refused twice"
+    verifying.verify(steps.open_destination(contract, folder_store), first)
+
+
+def test_old_versions_of_the_tables_expire_and_the_last_one_never(make_contract, folder_store: Store, put):
+    """As the log says when a file fell out of the table: `table_versions_days` later it is gone."""
+    contract = make_contract(retention={"table_versions_days": 7})
+    destination = steps.open_destination(contract, folder_store)
+    put(folder_store, contract, GOOD)
+    first = audit(contract, folder_store, "one").release.release
+    put(folder_store, contract, GOOD.replace(",ann,", ",dan,"), delivery="d2")
+    audit(contract, folder_store, "two")
+    assert expire(contract, folder_store, 0).table_files == 0
+    old = round((time.time() - 8 * DAY) * 1000)
+    for log in (Path(destination.root) / layout.LABELS / "_delta_log").glob("*.json"):
+        log.write_text(re.sub(r'"deletionTimestamp":\d+', f'"deletionTimestamp":{old}', log.read_text()))
+    assert expire(contract, folder_store, 0).table_files > 0
+    assert not verifying.verify(destination, first).rows_checked
+    assert verifying.verify(destination).rows_checked

@@ -1,0 +1,83 @@
+"""Whatever a bucket loses or refuses of a publication, it ends in one release, without a second try by hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from conftest import GOOD
+
+from labelaudit.publish import verifying
+from labelaudit.run import steps
+from labelaudit.storage import commits as table_commits
+from labelaudit.storage import delta, layout, release_log, tables
+from labelaudit.storage.opening import open_store
+from labelaudit.storage.store import Store
+from tests.fault_proxy import CUT, LOST, Proxy, fault_proxy
+from tests.publish.test_publishing import judged
+
+LOG = "_delta_log"
+FAULTS = [(LOST, ""), *((fault, LOG) for fault in (CUT, 412, 409, 500, 503))]
+"""What befalls a write, and which writes: all of them, or those to a table's log."""
+
+
+@pytest.fixture(scope="module")
+def proxy(s3) -> Iterator[Proxy]:
+    with fault_proxy(s3["AWS_ENDPOINT_URL"]) as running:
+        yield running
+
+
+@pytest.fixture
+def bucket(proxy, s3, monkeypatch) -> Iterator:
+    """A fresh prefix of a bucket behind the proxy, as often as it is asked for."""
+    for name, value in s3.items():
+        monkeypatch.setenv(name, value)
+    yield lambda: open_store(f"s3://customer/{os.urandom(6).hex()}", {"endpoint_url": proxy.url})
+    proxy.arm(0, LOST)
+
+
+@pytest.fixture
+def release(make_contract, folder_store: Store, put):
+    """A run up to its verdict, for a first release."""
+    contract = make_contract()
+    put(folder_store, contract, GOOD)
+    return contract, folder_store, *judged(contract, folder_store, "run")
+
+
+@pytest.mark.parametrize(("fault", "of"), FAULTS, ids=str)
+def test_of_a_publication_with_one_write_lost_or_refused_there_is_one_whole_release(release, proxy, bucket, fault, of):
+    """The fault meets each write in turn: the claim, the report's files, and every file and commit of every table."""
+    contract, store, audited, verdict = release
+    at, met = 1, True
+    while met:
+        destination = bucket()
+        proxy.arm(at, fault, of)
+        made = steps.publish(contract, audited, verdict, store, destination)
+        met = proxy.met
+        proxy.arm(0, LOST)
+        (logged,) = release_log.log(destination)
+        assert (logged.release, made.already) == (audited.release, False), f"{fault} at write {at}"
+        verifying.verify(destination)
+        assert tables.read_table(destination, layout.ANNOTATIONS).num_rows == 36
+        assert tables.read_table(destination, layout.QUALITY).num_rows == len(audited.counts)
+        commits = delta.open_table(destination, layout.ANNOTATIONS).history()
+        writes = [one.get(table_commits.ATTEMPT) for one in commits if one["operation"] != "CREATE TABLE"]
+        assert len(writes) == 1, f"committed twice: {commits}, {fault} at write {at}"
+        at += 1
+    assert at > (6 if of else 12)
+
+
+def test_a_store_that_takes_no_commit_at_all_is_said_to_be_unavailable(release, proxy, bucket, monkeypatch):
+    """After so many tries; and then nothing is published."""
+    contract, store, audited, verdict = release
+    monkeypatch.setattr(table_commits, "LONGEST_PAUSE_SECONDS", 0.01)
+    destination = bucket()
+    table_commits.replace_rows(
+        destination, layout.LABELS, tables.SCHEMAS[layout.LABELS], tables.SCHEMAS[layout.LABELS].empty_table, "false"
+    )
+    proxy.arm(-1, 412, LOG)
+    with pytest.raises(table_commits.StorageUnavailable, match="took no commit in 8 tries"):
+        steps.publish(contract, audited, verdict, store, destination)
+    proxy.arm(0, LOST)
+    assert release_log.log(destination) == []
