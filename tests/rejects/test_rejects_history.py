@@ -12,7 +12,7 @@ import pytest
 from conftest import GOOD, audit
 from typer.testing import CliRunner
 
-from labelaudit.cli.app import app
+from labelaudit.cli import app
 from labelaudit.errors import InvalidInput
 from labelaudit.rejects import history, recorded
 from labelaudit.rejects.records import REJECT_SCHEMA, Reject, rejects_table

@@ -106,7 +106,7 @@ def test_a_delivery_whose_folder_goes_away_stops_no_other(make_contract, folder_
 
 
 def test_the_command_says_which_step_took_too_long(make_contract, folder_store, put, tmp_path, monkeypatch, capsys):
-    from labelaudit.cli.app import app
+    from labelaudit.cli import app
 
     contract = make_contract()
     put(folder_store, contract, GOOD)
