@@ -202,7 +202,12 @@ def test_the_wheel_holds_all_that_is_not_python_and_nothing_else(wheel):
     held = set(zipfile.ZipFile(wheel).namelist())
     include = PROJECT / "include"
     packages = [include / "labelaudit", include / "labelaudit_airflow"]
-    files = [path for folder in packages for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    files = [
+        path
+        for folder in packages
+        for path in folder.rglob("*")
+        if path.is_file() and path.parent.name != "__pycache__"
+    ]
     assert {str(path.relative_to(include)) for path in files} <= held
     assert {name.partition("/")[0].partition("-")[0] for name in held} == {"labelaudit", "labelaudit_airflow"}
 
