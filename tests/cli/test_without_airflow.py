@@ -190,6 +190,15 @@ def test_the_rest_says_how_to_get_airflow(call):
         assert "pip install 'labelaudit[airflow]'" in said
 
 
+def test_contracts_are_checked_but_for_their_dags_and_it_is_said(call, tmp_path):
+    (tmp_path / "pets.csv").write_text(GOOD)
+    call("labelaudit", "new", "acme/pets", "--from", "pets.csv")
+    done = call("labelaudit", "contracts", "--json")
+    reason = "Airflow is not installed here"
+    assert json.loads(done.stdout) == {"contracts": ["acme/pets"], "problems": {}, "dags": f"not tried: {reason}"}
+    assert reason in call("labelaudit", "contracts").stderr
+
+
 def test_doctor_needs_no_airflow(call):
     """It says that Airflow is not there, and counts it as no fault."""
     found = {finding["about"]: finding for finding in json.loads(call("labelaudit", "doctor", "--json").stdout)}

@@ -36,7 +36,8 @@ def check_contracts(
         for contract in good:
             if found := validate_checks(contract):
                 problems[f"{contract.id}.yaml"] = found
-    problems |= _dag_problems(contracts) if good else {}
+    untried = "" if _knows_airflow() else "Airflow is not installed here"
+    problems |= _dag_problems(contracts) if good and not untried else {}
     table = Table("contract", "task", "vendors", "predictions", "schedule", "state")
     for contract in good:
         state = "[red]broken[/red]" if f"{contract.id}.yaml" in problems else "good"
@@ -46,20 +47,26 @@ def check_contracts(
         )
     for error in broken:
         table.add_row(escape(error.where), "", "", "", "", "[red]broken[/red]")
-    tell({"contracts": [contract.id for contract in good], "problems": problems}, as_json, table)
+    dags = {"dags": f"not tried: {untried}"} if untried else {}
+    tell({"contracts": [contract.id for contract in good], "problems": problems} | dags, as_json, table)
     for where, lines in problems.items():
         for line in lines:
             err.print(f"{escape(where)}: {escape(line)}", highlight=False, soft_wrap=True)
+    if untried and good:
+        err.print(f"{untried}: whether it takes the contracts' DAGs was not tried.", soft_wrap=True)
     if not good and not broken:
         raise InvalidInput(f"no contracts below {contracts.resolve()}")
     if problems:
         raise typer.Exit(FAILED)
 
 
+def _knows_airflow() -> bool:
+    """Whether the extra `airflow` is installed."""
+    return find_spec("airflow") is not None and find_spec("labelaudit_airflow") is not None
+
+
 def _dag_problems(contracts: Path) -> dict[str, list[str]]:
-    """What Airflow has against the DAGs of good contracts, where it is installed; by a process that knows Airflow."""
-    if find_spec("airflow") is None or find_spec("labelaudit_airflow") is None:
-        return {}
+    """What Airflow has against the DAGs of good contracts; by a process that knows Airflow."""
     with tempfile.TemporaryDirectory() as home:  # Airflow writes into its home when it is imported
         asked = subprocess.run(  # noqa: S603 # our own module
             [sys.executable, "-m", "labelaudit_airflow.audit_dags", str(contracts)],
