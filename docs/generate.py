@@ -12,6 +12,7 @@ import ast
 import inspect
 import re
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -98,6 +99,13 @@ def tree() -> str:
     return "\n".join(["| `include/labelaudit/` | |", "|---|---|", *(f"| `{name}` | {said} |" for name, said in rows)])
 
 
+def layers() -> str:
+    """Who may import whom, from the ground up: as `make lint` checks it."""
+    checked = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    (floors,) = [one["layers"] for one in checked if one["type"] == "layers"]
+    return " · ".join(floor.replace(" | ", ", ") for floor in reversed(floors))
+
+
 def _docstring(path: Path) -> str:
     return ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
 
@@ -134,6 +142,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "detectors": detectors,
     "expectations": contract_keys.expectations,
     "kernels": kernels,
+    "layers": layers,
     "manifest": contract_keys.manifest_keys,
     "tree": tree,
 }
