@@ -21,7 +21,7 @@ import typer.main
 
 import labelaudit
 from docs import contract_keys
-from labelaudit.cli.app import app
+from labelaudit.cli import app
 from labelaudit.rejects.words import KNOWN
 from labelaudit_airflow import alerts_dag, audit_dag, inbox_dag, upkeep_dag
 
