@@ -38,7 +38,7 @@ DAGS = {
 
 def commands() -> str:
     """Every command, in a sentence."""
-    known = typer.main.get_command(app.app).commands
+    known = typer.main.get_command(app).commands
     rows = [f"| `labelaudit {name}` | {_first(known[name].help)} |" for name in sorted(known)]
     return "\n".join(["| command | what it does |", "|---|---|", *rows])
 

@@ -21,7 +21,7 @@ from conftest import GOOD, PROJECT
 from pydantic import TypeAdapter
 
 from labelaudit.check.expectations import validate_checks
-from labelaudit.cli import app
+from labelaudit.cli.app import app, main
 from labelaudit.contracts import plain_yaml
 from labelaudit.contracts.quality import AlertRoute
 from labelaudit.contracts.reading import json_schema, read_contract
@@ -85,7 +85,7 @@ def test_a_tree_is_of_deliveries(block):
 
 @pytest.mark.parametrize("text", inline(r"labelaudit [a-z]"))
 def test_commands_in_the_text_have_these_options(text: str):
-    group: Any = typer.main.get_command(app.app)
+    group: Any = typer.main.get_command(app)
     name, *given = shlex.split(text)[1:]
     chosen = group.get_command(click.Context(group), name)
     assert chosen is not None, f"labelaudit {name} is no command"
@@ -126,7 +126,7 @@ def run(line: str, monkeypatch) -> None:
         answer(Path(arguments[1]))
     monkeypatch.setattr("sys.argv", [program, *arguments])
     with pytest.raises(SystemExit) as ended:
-        app.main()
+        main()
     good = (0, None, 1) if arguments[0] == "doctor" else (0, None)  # what is missing is this machine's
     assert ended.value.code in good, line
 
