@@ -107,7 +107,7 @@ def interval(rate: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def names_of(values) -> np.ndarray:
     """values as an array (m,); a list of texts as objects: an array of texts of numpy's own gives each the room of the
     longest, and one id of 200 kB among 20,000 would take 16 GB."""
-    if isinstance(values, list | tuple) and any(isinstance(one, str) for one in values):
+    if isinstance(values, list | tuple) and any(isinstance(value, str) for value in values):
         made = np.empty(len(values), object)
         made[:] = values
         return made
@@ -119,10 +119,10 @@ def codes_of(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Texts whose differing characters fit eight bytes are compared as whole numbers, which keep their order.
     """
-    if values.dtype.kind == "O" and all(isinstance(one, str) for one in values):
+    if values.dtype.kind == "O" and all(isinstance(value, str) for value in values):
         known = sorted(set(values))
         number = {name: code for code, name in enumerate(known)}
-        return names_of(known), np.fromiter((number[one] for one in values), np.int64, len(values))
+        return names_of(known), np.fromiter((number[value] for value in values), np.int64, len(values))
     if values.dtype.kind == "U" and values.dtype.itemsize and values.dtype.isnative and len(values) > 1_000:
         letters = np.ascontiguousarray(values).view(np.uint32).reshape(len(values), -1)
         places = [at for at in range(letters.shape[1]) if (letters[:, at] != letters[0, at]).any()]

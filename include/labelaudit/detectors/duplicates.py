@@ -86,8 +86,12 @@ def is_texts(features) -> bool:
     """Whether features are texts: a sequence of nothing but str."""
     if not isinstance(features, Sequence):
         features = np.asarray(features)
-        return features.ndim == 1 and features.dtype.kind in "UOT" and all(isinstance(one, str) for one in features)
-    return len(features) > 0 and all(isinstance(one, str) for one in features)
+        return (
+            features.ndim == 1
+            and features.dtype.kind in "UOT"
+            and all(isinstance(feature, str) for feature in features)
+        )
+    return len(features) > 0 and all(isinstance(feature, str) for feature in features)
 
 
 def matrix(features) -> np.ndarray:

@@ -52,7 +52,7 @@ def find_outliers(features, cut: float = CUT, seed: int = 0) -> Outliers:
         if len(rows) < 3:
             raise InvalidInput(f"features must have 3 rows or more, not {len(rows)}")
         logs = _distances(rows, seed)
-    deviation = np.max([_deviations(one) for one in logs], axis=0)
+    deviation = np.max([_deviations(log) for log in logs], axis=0)
     return Outliers(1 / (1 + np.exp(np.clip(deviation - cut, -18, 36))), deviation > cut)
 
 

@@ -79,7 +79,11 @@ def find_overlapping_classes(
     """
     labels, pred_probs = validated(labels, pred_probs)
     classes = pred_probs.shape[1]
-    names = [f"class {one}" for one in range(classes)] if class_names is None else [str(one) for one in class_names]
+    names = (
+        [f"class {one}" for one in range(classes)]
+        if class_names is None
+        else [str(class_name) for class_name in class_names]
+    )
     if len(names) != classes:
         raise InvalidInput(f"class_names must be (K,) with K = {classes}, not ({len(names)},)")
     try:

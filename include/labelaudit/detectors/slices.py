@@ -66,7 +66,10 @@ def find_weak_slices(
         rows = matrix(features)
         _length(len(rows), n)
         candidates = slice_candidates.clusters(rows, values, half, most, seed)
-    measured = [(one, *_measure(values, one.member & ~half, ~one.member & ~half, is_rate)) for one in candidates]
+    measured = [
+        (candidate, *_measure(values, candidate.member & ~half, ~candidate.member & ~half, is_rate))
+        for candidate in candidates
+    ]
     order = np.argsort([found[1] for found in measured], kind="stable")
     weak, corrected = [], 0.0
     for rank, place in enumerate(order):

@@ -123,9 +123,9 @@ def _exported_task(number: int, task: Any, path: Path) -> AnswerRow:
         )
     annotations = task.get("annotations", [])
     answers = []
-    for one in annotations if isinstance(annotations, list) else []:
-        if isinstance(one, dict) and not one.get("was_cancelled"):
-            answers += _chosen(one.get("result"), f"{shown_name(path)}, task {number}")
+    for annotation in annotations if isinstance(annotations, list) else []:
+        if isinstance(annotation, dict) and not annotation.get("was_cancelled"):
+            answers += _chosen(annotation.get("result"), f"{shown_name(path)}, task {number}")
     return AnswerRow(number, answers=tuple(answers), **{name: data[name] for name in names})
 
 

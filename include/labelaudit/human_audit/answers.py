@@ -92,17 +92,17 @@ def take(contract: Contract, store: Store, path: Path, by: str, at: str, correct
                 already=len(given) - len(new),
                 corrected=len(other),
                 unanswerable=sum(answer is None for answer in new.values()),
-                unanswered=sum(not one.answers for one in rows),
+                unanswered=sum(not row.answers for row in rows),
             )
     raise ReleaseConflict(f"others hand in answers for {release} at this moment; take {shown_name(path)} again")
 
 
 def _release(contract: Contract, rows: Sequence[AnswerRow], path: Path) -> str:
     """The release that all rows name. Raises InvalidInput where it can be none of ours, or they name several."""
-    names = Counter(one.release for one in rows)
+    names = Counter(row.release for row in rows)
     if not names:
         raise InvalidInput(f"{shown_name(path)} has no rows; hand in the tasks of {contract.id} with their answers")
-    odd = next((one for one in rows if one.release and not layout.is_safe_part(one.release)), None)
+    odd = next((row for row in rows if row.release and not layout.is_safe_part(row.release)), None)
     if odd:
         raise InvalidInput(
             f"{shown_name(path)}, line {odd.line}, column `release`: {_short(odd.release)} is no name of a release;"
@@ -202,7 +202,7 @@ def _answer(contract: Contract, text: str) -> tuple[bool, str | None]:
     if text in contract.classes:
         return True, text
     for form in (lambda one: one.strip(), lambda one: one.strip().casefold()):
-        fits = {one for one in contract.classes if form(text) in (form(one), form(str(safe_cell(one))))}
+        fits = {label for label in contract.classes if form(text) in (form(label), form(str(safe_cell(label))))}
         if len(fits) == 1:
             return True, fits.pop()
     told = text.strip().casefold().replace("'", "").replace("\u2019", "")

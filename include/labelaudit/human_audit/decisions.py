@@ -52,9 +52,9 @@ def acceptance(contract: Contract, audit: Audit, store: Store) -> tuple[Acceptan
     if contract.acceptance is None:
         return ()
     this = answered(contract, store, audit.release)
-    deliveries = [one.delivery for one in audit.checked if one.accepted]
+    deliveries = [delivery.delivery for delivery in audit.checked if delivery.accepted]
     decide = _by_interval if contract.acceptance.by == "interval" else _by_plan
-    return tuple(decide(contract, contract.acceptance, this, one.name, one.vendor) for one in deliveries)
+    return tuple(decide(contract, contract.acceptance, this, delivery.name, delivery.vendor) for delivery in deliveries)
 
 
 def _by_interval(
@@ -158,7 +158,7 @@ def _decision(
     plan: AcceptancePlan | None = None,
 ) -> AcceptanceDecision:
     outcome, reason, percent = said.outcome, said.reason, 0.0
-    due = [one for one in terms.deductions if rate and rate.low > one.above]
+    due = [deduction for deduction in terms.deductions if rate and rate.low > deduction.above]
     if outcome == "accept" and due:
         outcome, percent = "deduct", due[-1].percent
         reason += (

@@ -59,7 +59,7 @@ def draw(contract: Contract, audit: Audit, store: Store) -> str | None:
     labels = read_table(store, audit.labels).to_pandas()
     labels = labels.loc[~labels["_removed"], LABELS]
     annotations = read_table(store, audit.annotations).to_pandas()
-    deliveries = [(one.delivery.name, one.delivery.vendor) for one in audit.checked if one.accepted]
+    deliveries = [(delivery.delivery.name, delivery.delivery.vendor) for delivery in audit.checked if delivery.accepted]
     return _draw(contract, store, contract.human_audit, audit.release, audit.digest, labels, annotations, deliveries)
 
 

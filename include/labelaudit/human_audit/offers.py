@@ -55,7 +55,7 @@ def offer(
         folder = samples.prefix(contract, release)
         found |= {
             "items": sample.plan.items,
-            "lots": [one.model_dump() for one in sample.plan.lots],
+            "lots": [lot.model_dump() for lot in sample.plan.lots],
             "tasks": progress.tasks,
             "answered": progress.answered,
             "files": [store.uri_of(folder + name) for name in task_files.FILES],
@@ -105,7 +105,7 @@ def acceptance_offers(contract: Contract, store: Store, release: str | None) -> 
     if wanted is None or wanted.by == "interval":
         raise InvalidInput(f"{contract.id} has no acceptance by a plan (`acceptance: by: single`, or `sequential`)")
     sample = samples.read_sample(contract, store, release) if release else None
-    lots = [(one.delivery, one.items) for one in sample.plan.lots] if sample else []
+    lots = [(lot.delivery, lot.items) for lot in sample.plan.lots] if sample else []
     return [_offer_of(contract, name, items) for name, items in lots or [("", None)]]
 
 
@@ -118,10 +118,10 @@ def _offer_of(contract: Contract, delivery: str, items: int | None) -> dict[str,
         says = [f"audit n = {plan.n} items; accept with at most Ac = {plan.accept} defects, reject with more"]
     else:
         says = [f"audit in drawn order, at most n = {plan.n} items"]
-        for one in steps[:: max(1, len(steps) // MOST_STEPS)]:
-            accept = "-" if one.accept is None else f"{one.accept} or fewer"
-            reject = "-" if one.reject is None else f"{one.reject} or more"
-            says.append(f"from answer {one.audited}: accept at {accept}, reject at {reject}")
+        for step in steps[:: max(1, len(steps) // MOST_STEPS)]:
+            accept = "-" if step.accept is None else f"{step.accept} or fewer"
+            reject = "-" if step.reject is None else f"{step.reject} or more"
+            says.append(f"from answer {step.audited}: accept at {accept}, reject at {reject}")
     for point, verb, risk in ((wanted.producer, "rejected", rejects), (wanted.consumer, "accepted", accepts)):
         says.append(f"a lot of {point.rate:g} is {verb} with {risk:.4f} (promised: at most {point.risk:g})")
     return {

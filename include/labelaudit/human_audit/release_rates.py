@@ -176,7 +176,7 @@ def in_lot(items: pd.DataFrame, delivery: str) -> np.ndarray:
 def lot_rate(this: Answered, delivery: str) -> Rate | None:
     """The rate of a lot, of which the answered items are a simple random sample."""
     rows = lot_answers(this, delivery)
-    items = next(one.items for one in this.sample.plan.lots if one.delivery == delivery)
+    items = next(lot.items for lot in this.sample.plan.lots if lot.delivery == delivery)
     return domain_rate([items], [len(rows)], [rows["wrong"].sum()])
 
 

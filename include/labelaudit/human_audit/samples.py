@@ -154,5 +154,5 @@ def read_answers(contract: Contract, store: Store, release: str) -> dict[str, st
             handed_in = AnswersFile.model_validate_json(store.read(key))
         except ValidationError as error:
             raise InternalError(f"{store.uri_of(key)} is no file of answers of ours: {error}") from error
-        answers |= {one.item: one.answer for one in handed_in.answers}
+        answers |= {answer.item: answer.answer for answer in handed_in.answers}
     return answers

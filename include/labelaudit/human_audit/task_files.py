@@ -78,15 +78,15 @@ def write_tasks(contract: Contract, store: Store, folder: str, tasks: Sequence[T
     """`tasks.csv`, `tasks.json` and `labeling_config.xml` below `folder`, in the order of the tasks."""
     rows = [(place, one.release, one.item, one.content, "", one.proof) for place, one in enumerate(tasks, 1)]
     store.write(folder + "tasks.csv", safe_csv(COLUMNS, rows))
-    data = [{"data": one.model_dump()} for one in tasks]
+    data = [{"data": task.model_dump()} for task in tasks]
     store.write(folder + "tasks.json", json.dumps(data, ensure_ascii=False, indent=1).encode())
     store.write(folder + "labeling_config.xml", labeling_config(contract).encode())
 
 
 def read_tasks(store: Store, folder: str) -> dict[str, Task]:
     """The tasks as they were written, by item."""
-    tasks = [Task.model_validate(one["data"]) for one in json.loads(store.read(folder + "tasks.json"))]
-    return {one.item: one for one in tasks}
+    tasks = [Task.model_validate(entry["data"]) for entry in json.loads(store.read(folder + "tasks.json"))]
+    return {task.item: task for task in tasks}
 
 
 def labeling_config(contract: Contract) -> str:
@@ -96,7 +96,7 @@ def labeling_config(contract: Contract) -> str:
     else:
         shown = '<Text name="content" value="$content" valueType="text"/>'
     choices = [*contract.classes, *([] if CANT_TELL in contract.classes else [CANT_TELL])]
-    lines = "\n".join(f"    <Choice value={quoteattr(one)}/>" for one in choices)
+    lines = "\n".join(f"    <Choice value={quoteattr(choice)}/>" for choice in choices)
     return (
         '<View>\n  <Header value="$item"/>\n  '
         + shown

@@ -40,12 +40,12 @@ class Replayed(Value):
 
     @property
     def clauses(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(one.clause for one in self.breaches))
+        return tuple(dict.fromkeys(breach.clause for breach in self.breaches))
 
     @property
     def events(self) -> tuple[tuple[str, str], ...]:
         """(id, event) of the incidents that opened, escalated, closed or came back with this release."""
-        return tuple((one.id, one.event) for one in self.incidents if one.event)
+        return tuple((incident.id, incident.event) for incident in self.incidents if incident.event)
 
 
 def backtest(contract: Contract, history: Sequence[Judged]) -> tuple[Replayed, ...]:
@@ -72,7 +72,7 @@ def backtest(contract: Contract, history: Sequence[Judged]) -> tuple[Replayed, .
 
 def incidents(replay: Sequence[Replayed]) -> tuple[str, ...]:
     """Ids of all incidents of a replay, in order of opening."""
-    return tuple(dict.fromkeys(one.id for release in replay for one in release.incidents))
+    return tuple(dict.fromkeys(incident.id for release in replay for incident in release.incidents))
 
 
 def not_replayed(contract: Contract, changed: Contract) -> tuple[str, ...]:
@@ -101,13 +101,13 @@ def changed_contract(path: Path, file: Path | None, settings: Sequence[str]) -> 
     where = " ".join([*([file.name] if file else []), *(f"--set {one}" for one in settings)])
     if file is not None:
         terms = _laid_over(terms, _checked(reading.read_terms(file, file.name).value, file.name))
-    for one in settings:
-        terms = _laid_over(terms, _setting(one))
+    for setting in settings:
+        terms = _laid_over(terms, _setting(setting))
     document = plain_yaml.parse(plain_yaml.dump(terms), where)
     try:
         return reading.contract_of(contract.customer, contract.dataset, document, where)
     except ContractError as error:  # the lines are those of no file
-        raise ContractError(where, [re.sub(r"^line \d+: ", "", one) for one in error.problems]) from error
+        raise ContractError(where, [re.sub(r"^line \d+: ", "", problem) for problem in error.problems]) from error
 
 
 def _setting(text: str) -> dict[str, Any]:

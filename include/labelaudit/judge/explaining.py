@@ -36,10 +36,10 @@ def by_class(history: Sequence[Judged], vendor: str, which: np.ndarray) -> dict[
     """class: likely wrong labels x of n, of some releases (T,) bool."""
     found: dict[str, tuple[float, float]] = {}
     for at in np.flatnonzero(which):
-        for one in history[at].counts:
-            if one.metric == "issue" and one.label and one.vendor == vendor:
-                x, n = found.get(one.label, (0.0, 0.0))
-                found[one.label] = (x + one.x, n + one.n)
+        for count in history[at].counts:
+            if count.metric == "issue" and count.label and count.vendor == vendor:
+                x, n = found.get(count.label, (0.0, 0.0))
+                found[count.label] = (x + count.x, n + count.n)
     return found
 
 
@@ -84,14 +84,15 @@ def by_mix(stream: Stream, shift: Shift, history: Sequence[Judged]) -> Explained
 def restarted(streams: Sequence[Stream], history: Sequence[Judged]) -> list[Explained]:
     """What the last release began anew, by a new guideline or detector."""
     found = []
-    for one in streams:
-        if not one.restarts[-1] or not one.n[-1]:
+    for stream in streams:
+        if not stream.restarts[-1] or not stream.n[-1]:
             continue
         names = [{count.label for count in release.counts if count.metric == "detector"} for release in history[-2:]]
-        is_new = len(names) == 2 and names[0] != names[1] and one.metric in OF_LABELS[:2]
-        was, rate = one.watched.baseline_rate[-2], one.x[-1] / one.n[-1]
-        text = f"the rate of {rate_of(one.metric)}{whose(one.vendor)} is {rate:.1%} after {was:.1%}, and is learnt anew"
-        found.append(_explained(one, "detector" if is_new else "guideline", history, text))
+        is_new = len(names) == 2 and names[0] != names[1] and stream.metric in OF_LABELS[:2]
+        was, rate = stream.watched.baseline_rate[-2], stream.x[-1] / stream.n[-1]
+        text = f"the rate of {rate_of(stream.metric)}{whose(stream.vendor)} is {rate:.1%} after {was:.1%}"
+        text += ", and is learnt anew"
+        found.append(_explained(stream, "detector" if is_new else "guideline", history, text))
     return found
 
 

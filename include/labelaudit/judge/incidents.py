@@ -51,7 +51,7 @@ def review(terms: Regressions | None, history: Sequence[Judged]) -> Review:
     if terms is None or not history:
         return Review()
     streams = watch_streams(terms, history)
-    watched = tuple(_state(one) for one in streams if one.n[-1])
+    watched = tuple(_state(stream) for stream in streams if stream.n[-1])
     return _reviewed(streams, history, terms).model_copy(update={"watched": watched})
 
 
@@ -60,7 +60,7 @@ def reviews(terms: Regressions | None, history: Sequence[Judged]) -> list[Review
     if terms is None:
         return [Review() for _ in history]
     streams = watch_streams(terms, history)
-    return [_reviewed([one.until(at) for one in streams], history[: at + 1], terms) for at in range(len(history))]
+    return [_reviewed([stream.until(at) for stream in streams], history[: at + 1], terms) for at in range(len(history))]
 
 
 def _reviewed(streams: Sequence[Stream], history: Sequence[Judged], terms: Regressions) -> Review:
@@ -153,7 +153,7 @@ def _incident(group: list[Moved], streams: Sequence[Stream], history: Sequence[J
         event = "escalated"
     shown = [one for one in group if one.stream.vendor]
     if vendor and not shown:  # it was seen over all vendors first: the numbers of the one that carries it
-        own = next(one for one in streams if (one.metric, one.vendor) == (first.stream.metric, vendor))
+        own = next(stream for stream in streams if (stream.metric, stream.vendor) == (first.stream.metric, vendor))
         shown = [Moved(own, first.shift, first.opened, vendor)]
     shown += [one for one in group if not one.stream.vendor]
     issue = next((one for one in group if one.stream.metric == "issue"), None)

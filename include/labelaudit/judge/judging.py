@@ -28,7 +28,7 @@ def judge(contract: Contract, audit: Audit, evidence: Evidence, hold: bool = Fal
 
 def judge_counts(contract: Contract, own: Judged, evidence: Evidence, found: Review, hold: bool = False) -> Verdict:
     """`judge` from a release's counts alone, and what the review of its incidents found: what a back-test replays."""
-    incidents = tuple(_with_people(one, evidence.annotators) for one in found.incidents)
+    incidents = tuple(_with_people(incident, evidence.annotators) for incident in found.incidents)
     breaches = breaches_of(contract, own, evidence, incidents)
     undecided = [one for one in evidence.acceptance if one.outcome == "undecided"]
     refused = any(one.outcome == "reject" for one in evidence.acceptance)
@@ -61,7 +61,9 @@ def judge_counts(contract: Contract, own: Judged, evidence: Evidence, found: Rev
 
 def _with_people(incident: Incident, annotators: Sequence[AnnotatorFinding]) -> Incident:
     """With the vendor's worst annotators of this release: those that the others' whole intervals lie above."""
-    own = [one for one in annotators if not incident.vendor or incident.vendor in one.vendors.split(",")]
-    middle = sorted(one.quality for one in annotators)[len(annotators) // 2] if annotators else 0.0
+    own = [
+        annotator for annotator in annotators if not incident.vendor or incident.vendor in annotator.vendors.split(",")
+    ]
+    middle = sorted(annotator.quality for annotator in annotators)[len(annotators) // 2] if annotators else 0.0
     worst = sorted((one for one in own if one.high < middle), key=lambda one: one.quality)
     return incident.model_copy(update={"annotators": tuple(one.name for one in worst[:5])})

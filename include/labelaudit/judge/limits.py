@@ -38,71 +38,71 @@ def breaches_of(
 
 
 def _accepted(decisions: Sequence[AcceptanceDecision]) -> Iterator[Breach]:
-    for one in decisions:
-        if one.outcome == "reject":
-            observed = one.rate if one.rate is not None else one.defects / max(1, one.audited)
+    for decision in decisions:
+        if decision.outcome == "reject":
+            observed = decision.rate if decision.rate is not None else decision.defects / max(1, decision.audited)
             yield Breach(
-                clause=f"acceptance.{one.by}",
-                subject=one.vendor,
+                clause=f"acceptance.{decision.by}",
+                subject=decision.vendor,
                 observed=observed,
                 limit=0,
-                low=one.low,
-                high=one.high,
-                message=f"delivery {one.delivery} is not accepted: {one.reason}",
+                low=decision.low,
+                high=decision.high,
+                message=f"delivery {decision.delivery} is not accepted: {decision.reason}",
             )
 
 
 def _open(contract: Contract, incidents: Sequence[Incident]) -> Iterator[Breach]:
     """An open incident, as long as the releases are evidence of it."""
-    for one in incidents:
-        if one.state == "open" and (one.rising or one.event in ("opened", "reopened")):
-            first = one.streams[0]
+    for incident in incidents:
+        if incident.state == "open" and (incident.rising or incident.event in ("opened", "reopened")):
+            first = incident.streams[0]
             before, now = first.before_x / max(1.0, first.before_n), first.x / max(1.0, first.n)
             yield Breach(
                 clause="regressions.effect",
-                subject=one.vendor,
+                subject=incident.vendor,
                 observed=now,
                 limit=contract.regressions.effect * before,
                 low=first.low,
                 high=first.high,
                 before=before,
-                message=f"incident {one.id}: the rate of {rate_of(first.metric)}{whose(one.vendor)} went from"
-                f" {before:.1%} to {now:.1%} since {one.since}",
+                message=f"incident {incident.id}: the rate of {rate_of(first.metric)}{whose(incident.vendor)} went from"
+                f" {before:.1%} to {now:.1%} since {incident.since}",
             )
 
 
 def _measured(contract: Contract, own: Judged, evidence: Evidence) -> Iterator[Breach]:
     """Rates of samples, by the end of the interval that is on the safe side: few answers breach nothing."""
     limits = contract.limits
-    for one in evidence.rates:
-        clause = {"release": "defect_rate", "pooled": "defect_rate", "vendor": "vendor_defect_rate"}.get(one.of, "")
+    for rate in evidence.rates:
+        clause = {"release": "defect_rate", "pooled": "defect_rate", "vendor": "vendor_defect_rate"}.get(rate.of, "")
         limit = getattr(limits, clause) if clause else None
-        if limit is not None and one.low > limit:
-            whose = {"vendor": f" of vendor {one.subject}", "pooled": f" of the last {len(one.releases)} audited"}
+        if limit is not None and rate.low > limit:
+            whose = {"vendor": f" of vendor {rate.subject}", "pooled": f" of the last {len(rate.releases)} audited"}
             yield Breach(
                 clause=f"limits.{clause}",
-                subject=one.subject,
-                observed=one.value,
+                subject=rate.subject,
+                observed=rate.value,
                 limit=limit,
-                low=one.low,
-                high=one.high,
-                message=f"defect rate{whose.get(one.of, '')} {one.value:.1%} ({one.low:.1%} to {one.high:.1%}, of"
-                f" {one.audited} audited); limits.{clause} is {limit:.1%}",
+                low=rate.low,
+                high=rate.high,
+                message=f"defect rate{whose.get(rate.of, '')} {rate.value:.1%} ({rate.low:.1%} to {rate.high:.1%}, of"
+                f" {rate.audited} audited); limits.{clause} is {limit:.1%}",
             )
-    for one in own.counts:
-        if limits.gold_accuracy is not None and one.metric == "gold" and not one.label and one.n:
-            low, high = wilson(one.x, one.n)
+    for count in own.counts:
+        if limits.gold_accuracy is not None and count.metric == "gold" and not count.label and count.n:
+            low, high = wilson(count.x, count.n)
             if high < limits.gold_accuracy:
-                whose = f" of vendor {one.vendor}" if one.vendor else ""
+                whose = f" of vendor {count.vendor}" if count.vendor else ""
                 yield Breach(
                     clause="limits.gold_accuracy",
-                    subject=one.vendor,
-                    observed=one.x / one.n,
+                    subject=count.vendor,
+                    observed=count.x / count.n,
                     limit=limits.gold_accuracy,
                     low=low,
                     high=high,
-                    message=f"gold accuracy{whose} {one.x / one.n:.1%} ({one.x:.0f} of {one.n:.0f} labels), at most"
-                    f" {high:.1%}; limits.gold_accuracy asks for {limits.gold_accuracy:.1%}",
+                    message=f"gold accuracy{whose} {count.x / count.n:.1%} ({count.x:.0f} of {count.n:.0f} labels),"
+                    f" at most {high:.1%}; limits.gold_accuracy asks for {limits.gold_accuracy:.1%}",
                 )
     if limits.agreement is not None and evidence.agreement:
         alpha, low, high = evidence.agreement.alpha
@@ -120,14 +120,16 @@ def _measured(contract: Contract, own: Judged, evidence: Evidence) -> Iterator[B
 
 def _limits(contract: Contract, own: Judged) -> Iterator[Breach]:
     limits = contract.limits
-    for one in own.counts:
-        if one.n == 0 or one.label:
+    for count in own.counts:
+        if count.n == 0 or count.label:
             continue
-        if one.metric == "issue":
-            name = "limits.vendor_issue_rate" if one.vendor else "limits.issue_rate"
-            yield from _above(one, name, limits.vendor_issue_rate if one.vendor else limits.issue_rate, "likely wrong")
-        elif one.metric == "reject" and not one.vendor:
-            yield from _above(one, "limits.rejected_rows_rate", limits.rejected_rows_rate, "rejected")
+        if count.metric == "issue":
+            name = "limits.vendor_issue_rate" if count.vendor else "limits.issue_rate"
+            yield from _above(
+                count, name, limits.vendor_issue_rate if count.vendor else limits.issue_rate, "likely wrong"
+            )
+        elif count.metric == "reject" and not count.vendor:
+            yield from _above(count, "limits.rejected_rows_rate", limits.rejected_rows_rate, "rejected")
 
 
 def _invalid(contract: Contract, own: Judged) -> Iterator[Breach]:
@@ -136,7 +138,7 @@ def _invalid(contract: Contract, own: Judged) -> Iterator[Breach]:
     By the upper end of the interval: few planted labels breach nothing.
     """
     floor = contract.limits.canary_recall
-    counts = {one.metric: one for one in own.counts if one.metric.startswith("canary")}
+    counts = {count.metric: count for count in own.counts if count.metric.startswith("canary")}
     planted, flagged = counts.get("canary_anywhere"), counts.get("canary_flagged")
     if floor is None or not planted or not planted.n or not flagged:
         return
@@ -174,17 +176,17 @@ def _above(one: Count, clause: str, limit: float | None, what: str) -> Iterator[
 def _of_annotators(contract: Contract, annotators: Sequence[AnnotatorFinding]) -> Iterator[Breach]:
     """By the upper end of the interval: few annotations breach nothing."""
     limit = contract.limits.annotator_quality
-    for one in annotators:
-        if limit is not None and one.high < limit:
+    for annotator in annotators:
+        if limit is not None and annotator.high < limit:
             found = Breach(
                 clause="limits.annotator_quality",
-                observed=one.quality,
+                observed=annotator.quality,
                 limit=limit,
-                low=one.low,
-                high=one.high,
+                low=annotator.low,
+                high=annotator.high,
                 message="",
             )
-            yield annotator_breach(one.name, f"annotator {one.name}", found)
+            yield annotator_breach(annotator.name, f"annotator {annotator.name}", found)
 
 
 def _against_before(contract: Contract, own: Judged, history: Sequence[Judged]) -> Iterator[Breach]:

@@ -90,10 +90,10 @@ def latest(contract: Contract, store: Store, destination: Store, number: int) ->
 def record(contract: Contract, audit: Audit, attempt: Attempt, store: Store, run_time: datetime) -> None:
     """Keep the counts of a release that was judged; a repeated step replaces its own."""
     own = {"release": audit.release, "sequence": audit.found.sequence, "run_time": run_time}
-    rows = [own | one.model_dump() for one in attempt.counts]
+    rows = [own | count.model_dump() for count in attempt.counts]
     for share in attempt.shares:
         named = {"digest": share.digest, "delivery": share.name, "supersedes": ",".join(share.supersedes)}
-        rows += [own | named | one.model_dump() for one in share.counts]
+        rows += [own | named | count.model_dump() for count in share.counts]
     table = pa.Table.from_pylist(rows, schema=JUDGED_SCHEMA)
     name = layout.judged(contract.customer, contract.dataset)
     commits.replace_rows(store, name, JUDGED_SCHEMA, lambda: table, f"release = {delta.quoted(audit.release)}")
@@ -101,7 +101,7 @@ def record(contract: Contract, audit: Audit, attempt: Attempt, store: Store, run
 
 def write_open(contract: Contract, incidents: Sequence[Incident], store: Store) -> None:
     """Keep the open incidents for the page: to watch all streams again takes too long for a request."""
-    kept = OpenIncidents(incidents=tuple(one for one in incidents if one.state == "open"))
+    kept = OpenIncidents(incidents=tuple(incident for incident in incidents if incident.state == "open"))
     store.write(layout.open_incidents(contract.customer, contract.dataset), kept.model_dump_json().encode())
 
 

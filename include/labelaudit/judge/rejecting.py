@@ -61,12 +61,14 @@ def blamed(audit: Audit, verdict: Verdict) -> set[str]:
     """The deliveries that acceptance rejects; else those of the vendors that breaches and incidents name."""
     if refused := {one.delivery for one in verdict.acceptance if one.outcome == "reject"}:
         return refused
-    vendors = {one.subject for one in verdict.breaches} | {one.vendor for one in verdict.incidents if one.rising}
+    vendors = {breach.subject for breach in verdict.breaches} | {
+        incident.vendor for incident in verdict.incidents if incident.rising
+    }
     return {one.delivery.name for one in _accepted(audit) if one.delivery.vendor in vendors}
 
 
 def _accepted(audit: Audit) -> Iterator[CheckedDelivery]:
-    return (one for one in audit.checked if one.accepted)
+    return (delivery for delivery in audit.checked if delivery.accepted)
 
 
 def _refused(one: CheckedDelivery, refusal: Refusal) -> CheckedDelivery:

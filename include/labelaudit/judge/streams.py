@@ -34,7 +34,7 @@ class Stream:
     def until(self, at: int) -> Stream:
         """The stream as it was after release `at`; but for `threshold` and the overdispersion, which are the last."""
         now, seen = slice(at + 1), self.watched
-        shifts = tuple(_until(one, seen.is_open, at) for one in seen.shifts if one.opened <= at)
+        shifts = tuple(_until(shift, seen.is_open, at) for shift in seen.shifts if shift.opened <= at)
         return Stream(
             self.metric,
             self.vendor,
@@ -61,7 +61,9 @@ def _until(shift: Shift, is_open: np.ndarray, at: int) -> Shift:
 
 def watch_streams(terms: Regressions, history: Sequence[Judged]) -> list[Stream]:
     """Watch every stream of the judged releases, oldest first."""
-    counts = [{(one.metric, one.vendor): one for one in release.counts if not one.label} for release in history]
+    counts = [
+        {(count.metric, count.vendor): count for count in release.counts if not count.label} for release in history
+    ]
     guidelines = [_causes(release, "guideline") for release in history]
     detectors = [_causes(release, "detector") for release in history]
     accepted = np.array([release.accepted for release in history])
@@ -72,9 +74,9 @@ def watch_streams(terms: Regressions, history: Sequence[Judged]) -> list[Stream]
         x, n = _defects([release.get((metric, vendor)) for release in counts], metric)
         restarts = np.zeros(len(history), bool)
         if metric in OF_LABELS:
-            restarts |= _changed([one.get(vendor) if vendor else _common(one) for one in guidelines])
+            restarts |= _changed([guideline.get(vendor) if vendor else _common(guideline) for guideline in guidelines])
         if metric in OF_LABELS[:2]:
-            restarts |= _changed([one.get("") for one in detectors])
+            restarts |= _changed([detector.get("") for detector in detectors])
         rows.append((metric, vendor, x, n, restarts))
     rows += _small(rows, terms.metrics)
     if not rows:
@@ -96,8 +98,8 @@ def watch_streams(terms: Regressions, history: Sequence[Judged]) -> list[Stream]
 
 
 def _defects(counts: Sequence[Count | None], metric: str) -> tuple[np.ndarray, np.ndarray]:
-    x = np.array([one.x if one else 0.0 for one in counts])
-    n = np.array([one.n if one else 0.0 for one in counts])
+    x = np.array([count.x if count else 0.0 for count in counts])
+    n = np.array([count.n if count else 0.0 for count in counts])
     return (n - x if metric == "gold" else x), n
 
 
@@ -121,9 +123,9 @@ def _small(rows: list[tuple], metrics: Sequence[str]) -> list[tuple]:
 def _causes(release: Judged, metric: str) -> dict[str, str]:
     """vendor: the guideline that most of its rows follow; of a detector: "": its name."""
     most: dict[str, Count] = {}
-    for one in release.counts:
-        if one.metric == metric and (one.vendor not in most or one.x > most[one.vendor].x):
-            most[one.vendor] = one
+    for count in release.counts:
+        if count.metric == metric and (count.vendor not in most or count.x > most[count.vendor].x):
+            most[count.vendor] = count
     return {vendor: one.label for vendor, one in most.items()}
 
 

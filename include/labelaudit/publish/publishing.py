@@ -33,7 +33,7 @@ def publish(contract: Contract, audit: Audit, verdict: Verdict, store: Store, de
     """One release at the destination. Raises ReleaseConflict where its number is taken by another."""
     releases = release_log.log(destination)
     last = releases[-1] if releases else None
-    logged = next((one for one in releases if one.release == audit.release), None)
+    logged = next((release for release in releases if release.release == audit.release), None)
     already = logged is not None
     if logged is None:
         if (last.sequence if last else 0) + 1 != audit.found.sequence:
@@ -43,7 +43,7 @@ def publish(contract: Contract, audit: Audit, verdict: Verdict, store: Store, de
             )
         logged, already = _publish_new(contract, audit, verdict, store, destination)
     finishing.finish(contract, store, destination)
-    accepted = [one for one in audit.checked if one.accepted]
+    accepted = [delivery for delivery in audit.checked if delivery.accepted]
     return Release(
         customer=contract.customer,
         dataset=contract.dataset,
@@ -55,7 +55,7 @@ def publish(contract: Contract, audit: Audit, verdict: Verdict, store: Store, de
         items=audit.items,
         issues=audit.issues,
         accepted_rows=sum(one.accepted_rows for one in accepted),
-        rejected_rows=sum(one.rejected_rows for one in audit.checked),
+        rejected_rows=sum(delivery.rejected_rows for delivery in audit.checked),
         deliveries=tuple(one.delivery.name for one in accepted),
         already=already,
     )
@@ -108,7 +108,9 @@ def _publish_new(
         digest=audit.digest,
         sequence=audit.found.sequence,
         version=-1,
-        deliveries={one.delivery.name: one.delivery.digest for one in audit.checked if one.accepted},
+        deliveries={
+            delivery.delivery.name: delivery.delivery.digest for delivery in audit.checked if delivery.accepted
+        },
         superseded=audit.superseded,
         manifest=hashlib.sha256(manifest).hexdigest(),
         folder=folder,
@@ -126,7 +128,7 @@ def _with_release(labels: pa.Table, release: str) -> pa.Table:
 
 def _annotations(rows: pa.Table, audit: Audit, rename: Callable[[str], str | None]) -> pa.Table:
     """The annotations of this run's deliveries, as the customer may see them."""
-    names = [one.delivery.name for one in audit.checked if one.accepted]
+    names = [delivery.delivery.name for delivery in audit.checked if delivery.accepted]
     rows = rows.filter(pc.is_in(rows["delivery"], pa.array(names, pa.string())))
     people: list[str | None] = [None] * rows.num_rows
     if "annotator" in rows.column_names:
@@ -161,7 +163,9 @@ def _manifest(
         "dataset": contract.dataset,
         "release": audit.release,
         "digest": audit.digest,
-        "deliveries": {one.delivery.name: one.delivery.digest for one in audit.checked if one.accepted},
+        "deliveries": {
+            delivery.delivery.name: delivery.delivery.digest for delivery in audit.checked if delivery.accepted
+        },
         "approval": content.verdict.answer.model_dump() if content.verdict.answer else None,
         "labels": {"rows": labels.num_rows, "sha256": verifying.rows_sha256(labels)},
         "files": [

@@ -57,7 +57,7 @@ def _mend(destination: Store, key: str, content: bytes) -> None:
 
 def tidy(destination: Store, releases: Sequence[Logged]) -> None:
     """Remove the folders of attempts at numbers that others took. `releases`: all, oldest first, at least one."""
-    kept = {one.folder or one.release for one in releases}
+    kept = {release.folder or release.release for release in releases}
     for folder in destination.folders("releases/"):
         number = NUMBER.match(folder)
         if number and int(number[1]) <= releases[-1].sequence and folder not in kept:

@@ -136,14 +136,14 @@ def pooled_rate(rates: Sequence[Rate], items: ArrayLike) -> Rate:
         raise InvalidInput("items needs one number of items a rate, and at least one above 0")
     kept = items > 0
     weights = items[kept] / items.sum()
-    values, widths = np.array([(one.value, one.high - one.low) for one in rates])[kept].T
+    values, widths = np.array([(rate.value, rate.high - rate.low) for rate in rates])[kept].T
     low, high = weighted_interval(weights, _trials_of(values, widths), values)
     return _rate(
         float(weights @ values),
         low[0],
         high[0],
-        sum(one.audited for one in rates),
-        sum(one.defects for one in rates),
+        sum(rate.audited for rate in rates),
+        sum(rate.defects for rate in rates),
         items.sum(),
     )
 

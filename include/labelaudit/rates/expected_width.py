@@ -38,7 +38,7 @@ class Prospect:
 
     def half_widths(self, rows: Sequence[int], draws: int = DRAWS) -> np.ndarray:
         """Mean half-widths over simulated answers to `rows` in all; the same numbers every time."""
-        allocations = np.repeat([self.allocation(one) for one in rows], draws, axis=0)
+        allocations = np.repeat([self.allocation(number) for number in rows], draws, axis=0)
         new = _answers(
             allocations - self.audited, self.guesses, np.tile(_latin(draws, len(self.sizes)), (len(rows), 1))
         )

@@ -53,7 +53,7 @@ def choose(
             + (f" {why[0].name}: {why[0].reason}." if why else " It is complete once its manifest.json is there."),
         )
     recorded = _recorded(contract, store)
-    names = {one.name for one in waiting} | {one.name for one in folders} | set(recorded)
+    names = {one.name for one in waiting} | {folder.name for folder in folders} | set(recorded)
     relations = Relations(waiting, published, gone, known=names, is_intact=lambda one: is_intact(store, one))
     whole = {one.name: relations.whole(one) for one in waiting}
     before = {name: _record_of(one, recorded, store) for name, one in whole.items()}

@@ -96,7 +96,7 @@ def parse(content: bytes, true: Mapping[str, str]) -> Manifest:
         raise DeliveryRejected("bad_manifest", "manifest.json names a file twice, or itself")
     if not paths:
         raise DeliveryRejected("bad_manifest", "manifest.json names no file of labels")
-    return manifest.model_copy(update={"files": tuple(one for one in manifest.files if not is_litter(one.path))})
+    return manifest.model_copy(update={"files": tuple(file for file in manifest.files if not is_litter(file.path))})
 
 
 def one_form(path: str) -> str:

@@ -43,7 +43,7 @@ def complete(contract: Contract, store: Store, folders: Sequence[Folder]) -> lis
 def incomplete(contract: Contract, store: Store) -> list[Waiting]:
     """What in the inbox is no delivery yet, each with the reason."""
     folders, astray = inbox.folders(contract, store)
-    sealed = {one.name for one in seals.sealed_deliveries(contract, store, folders)}
+    sealed = {sealed_delivery.name for sealed_delivery in seals.sealed_deliveries(contract, store, folders)}
     since = seals.looked_at(contract, store)
     found = []
     for folder in folders:
@@ -153,5 +153,5 @@ def _reason(contract: Contract, folder: Folder, since: float | None) -> str:
 
 
 def _since(folder: Folder) -> datetime | None:
-    times = [one.modified for one in folder.entries.values() if not one.problem]
+    times = [entry.modified for entry in folder.entries.values() if not entry.problem]
     return datetime.fromtimestamp(max(times), UTC) if times else None

@@ -137,7 +137,7 @@ def _seal(
     if refusal:
         files = [SealedFile(path=ascii(path), bytes=0, modified=0) for path in folder.files]
     else:
-        known = {(one.path, one.bytes, one.version): one.sha256 for one in before.files} if before else {}
+        known = {(file.path, file.bytes, file.version): file.sha256 for file in before.files} if before else {}
         try:
             files = [_hashed(path, folder, store, known) for path in folder.files]
         except (KeyError, NotAFile, AccessDenied):  # taken away, or exchanged, just now: somebody is at work on it
@@ -159,16 +159,16 @@ def _hashed(path: str, folder: Folder, store: Store, known: dict[tuple[str, int,
 
 def _delivery(folder: Folder, seal: Seal) -> Delivery:
     files = () if seal.refusal else seal.files
-    sha256s = [one.sha256 for one in files]
+    sha256s = [file.sha256 for file in files]
     if seal.refusal:
-        sha256s = [hashlib.sha256(json.dumps([one.path for one in seal.files]).encode()).hexdigest()]
+        sha256s = [hashlib.sha256(json.dumps([file.path for file in seal.files]).encode()).hexdigest()]
     return Delivery(
         customer=folder.customer,
         dataset=folder.dataset,
         vendor=folder.vendor,
         id=folder.id,
-        files=tuple(DeliveredFile(path=one.path, bytes=one.bytes, sha256=one.sha256) for one in files),
+        files=tuple(DeliveredFile(path=file.path, bytes=file.bytes, sha256=file.sha256) for file in files),
         digest=inbox.digest_of(folder.vendor, sha256s),
-        look=folder.look([one.path for one in files] or folder.files),
+        look=folder.look([file.path for file in files] or folder.files),
         refusal=seal.refusal,
     )

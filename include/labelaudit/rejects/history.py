@@ -38,9 +38,10 @@ def record(contract: Contract, checked: Sequence[CheckedDelivery], store: Store,
     """
     if not checked:
         return
-    for one in checked:
-        if one.rejects and not store.exists(one.rejects):
-            raise KeyError(one.rejects)  # read while the table is written, it would look like the table's own failure
+    for delivery in checked:
+        if delivery.rejects and not store.exists(delivery.rejects):
+            # read while the table is written, it would look like the table's own failure
+            raise KeyError(delivery.rejects)
     name = layout.rejects(contract.customer, contract.dataset)
     predicate = " or ".join(
         f"(vendor = {delta.quoted(one.delivery.vendor)} and delivery = {delta.quoted(one.delivery.id)}"
@@ -58,23 +59,23 @@ def record(contract: Contract, checked: Sequence[CheckedDelivery], store: Store,
 
 
 def _batches(checked: Sequence[CheckedDelivery], store: Store, run_time: datetime) -> Iterator[pa.RecordBatch]:
-    for one in checked:
+    for delivery in checked:
         whole = {
-            "vendor": one.delivery.vendor,
-            "delivery": one.delivery.id,
-            "digest": one.delivery.digest,
+            "vendor": delivery.delivery.vendor,
+            "delivery": delivery.delivery.id,
+            "digest": delivery.delivery.digest,
             "run_time": run_time,
-            "status": "accepted" if one.accepted else "rejected",
+            "status": "accepted" if delivery.accepted else "rejected",
             "rows": 1,
         }
         listed = 0
-        for group in row_groups(store, one.rejects) if one.rejects else ():
+        for group in row_groups(store, delivery.rejects) if delivery.rejects else ():
             listed += group.num_rows
             for batch in group.to_batches(BATCH_ROWS):
                 yield _with(whole, batch)
-        if one.refusal:
-            code = one.refusal.code
-            sound = {"rows": one.rejected_rows - listed, "code": code, "reason": one.refusal.message}
+        if delivery.refusal:
+            code = delivery.refusal.code
+            sound = {"rows": delivery.rejected_rows - listed, "code": code, "reason": delivery.refusal.message}
             yield pa.RecordBatch.from_pylist([whole | sound | {"advice": advice(code)}], schema=REJECTS_SCHEMA)
 
 

@@ -44,5 +44,5 @@ REJECT_SCHEMA = pa.schema(
 
 def rejects_table(rejects: Iterable[Reject]) -> pa.Table:
     """Rejects as a table, each with what to do about it."""
-    rows = [asdict(one) | {"advice": advice(one.code)} for one in rejects]
+    rows = [asdict(reject) | {"advice": advice(reject.code)} for reject in rejects]
     return pa.Table.from_pylist(rows, schema=REJECT_SCHEMA)

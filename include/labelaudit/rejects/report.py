@@ -32,7 +32,7 @@ def write(contract: Contract, checked: CheckedDelivery, rejects: pa.Table, store
         title=title,
         advice=advice,
         decided=checked.refusal.code in DECIDED,
-        aside=sum(one.rows for one in checked.reject_counts if one.code in SET_ASIDE),
+        aside=sum(reject_count.rows for reject_count in checked.reject_counts if reject_count.code in SET_ASIDE),
     )
     store.write(prefix + "rejection.html", page.encode())
     store.write(prefix + "rejection.json", checked.model_dump_json(indent=2).encode())
@@ -50,15 +50,19 @@ def rejects_csv(rejects: pa.Table) -> bytes:
 def _faults(checked: CheckedDelivery, rejects: pa.Table) -> list[dict[str, Any]]:
     """Each kind of fault once: how many rows have it, the first of them, and what to do."""
     found = []
-    for one in checked.reject_counts[:SHOWN_FAULTS]:
-        column = pc.is_null(rejects["column"]) if one.column is None else pc.equal(rejects["column"], one.column)
-        same = rejects.filter(pc.and_(pc.equal(rejects["code"], one.code), pc.fill_null(column, False)))
+    for reject_count in checked.reject_counts[:SHOWN_FAULTS]:
+        column = (
+            pc.is_null(rejects["column"])
+            if reject_count.column is None
+            else pc.equal(rejects["column"], reject_count.column)
+        )
+        same = rejects.filter(pc.and_(pc.equal(rejects["code"], reject_count.code), pc.fill_null(column, False)))
         found.append(
             {
-                "title": title(one.code),
-                "column": one.column,
-                "rows": one.rows,
-                "advice": advice(one.code),
+                "title": title(reject_count.code),
+                "column": reject_count.column,
+                "rows": reject_count.rows,
+                "advice": advice(reject_count.code),
                 "first": same.slice(0, 1).to_pylist()[0] if same.num_rows else None,
             }
         )

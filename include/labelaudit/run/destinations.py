@@ -48,7 +48,7 @@ def _require_given(contract: Contract, place: str, folders: Sequence[Path]) -> N
     if not place.startswith("file://"):
         if contract.destination.connection is None:
             _refuse(contract, "would be reached with our own credentials; name an Airflow Connection in `connection`")
-    elif not any(place.startswith(_folder(one / contract.customer)) for one in folders):
+    elif not any(place.startswith(_folder(folder / contract.customer)) for folder in folders):
         _refuse(
             contract,
             f"is in no folder that this deployment gives {contract.customer!r}; leave it out, or name one below"

@@ -120,7 +120,7 @@ def detect(
     progress: Progress | None = None,
 ) -> Audit | None:
     """Find the wrong labels of the accepted rows; None where no delivery was accepted."""
-    if not any(one.accepted for one in checked):
+    if not any(delivery.accepted for delivery in checked):
         return None
     from labelaudit.detect import detecting
 
@@ -156,7 +156,9 @@ def _judge(
     from labelaudit.values import counted
 
     sample = drawing.draw(contract, audit, store) or ""
-    before = [one for one in past.read_attempts(contract, store, destination) if one.release != audit.release]
+    before = [
+        attempt for attempt in past.read_attempts(contract, store, destination) if attempt.release != audit.release
+    ]
     attempt = past.attempt_of(audit, store)
     history = counted.count_once([*before, attempt])
     findings = read_findings(store, audit)
@@ -210,7 +212,7 @@ def publish(
     from labelaudit.rejects import history as rejects_history
     from labelaudit.rejects import recorded
 
-    accepted = [one for one in audit.checked if one.accepted]
+    accepted = [delivery for delivery in audit.checked if delivery.accepted]
     with _files_of(contract, audit.run):
         rejects_history.record(contract, accepted, store, run_time or datetime.now(UTC))
         release = publishing.publish(contract, audit, verdict, store, destination)
@@ -230,7 +232,7 @@ def record_rejections(
     from labelaudit.rejects import history as rejects_history
     from labelaudit.rejects import recorded
 
-    rejected = [one for one in checked if not one.accepted]
+    rejected = [delivery for delivery in checked if not delivery.accepted]
     rejects_history.record(contract, rejected, store, run_time or datetime.now(UTC))
     for one in rejected:
         recorded.record_rejection(contract, one, store)

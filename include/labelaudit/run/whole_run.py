@@ -68,7 +68,7 @@ def _finish(
     now: datetime,
 ) -> Outcome:
     """From the checked deliveries to the release."""
-    rejected = tuple(one for one in checked if not one.accepted)
+    rejected = tuple(delivery for delivery in checked if not delivery.accepted)
     with watch("detect") as progress:
         audit = steps.detect(contract, found, checked, store, destination, progress)
     if audit is None:

@@ -220,4 +220,4 @@ def _version_of(store: Store, table: DeltaTable, attempt: str) -> int | None:
     """The version that an attempt made, whose reply never came."""
     with delta.answered(store):
         commits = table.history(ASKED_COMMITS)
-    return next((one["version"] for one in commits if one.get(ATTEMPT) == attempt), None)
+    return next((commit["version"] for commit in commits if commit.get(ATTEMPT) == attempt), None)

@@ -75,11 +75,11 @@ def count_once(attempts: Sequence[Attempt]) -> tuple[Judged, ...]:
             if accepted or not any(later.sequence == attempt.sequence for later in attempts[at + 1 :]):
                 found.append(_judged(attempt, attempt.counts))
             continue
-        own = [one for one in attempt.shares if home[one.digest] is attempt and one.digest not in replaced]
+        own = [share for share in attempt.shares if home[share.digest] is attempt and share.digest not in replaced]
         if len(own) == len(attempt.shares) and all(last[one.digest] is attempt for one in own):
             found.append(_judged(attempt, attempt.counts))
         elif own:
-            whole = [one for one in attempt.counts if one.metric in OF_ATTEMPT]
+            whole = [count for count in attempt.counts if count.metric in OF_ATTEMPT]
             found.append(_judged(attempt, (*add(shares[one.digest] for one in own), *whole)))
     return tuple(found)
 
@@ -113,10 +113,10 @@ def add(shares: Iterable[Share]) -> tuple[Count, ...]:
     x: Counter[tuple[str, str, str]] = Counter()
     n: Counter[tuple[str, str, str]] = Counter()
     for share in shares:
-        for one in share.counts:
-            key = (one.metric, one.vendor, one.label)
-            x[key] += one.x
-            n[key] += one.n
+        for count in share.counts:
+            key = (count.metric, count.vendor, count.label)
+            x[key] += count.x
+            n[key] += count.n
     followed = Counter[str]()
     for (metric, vendor, _), rows in x.items():
         followed[vendor] += rows * (metric == "guideline")

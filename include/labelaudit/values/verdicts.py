@@ -151,14 +151,14 @@ FLAGRANT = ("limits.defect_rate", "limits.vendor_defect_rate", "limits.canary_re
 
 def severity(verdict: Verdict) -> Severity:
     """How severe a release's breaches are, for the routes of its alert."""
-    if any(one.clause in FLAGRANT or one.clause.startswith("acceptance") for one in verdict.breaches):
+    if any(breach.clause in FLAGRANT or breach.clause.startswith("acceptance") for breach in verdict.breaches):
         return "critical"
-    return "critical" if any(one.severity == "critical" for one in verdict.incidents) else "warning"
+    return "critical" if any(incident.severity == "critical" for incident in verdict.incidents) else "warning"
 
 
 def reason_of(verdict: Verdict) -> str:
     """One sentence with the clause that decided a verdict: the first of its breaches, or what is undecided."""
-    reasons = [one.message for one in verdict.breaches]
+    reasons = [breach.message for breach in verdict.breaches]
     if verdict.action == "hold" or verdict.answer:
         reasons += [one.reason for one in verdict.acceptance if one.outcome == "undecided"]
     reason = reasons[0] if reasons else "all limits of the contract are kept"
