@@ -1,4 +1,4 @@
-"""The command line, as its own process: what it prints, and what its exit codes say."""
+"""The command line: what it prints, and what its exit codes say."""
 
 from __future__ import annotations
 
@@ -7,35 +7,59 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import yaml
 from conftest import GOOD, PROJECT, TERMS
 
+from labelaudit import cli
+
 ACCEPTED, FAILED, HELD, REJECTED = 0, 1, 2, 3
 
 
 @pytest.fixture
-def labelaudit(tmp_path: Path):
-    """Runs the command in an empty folder, with its contracts and store there."""
+def settings(tmp_path: Path) -> dict[str, str]:
+    """The environment of an empty folder, with its contracts and store there."""
+    return {
+        "LABELAUDIT_STORE": f"file://{tmp_path / 'store'}",
+        "LABELAUDIT_CONTRACTS": str(tmp_path / "contracts"),
+        "COLUMNS": "200",
+        "HOME": str(tmp_path),
+    }
+
+
+@pytest.fixture
+def process(settings, tmp_path: Path):
+    """Runs Python with these arguments there, as its own process; gives its exit code and what it said."""
+
+    def run(*arguments: str, **more: str) -> tuple[int, str]:
+        environment = settings | more | {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT / "include")}
+        done = subprocess.run(
+            [sys.executable, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+@pytest.fixture
+def labelaudit(settings, tmp_path: Path, monkeypatch, capfd):
+    """Runs the command there, in this process: none of its tests waits for imports."""
 
     def run(*arguments: str, code: int = ACCEPTED, **environment: str) -> str:
-        settings = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(PROJECT / "include"),
-            "LABELAUDIT_STORE": f"file://{tmp_path / 'store'}",
-            "LABELAUDIT_CONTRACTS": str(tmp_path / "contracts"),
-            "COLUMNS": "200",
-            "HOME": str(tmp_path),
-            **environment,
-        }
-        command = [sys.executable, "-m", "labelaudit", *arguments]
-        done = subprocess.run(command, cwd=tmp_path, env=settings, capture_output=True, text=True)
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done.stdout + done.stderr
+        with monkeypatch.context() as patch:
+            patch.chdir(tmp_path)
+            patch.setattr("sys.argv", ["labelaudit", *arguments])
+            for name, value in (settings | environment).items():
+                patch.setenv(name, value)
+            capfd.readouterr()
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+        out, err = capfd.readouterr()
+        assert (ended.value.code or ACCEPTED) == code, out + err
+        return out + err
 
     return run
 
@@ -149,33 +173,46 @@ def test_a_broken_contract_is_told_with_field_and_nearest_name(labelaudit, tmp_p
     labelaudit("run", "acme/pets")
 
 
-def test_what_airflow_has_against_a_sound_contract_is_told(labelaudit, tmp_path):
+def test_what_airflow_has_against_a_sound_contract_is_told(labelaudit, process, tmp_path):
     """The domain knows no Airflow; a process that does is asked, and takes nothing of ours for its home."""
     labelaudit("new", "acme/pets", "--from", str(sample(tmp_path)), "--vendor", "alder")
-    said = labelaudit("contracts", "--json", code=FAILED, LABELAUDIT_STEP_MINUTES="soon")
+    code, said = process("-m", "labelaudit", "contracts", "--json", LABELAUDIT_STEP_MINUTES="soon")
+    assert code == FAILED
     assert "acme/pets.yaml: Airflow can't make its DAG: InvalidInput: LABELAUDIT_STEP_MINUTES is 'soon'" in said
     assert not (tmp_path / "airflow").exists()
 
 
-def test_a_process_that_is_killed_leaves_nothing_half(labelaudit, tmp_path):
+DIES = """
+import os, sys
+from pathlib import PurePath
+from labelaudit.cli import main
+from labelaudit.store import open_store
+
+folder_store, sign = type(open_store("file:///tmp")), sys.argv.pop(1)
+
+def dying(write):
+    def written(self, *arguments):
+        taken = write(self, *arguments)
+        if any(isinstance(one, str) and PurePath(one).match(sign) for one in arguments):
+            os.kill(os.getpid(), 9)
+        return taken
+    return written
+
+for name in ("write", "put_if_absent", "upload"):
+    setattr(folder_store, name, dying(getattr(folder_store, name)))
+main()
+"""
+"""The command, killed as soon as a file of this name is written."""
+
+
+def test_a_process_that_is_killed_leaves_nothing_half(labelaudit, process, tmp_path):
     """SIGKILL when a delivery is staged, checked, audited, and its report written; the next run publishes, once."""
     path = sample(tmp_path)
     labelaudit("new", "acme/pets", "--from", str(path), "--vendor", "alder")
     labelaudit("deliver", str(path), "--vendor", "alder", "--to", "acme/pets", "--id", "d1")
-    command = [sys.executable, "-m", "labelaudit", "run", "acme/pets", "--store", f"file://{tmp_path / 'store'}"]
-    settings = os.environ | {"PYTHONPATH": str(PROJECT / "include")}
-    store, killed = tmp_path / "store", 0
-    for sign in ("runs/**/staged.parquet", "runs/**/accepted.parquet", "runs/**/labels.parquet", "published/**/*.html"):
-        for old in store.glob("runs/**/*.parquet"):
-            old.unlink()
-        process = subprocess.Popen(
-            [*command, "--contracts", str(tmp_path / "contracts")], env=settings, stdout=subprocess.DEVNULL
-        )
-        while process.poll() is None and not any(store.glob(sign)):
-            time.sleep(0.01)
-        process.kill()
-        killed += process.wait() == -signal.SIGKILL
-    assert killed >= 3, "the last one may be at its end before it is seen"
+    for sign in ("staged.parquet", "accepted.parquet", "labels.parquet", "releases/*/report.html"):
+        code, said = process("-c", DIES, sign, "run", "acme/pets")
+        assert code == -signal.SIGKILL, f"{sign}: {said}"
     labelaudit("run", "acme/pets")
     assert len(json.loads(labelaudit("releases", "acme/pets", "--json"))) == 1
     assert json.loads(labelaudit("verify", "acme/pets", "--json"))["rows"] == 12
