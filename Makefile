@@ -1,5 +1,5 @@
 # make run    two weeks of demo deliveries through Airflow, and the story of what came of them
-# make test   all tests
+# make test   all tests (make test-fast: the domain alone, within a minute)
 # make up     Airflow with its UI at http://localhost:$(PORT)
 # make help   everything else
 PYTHON ?= python3
@@ -10,7 +10,7 @@ PORT ?= 8080
 export PYTHONPATH := include
 export AIRFLOW__CORE__LOAD_EXAMPLES := False
 
-.PHONY: run test up lint benchmark compose-check secrets pictures docs lock schema clean help
+.PHONY: run test test-fast up lint benchmark compose-check secrets pictures docs lock schema clean help
 
 run: $(VENV)/.runtime ## two weeks of demo deliveries through the DAGs
 	@$(BIN)/python -m labelaudit_airflow.demo_run $(HOME_FOLDER)
@@ -21,7 +21,10 @@ up: $(VENV)/.runtime ## Airflow standalone with its UI
 test: $(VENV)/.test ## all tests (CI calls this)
 	@.ci/system-packages chromium postgresql redis-server
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+test-fast: $(VENV)/.test ## the domain alone, within a minute: no Airflow, no browser, no server
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m "not (airflow or browser or server or slow)"
 
 lint: $(VENV)/.test ## style, and which module may import which
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports

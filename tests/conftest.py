@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import os
+import sys
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # with tests side by side, waiting for each other's threads
     os.environ.setdefault(name, "1")  # took twenty times the work of the matrices
 
+import atexit
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -25,6 +27,7 @@ from benchmarks import public_data
 from benchmarks.processes import BROWSER_MILLISECONDS
 from benchmarks.s3_server import s3_server
 from labelaudit.contracts.model import Contract
+from labelaudit.contracts.quality import Regressions
 from labelaudit.contracts.reading import read_contract
 from labelaudit.receive import choosing, delivering
 from labelaudit.rejects import recorded
@@ -38,11 +41,39 @@ from labelaudit.values.verdicts import Outcome
 from labelaudit_airflow import local
 
 PROJECT = Path(__file__).resolve().parents[1]
-HOME = Path(tempfile.mkdtemp(prefix="labelaudit-tests-"))
+HOME = Path(tempfile.mkdtemp(prefix="labelaudit-tests-"))  # each process its own, so that several may run at a time
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 local.enter(HOME, LABELAUDIT_CONTRACTS=str(PROJECT / "include" / "contracts"))  # before anything imports Airflow
 
 hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("patient")  # no example is wrong because the machine did something else
+
+MARKED_BY_FIXTURE = {"browser": {"browser"}, "server": {"s3", "proxy", "bucket"}}
+"""Markers that a test has by what it asks for; the others stand beside it."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a browser or a server, and begin with the files of Airflow's: they take longest."""
+    for item in items:
+        given = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        asked = {*item.fixturenames, *(one for one in given if isinstance(one, str))}
+        for marker, fixtures in MARKED_BY_FIXTURE.items():
+            if fixtures & asked:
+                item.add_marker(marker)
+    first = {item.path: 0 for item in items if item.get_closest_marker("airflow") and item.get_closest_marker("server")}
+    first |= {item.path: 1 for item in items if item.get_closest_marker("airflow") and item.path not in first}
+    items.sort(key=lambda item: first.get(item.path, 2))
+
+
+@pytest.fixture(autouse=True)
+def airflow_is_marked(request: pytest.FixtureRequest) -> Iterator[None]:
+    """`make test-fast` imports no Airflow: who does says so by the marker."""
+    before = "airflow" in sys.modules
+    yield
+    if not (before or request.node.get_closest_marker("airflow")):
+        assert "airflow" not in sys.modules, "it imports Airflow: mark it"
+
 
 TERMS: dict[str, Any] = {
     "task": "classification",
@@ -126,6 +157,11 @@ GOOD = "item,annotator,label\n" + "".join(
 def audit(contract: Contract, store: Store, run: str = "run", **arguments: Any) -> Outcome:
     """One whole run on what waits in the store."""
     return whole_run(contract, store, steps.open_destination(contract, store), run, **arguments)
+
+
+def tabulated(contract: Contract) -> Contract:
+    """With the default terms of incidents: the thresholds of others are simulated, for half a minute a process."""
+    return contract.model_copy(update={"regressions": Regressions()})
 
 
 class Reading:

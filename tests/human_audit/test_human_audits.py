@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,8 +63,25 @@ def saved(path: Path, rows: list[dict[str, str]], delimiter: str = ",", encoding
     return path
 
 
+@pytest.fixture(scope="module")
+def drawn_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Draw the sample of a release that is made once, and copied into every other test's store; gives the release."""
+    made: dict[str, tuple[Path, str]] = {}
+
+    def give(name: str, contract: Contract, store: Store, deliver: Callable[[], None]) -> str:
+        if name in made:
+            shutil.copytree(made[name][0], store.root)
+        else:
+            deliver()
+            made[name] = tmp_path_factory.mktemp(name) / "store", drawn(contract, store)
+            shutil.copytree(store.root, made[name][0])
+        return made[name][1]
+
+    return give
+
+
 @pytest.fixture
-def texts(make_contract: Callable, folder_store: Store, put: Callable) -> tuple[Contract, Store, str]:
+def texts(drawn_once, make_contract: Callable, folder_store: Store, put: Callable) -> tuple[Contract, Store, str]:
     """A release of hostile texts (and of ids that are no better), all of it sampled."""
     contract = make_contract(
         columns={"item": {}, "annotator": {}, "label": {}, "text": {}},
@@ -71,6 +89,14 @@ def texts(make_contract: Callable, folder_store: Store, put: Callable) -> tuple[
         classes=["cat", "=dog"],
         human_audit={"rows": 1000},
     )
+
+    def deliver() -> None:
+        put(folder_store, contract, hostile_texts(), vendor="birch", name="labels.jsonl")
+
+    return contract, folder_store, drawn_once("texts", contract, folder_store, deliver)
+
+
+def hostile_texts() -> str:
     lines = [
         json.dumps({"item": item, "annotator": one, "label": label, "text": text})
         for number in range(30)
@@ -83,15 +109,13 @@ def texts(make_contract: Callable, folder_store: Store, put: Callable) -> tuple[
         ]
         for one in ("ann", "bob")
     ]
-    put(folder_store, contract, "\n".join(lines), vendor="birch", name="labels.jsonl")
-    return contract, folder_store, drawn(contract, folder_store)
+    return "\n".join(lines)
 
 
 @pytest.fixture
-def pets(make_contract: Callable, folder_store: Store, put: Callable) -> tuple[Contract, Store, str]:
+def pets(drawn_once, make_contract: Callable, folder_store: Store, put: Callable) -> tuple[Contract, Store, str]:
     contract = make_contract(human_audit={"rows": 8})
-    put(folder_store, contract, GOOD)
-    return contract, folder_store, drawn(contract, folder_store)
+    return contract, folder_store, drawn_once("pets", contract, folder_store, lambda: put(folder_store, contract, GOOD))
 
 
 def stored(contract: Contract, store: Store, release: str) -> dict[str, str | None]:
