@@ -6,11 +6,16 @@ Imports nothing of Airflow: what is set here must be in the environment before A
 from __future__ import annotations
 
 import os
+import random
 import socket
 import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
+PORTS = (20_000, 32_000)
+"""Below those that Linux and macOS give to whoever asks for any."""
+HELD: list[socket.socket] = []
+"""The signs of the ports that this process took."""
 PATIENCE = {
     "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "120",
     "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "300",
@@ -70,7 +75,21 @@ def enter(home: Path, **settings: str) -> None:
 
 
 def free_port() -> int:
-    """A port of the loopback interface on which nothing listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of the loopback interface that nobody uses, and that no other call gives while this process lives.
+
+    The port of the same number is held for UDP as the sign that it is taken: between our looking and the start of the
+    server another process might be given the same. Ports that the system gives out by itself are left alone.
+    """
+    while True:
+        port = random.randrange(*PORTS)  # noqa: S311 - any will do
+        taken = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            taken.bind(("127.0.0.1", port))
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            taken.close()
+            continue
+        HELD.append(taken)
+        return port

@@ -15,6 +15,8 @@ from labelaudit.acceptance.single import single_plan
 from labelaudit.errors import InvalidInput
 from tests.acceptance.test_acceptance_plans import by_every_order, keeps
 
+pytestmark = pytest.mark.slow
+
 CONTRACTS = [(0.01, 0.05, 0.06, 0.10), (0.02, 0.05, 0.08, 0.10), (0.1, 0.1, 0.3, 0.05), (0, 0.05, 0.04, 0.10)]
 PLANS = [single_plan(0.1, 0.1, 0.3, 0.1), sequential_plan(0.1, 0.1, 0.3, 0.1)]
 

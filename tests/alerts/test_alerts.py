@@ -16,6 +16,8 @@ from labelaudit.alerts import outbox
 from labelaudit.alerts.messages import Message
 from labelaudit.contracts.quality import AlertRoute
 
+pytestmark = pytest.mark.airflow
+
 OF = ("acme", "pets")
 HOOK = AlertRoute(via="webhook", connection="hook")
 SLACK = AlertRoute(via="slack", connection="slack")

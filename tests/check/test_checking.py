@@ -14,6 +14,8 @@ from labelaudit.storage.parquet import read_table
 from labelaudit.storage.store import Store
 from labelaudit.values.deliveries import CheckedDelivery
 
+pytestmark = pytest.mark.parsers
+
 
 def checked(contract, store: Store) -> CheckedDelivery:
     """Stage and check the only delivery that waits; conservation holds whatever comes out."""

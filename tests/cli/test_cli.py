@@ -15,6 +15,8 @@ from conftest import GOOD, PROJECT, TERMS
 
 from labelaudit import cli
 
+pytestmark = pytest.mark.runs
+
 ACCEPTED, FAILED, HELD, REJECTED = 0, 1, 2, 3
 
 

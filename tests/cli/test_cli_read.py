@@ -17,6 +17,8 @@ from typer.testing import CliRunner
 from labelaudit.cli.read import ALL_READ, REJECTED, read
 from tests.readers.valid_files import LABELS, label_studio, valid_files
 
+pytestmark = pytest.mark.parsers
+
 app = typer.Typer()
 app.command()(read)
 BAD = GOOD + "i1,ann\ni2,ann,[red]dog,\n"

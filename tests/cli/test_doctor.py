@@ -10,6 +10,8 @@ from labelaudit.cli import machine
 from labelaudit.storage.folder import FolderStore
 from tests.readers.deployment import run_as
 
+pytestmark = pytest.mark.parsers
+
 NOBODY = 65_534
 
 DOCTOR = """

@@ -26,6 +26,8 @@ from conftest import GOOD, PROJECT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+pytestmark = pytest.mark.slow
+
 INSIDE_AIRFLOW = "labelaudit.page"
 """The part of `labelaudit` that is served by Airflow's web server, and comes with the extra `airflow`."""
 ASKS = """

@@ -19,6 +19,8 @@ from labelaudit.storage import layout
 from labelaudit.storage.parquet import read_table
 from tests.conftest import audit
 
+pytestmark = pytest.mark.runs
+
 WORDS = {"cat": ["purr", "whisker", "meow"], "dog": ["bark", "fetch", "woof"]}
 IDS = {"item": {}, "label": {}}
 VENDOR = {"alder": {"format": "jsonl"}}

@@ -20,6 +20,8 @@ from labelaudit.judge.past import read_counts
 from labelaudit.run import steps
 from labelaudit.storage import layout, tables
 
+pytestmark = pytest.mark.runs
+
 CLASSES = ["ant", "bee", "cow"]
 
 

@@ -11,6 +11,8 @@ from labelaudit.storage import layout, tables
 from labelaudit.storage.folder import FolderStore
 from labelaudit.storage.store import Store
 
+pytestmark = pytest.mark.runs
+
 
 def rows(first: int, last: int, people: str = "ann bob cyd") -> str:
     lines = [

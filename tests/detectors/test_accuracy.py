@@ -13,6 +13,8 @@ import labelaudit
 from benchmarks.label_errors import simulated
 from benchmarks.noisy_tables import NOISES, NoisySet, made
 
+pytestmark = pytest.mark.slow
+
 NOISY = [noise for noise in NOISES if noise != "none"]
 
 

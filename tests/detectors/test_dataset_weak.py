@@ -13,6 +13,8 @@ from labelaudit.detectors.second_opinions import order_second_opinions
 from labelaudit.detectors.slices import find_weak_slices
 from labelaudit.errors import InvalidInput
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["age", "country", "score"]
 
 

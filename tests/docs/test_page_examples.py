@@ -30,8 +30,9 @@ from labelaudit.receive import manifest_file
 from labelaudit.run import steps
 from labelaudit.storage import layout, opening, release_log
 from labelaudit_airflow import connections
-from labelaudit_airflow.audit_dags import require_dag
 from tests.docs.pages import PAGES, blocks, commands, every_block, inline, text_of
+
+pytestmark = pytest.mark.airflow
 
 CONTRACT = Path("include/contracts/acme/pets.yaml")
 README = [line for block in blocks(PROJECT / "README.md") if block.language == "sh" for line in commands(block.text)]
@@ -52,6 +53,8 @@ def test_a_contract_is_sound_and_airflow_takes_it(block, tmp_path: Path):
     path = tmp_path / "acme" / "pets.yaml"
     path.parent.mkdir()
     path.write_text(block.text, encoding="utf-8")
+    from labelaudit_airflow.audit_dags import require_dag  # not above: it takes seconds, of every process of tests
+
     contract = read_contract(path)
     assert validate_checks(contract) == []
     require_dag(contract)

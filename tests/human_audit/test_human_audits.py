@@ -27,6 +27,8 @@ from labelaudit.rendering.spreadsheet import safe_csv
 from labelaudit.storage.store import Store
 from tests.conftest import GOOD, audit
 
+pytestmark = pytest.mark.runs
+
 HOSTILE = [
     "=HYPERLINK(1)",
     "+1",

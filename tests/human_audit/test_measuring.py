@@ -17,6 +17,8 @@ from labelaudit.values.releases import Audit
 from labelaudit.values.verdicts import AcceptanceDecision, DefectRate
 from tests.conftest import audit
 
+pytestmark = pytest.mark.runs
+
 SINGLE = {"by": "single", "producer": {"rate": 0.05, "risk": 0.1}, "consumer": {"rate": 0.3, "risk": 0.1}}
 CENSUS = {"rows": 1000}
 

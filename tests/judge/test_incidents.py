@@ -16,6 +16,8 @@ from labelaudit.values.counted import Judged
 from labelaudit.values.releases import Count
 from labelaudit.values.verdicts import Incident
 
+pytestmark = pytest.mark.slow
+
 ISSUES = Regressions(metrics=("issue",))
 GOOD, BAD = (5, 100), (30, 100)
 Pair = tuple[float, float]

@@ -21,6 +21,8 @@ from labelaudit.storage import layout, release_log
 from labelaudit.storage.opening import open_store
 from labelaudit.storage.store import Store
 
+pytestmark = [pytest.mark.airflow, pytest.mark.server]
+
 DIGITS, PATIENT, HASTY = "audit__northwind__digits", "audit__acme__patient", "audit__acme__hasty"
 WRONG = "item,annotator,label\n" + "".join(
     f"j{n},{who},{'dog' if (n % 2 == 1) == (who == 'cyd') else 'cat'}\n"

@@ -14,6 +14,8 @@ from labelaudit.contracts.quality import AlertRoute
 from labelaudit.errors import ContractError, StorageUnavailable
 from labelaudit.run import steps
 
+pytestmark = pytest.mark.airflow
+
 ROUTES = (HOOK, SLACK, MAIL, PAGER)
 PLAIN = {"disable_ssl": True, "disable_tls": True, "from_email": "audit@example.org", "retry_limit": 0}
 

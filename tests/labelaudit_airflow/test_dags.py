@@ -24,6 +24,8 @@ from labelaudit.storage import layout, release_log
 from labelaudit.storage.opening import open_store
 from labelaudit.storage.store import Store
 
+pytestmark = pytest.mark.airflow
+
 HEAVY = ("pandas", "sklearn", "scipy", "great_expectations", "deltalake", "pyarrow", "boto3", "matplotlib")
 
 

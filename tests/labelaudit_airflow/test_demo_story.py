@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 
+import pytest
 from conftest import GOOD, audit
 from rich.console import Console
 
@@ -13,6 +14,8 @@ from labelaudit.run import steps
 from labelaudit.storage import layout
 from labelaudit.values.verdicts import Incident, StreamChange
 from labelaudit_airflow import demo_story
+
+pytestmark = pytest.mark.runs
 
 WRONG = "item,annotator,label\n" + "".join(
     f"j{n},{who},{'dog' if (n % 2 == 1) == (who == 'cyd') else 'cat'}\n"

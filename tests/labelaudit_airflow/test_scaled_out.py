@@ -29,9 +29,13 @@ from labelaudit_airflow.scaled_out import write_secrets
 
 DAG = "audit__acme__pets"
 POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"))), None)
-pytestmark = pytest.mark.skipif(
-    POSTGRES is None or shutil.which("redis-server") is None, reason="needs Debian's postgresql and redis-server"
-)
+pytestmark = [
+    pytest.mark.airflow,
+    pytest.mark.server,
+    pytest.mark.skipif(
+        POSTGRES is None or shutil.which("redis-server") is None, reason="needs Debian's postgresql and redis-server"
+    ),
+]
 
 
 @contextmanager

@@ -22,6 +22,8 @@ from labelaudit.storage.opening import open_store
 from labelaudit_airflow import components
 from labelaudit_airflow.local import free_port
 
+pytestmark = [pytest.mark.airflow, pytest.mark.server]
+
 PETS, BIRDS, DAILY = "audit__acme__pets", "audit__acme__birds", "audit__acme__daily"
 
 

@@ -15,6 +15,8 @@ from labelaudit.rejects import recorded
 from labelaudit.run import steps
 from labelaudit.storage import layout, release_log
 
+pytestmark = pytest.mark.runs
+
 ALL = {("acme", "pets"), ("zoo", "birds")}
 LABELS = GOOD.replace("ann,", "worker-ann,").replace("bob,", "worker-bob,").replace("cyd,", "worker-cyd,")
 

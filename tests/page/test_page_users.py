@@ -27,6 +27,8 @@ from labelaudit.storage import release_log
 from labelaudit.storage.opening import open_store
 from labelaudit_airflow import local
 
+pytestmark = [pytest.mark.airflow, pytest.mark.server]
+
 FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 CUSTOMERS = {"acme": "pets", "zoo": "birds"}
 ROLES = {"viewer": "viewer", "editor": "user", "operator": "op", "chief": "admin"}

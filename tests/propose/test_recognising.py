@@ -20,6 +20,8 @@ from labelaudit.propose.recognising import recognise
 from labelaudit.readers.formats import rows_here
 from tests.readers.valid_files import TABLE, as_lines, label_studio, labelbox, table, valid_files
 
+pytestmark = pytest.mark.parsers
+
 FORMATS = sorted(valid_files())
 CSV = "item,label\n" + "".join(f"i{n},{'cat' if n % 2 else 'dog'}\n" for n in range(9))
 

@@ -22,6 +22,8 @@ from labelaudit.receive.delivering import deliver
 from labelaudit.run.steps import find, open_destination
 from labelaudit.stage.staging import stage
 
+pytestmark = pytest.mark.parsers
+
 
 @pytest.fixture(autouse=True)
 def parsed_here(monkeypatch):

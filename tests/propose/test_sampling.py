@@ -25,6 +25,8 @@ from labelaudit.storage.folder import FolderStore
 from labelaudit.values.deliveries import DeliveredFile, Delivery, StagedDelivery
 from tests.readers.valid_files import as_lines, label_studio, labelbox, valid_files
 
+pytestmark = pytest.mark.parsers
+
 NOBODY = {"item": None, "annotator": None, "label": None, "question": None}
 FORMATS = sorted({*valid_files()} - {"csv.gzip", "csv.zstd", "tsv"})
 

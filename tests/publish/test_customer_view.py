@@ -26,6 +26,8 @@ from labelaudit.values.deliveries import Refusal
 from labelaudit.values.findings import OverlapFinding
 from labelaudit.values.verdicts import Answer
 
+pytestmark = pytest.mark.runs
+
 NAMED = ("annabel-lee-7x", "<i>quentin</i>", "zoë o'hara")
 """Found wherever they stand; of the second also what escaping leaves."""
 AWKWARD = ("3", "an", "alder")

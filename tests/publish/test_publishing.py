@@ -20,6 +20,8 @@ from labelaudit.storage.schemas import ANNOTATIONS_SCHEMA
 from labelaudit.storage.store import Store
 from labelaudit.values.verdicts import Answer
 
+pytestmark = pytest.mark.runs
+
 WRITES = ("write", "put_if_absent", "upload", "delete")
 MORE = "item,annotator,label\nj1,ann,cat\nj1,bob,cat\nj2,ann,dog\nj2,bob,dog\n"
 

@@ -12,6 +12,8 @@ from labelaudit.readers.confined import seccomp
 from labelaudit.readers.confined.confinement import PROTECTIONS, Confinement
 from tests.readers.deployment import run_as
 
+pytestmark = pytest.mark.parsers
+
 NOBODY = 65_534
 KERNEL = seccomp.available() and platform.system() == "Linux"
 

@@ -16,7 +16,10 @@ from labelaudit.readers.records import Row
 from labelaudit.readers.terms import Terms
 
 CORPORA = public_data.FOLDER / "corpora"
-pytestmark = pytest.mark.skipif(not CORPORA.is_dir(), reason="the public corpora are not on this machine")
+pytestmark = [
+    pytest.mark.parsers,
+    pytest.mark.skipif(not CORPORA.is_dir(), reason="the public corpora are not on this machine"),
+]
 
 DOCCANO, STUDIO = "doccano/backend/data_import/tests/data", "label-studio/tests/data"
 COUNTS = {

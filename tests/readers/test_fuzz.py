@@ -16,6 +16,8 @@ from labelaudit.readers.formats import read_here
 from labelaudit.readers.records import Batch
 from tests.readers.valid_files import LABELS, LINES, RECORDS, ValidFile, valid_files
 
+pytestmark = pytest.mark.parsers
+
 IN_PROCESS = sorted(set(valid_files()) - {"parquet", "arrow", "excel", "csv.gzip", "csv.zstd", "csv.zip"})
 CHECKED = ("parquet", "excel", "csv.gzip", "csv.zip")
 """Formats with checksums: a changed value can't pass for another."""

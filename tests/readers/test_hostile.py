@@ -26,6 +26,8 @@ from labelaudit.errors import DeliveryRejected
 from labelaudit.readers.terms import Terms
 from labelaudit.rejects.records import Reject
 
+pytestmark = pytest.mark.parsers
+
 A, B, C = (key({"item": name}) for name in "abc")
 REJECT = Reject("f", 2, None, "malformed", "so", "text")
 

@@ -25,6 +25,8 @@ from labelaudit.readers.confined.processes import Process
 from labelaudit.readers.records import Row
 from labelaudit.readers.terms import Field, Terms
 
+pytestmark = pytest.mark.parsers
+
 FIELDS = (Field("item", "item"), Field("label", "label"))
 
 

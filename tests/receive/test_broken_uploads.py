@@ -18,6 +18,8 @@ from labelaudit.run import steps
 from labelaudit.storage import layout
 from labelaudit.storage.store import Store
 
+pytestmark = pytest.mark.runs
+
 D1 = layout.delivery("alder", "acme", "pets", "d1")
 OTHER = GOOD.replace("\ni", "\nj")
 

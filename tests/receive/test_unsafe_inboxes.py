@@ -19,6 +19,8 @@ from labelaudit.run import steps
 from labelaudit.storage import layout
 from labelaudit.storage.store import Store
 
+pytestmark = pytest.mark.parsers
+
 PARTS = ["inbox", "alder", "acme", "pets", "d2"]
 SECRET = GOOD.replace("\ni", "\nsecret")
 

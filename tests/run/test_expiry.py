@@ -22,6 +22,8 @@ from labelaudit.values.verdicts import Answer
 from tests.publish.test_publishing import MORE
 from tests.publish.test_publishing import judged as until_verdict
 
+pytestmark = pytest.mark.runs
+
 DAY = 86_400
 
 

@@ -29,6 +29,8 @@ from labelaudit.storage.folder import FolderStore
 from labelaudit.storage.opening import open_store
 from labelaudit.storage.store import Store
 
+pytestmark = pytest.mark.runs
+
 
 def items(first: int, last: int, people: str = "ann bob cyd", label=lambda item, who: "cat" if item % 2 else "dog"):
     """A CSV of items first to last - 1, labelled by all the people."""

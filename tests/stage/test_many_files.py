@@ -13,6 +13,8 @@ from labelaudit.stage import staging
 from labelaudit.storage.opening import open_store
 from labelaudit.storage.store import Store
 
+pytestmark = pytest.mark.runs
+
 FILES, ROWS = 300, 3
 
 

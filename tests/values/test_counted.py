@@ -23,6 +23,8 @@ from labelaudit.values.counted import OF_ATTEMPT, Attempt, Share, add, count_onc
 from labelaudit.values.releases import Count
 from labelaudit.values.verdicts import Answer
 
+pytestmark = pytest.mark.runs
+
 VENDORS = ("alder", "birch")
 
 
