@@ -13,7 +13,8 @@ import pytest
 import yaml
 from conftest import GOOD, PROJECT, TERMS
 
-from labelaudit import cli
+from labelaudit.cli import app as cli
+from labelaudit.cli import output
 
 pytestmark = pytest.mark.runs
 
@@ -56,6 +57,8 @@ def labelaudit(settings, tmp_path: Path, monkeypatch, capfd):
             patch.setattr("sys.argv", ["labelaudit", *arguments])
             for name, value in (settings | environment).items():
                 patch.setenv(name, value)
+            for console in (output.out, output.err):  # they were made before COLUMNS was set
+                patch.setattr(console, "_width", 200)
             capfd.readouterr()
             with pytest.raises(SystemExit) as ended:
                 cli.main()
@@ -187,8 +190,8 @@ def test_what_airflow_has_against_a_sound_contract_is_told(labelaudit, process, 
 DIES = """
 import os, sys
 from pathlib import PurePath
-from labelaudit.cli import main
-from labelaudit.store import open_store
+from labelaudit.cli.app import main
+from labelaudit.storage.opening import open_store
 
 folder_store, sign = type(open_store("file:///tmp")), sys.argv.pop(1)
 
