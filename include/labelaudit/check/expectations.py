@@ -16,6 +16,7 @@ from labelaudit.contracts.check_arguments import BOUNDS
 from labelaudit.contracts.checks import Check
 from labelaudit.contracts.model import Contract
 from labelaudit.errors import ContractError
+from labelaudit.tasks import task_of
 from labelaudit.values.deliveries import CheckOutcome
 
 os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read at import; it would report usage to a third party
@@ -71,12 +72,7 @@ class Finding:
 def plan(contract: Contract) -> list[Planned]:
     """The expectations that follow from the contract, then its own, in its order."""
     implied = [Check(type="expect_column_values_to_not_be_null", kwargs={"column": name}) for name in _ids(contract)]
-    implied.append(
-        Check(
-            type="expect_column_values_to_be_in_set",
-            kwargs={"column": "label", "value_set": list(contract.classes)},
-        )
-    )
+    implied += task_of(contract.task).checks(contract)
     if contract.probability_columns and not contract.predictions.file:
         implied += _distributions("warning")
     if "annotator" in contract.columns:

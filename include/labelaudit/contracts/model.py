@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from labelaudit.contracts import schedules
+from labelaudit.contracts import kinds, schedules
 from labelaudit.contracts.check_arguments import BOUNDS
 from labelaudit.contracts.checks import Check
 from labelaudit.contracts.delivery import Column, ColumnName, Label, Model, Name, Vendor
@@ -98,7 +98,7 @@ class Contract(Model):
 
     customer: Name = Field(description="the folder of the contract's file")
     dataset: Name = Field(description="the name of the contract's file")
-    task: Literal["classification"] = Field(description="the kind of label; classification: one class an item")
+    task: Literal[kinds.NAMES] = Field(description=kinds.SAID)
     description: Annotated[str, StringConstraints(max_length=10_000)] = Field(
         "", description="for people: shown in Airflow"
     )

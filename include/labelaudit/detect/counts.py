@@ -9,7 +9,7 @@ import numpy as np
 
 from labelaudit.detect.people import gold_counts
 from labelaudit.detect.work import Work
-from labelaudit.detectors import classification
+from labelaudit.tasks import task_of
 from labelaudit.values.deliveries import CheckedDelivery
 from labelaudit.values.releases import Count
 
@@ -22,6 +22,7 @@ def counts_of(work: Work, checked: Sequence[CheckedDelivery]) -> tuple[Count, ..
     vendor, where there are any.
     """
     detection, contract = work.detection, work.contract
+    task = task_of(contract.task)
     here = np.zeros(len(detection.items), bool)
     here[work.codes[work.current]] = True
     counts = [_count("issue", detection.is_issue[here])]
@@ -33,15 +34,14 @@ def counts_of(work: Work, checked: Sequence[CheckedDelivery]) -> tuple[Count, ..
         items = np.unique(work.codes[own])
         counts.append(_count("issue", detection.is_issue[items], vendor=vendor))
         counts.append(_count("annotation_error", wrong[own], vendor=vendor))
+    of = {"": np.flatnonzero(here)}
+    of |= {name: np.unique(work.codes[work.current & (vendors == name)]) for name in sorted(set(vendors[work.current]))}
+    by_class = {vendor: task.by_class(work.judged, items) for vendor, items in of.items()}
     for code, label in enumerate(contract.classes):
-        own = here & (detection.given == code)
-        if own.any():
-            counts.append(_count("issue", detection.is_issue[own], label=label))
-            rows = np.flatnonzero(work.current & own[work.codes])
-            for vendor in sorted(set(vendors[rows])):
-                items = np.unique(work.codes[rows[vendors[rows] == vendor]])
-                counts.append(_count("issue", detection.is_issue[items], vendor=vendor, label=label))
-    counts.append(Count(metric="detector", label=classification.NAME, x=1, n=1))
+        for vendor, (x, n) in by_class.items():
+            if n[code]:
+                counts.append(Count(metric="issue", vendor=vendor, label=label, x=float(x[code]), n=float(n[code])))
+    counts.append(Count(metric="detector", label=task.DETECTOR, x=1, n=1))
     counts += _guidelines(checked)
     tried = detection.canaries
     counts.append(Count(metric="canary", x=tried.found, n=tried.planted))

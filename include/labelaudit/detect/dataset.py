@@ -13,7 +13,7 @@ import numpy as np
 
 from labelaudit.contracts.model import Contract
 from labelaudit.detect.features import Features
-from labelaudit.detectors import classification
+from labelaudit.detectors.classification import Detection
 from labelaudit.detectors.duplicates import Duplicates, find_duplicates
 from labelaudit.detectors.outliers import find_outliers
 from labelaudit.detectors.overlap import find_overlapping_classes
@@ -43,7 +43,7 @@ def look_at_dataset(
     contract: Contract,
     items: np.ndarray,
     features: Features | None,
-    detection: classification.Detection,
+    detection: Detection,
     pred_probs: np.ndarray | None,
     scope: np.ndarray,
     labels: np.ndarray,

@@ -11,6 +11,7 @@ import numpy as np
 
 from labelaudit.detect.people import gold_counts
 from labelaudit.detect.work import Work
+from labelaudit.tasks import task_of
 from labelaudit.values.counted import Share
 from labelaudit.values.deliveries import CheckedDelivery
 from labelaudit.values.releases import Count
@@ -47,9 +48,8 @@ def _items(work: Work) -> Iterator[tuple[str, list[Count]]]:
 
 
 def _issues(work: Work, items: np.ndarray, vendor: str) -> list[Count]:
-    issue, given, classes = work.detection.is_issue[items], work.detection.given[items], work.contract.classes
-    n = np.bincount(given[given >= 0], minlength=len(classes))
-    x = np.bincount(given[given >= 0], issue[given >= 0], minlength=len(classes))
+    issue, classes = work.detection.is_issue[items], work.contract.classes
+    x, n = task_of(work.contract.task).by_class(work.judged, items)
     return [
         Count(metric="issue", vendor=vendor, x=float(issue.sum()), n=float(len(items))),
         *(

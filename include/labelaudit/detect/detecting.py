@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -23,12 +24,12 @@ from labelaudit.detect.history import read_history
 from labelaudit.detect.outputs import annotations_table, digest_of, labels_table
 from labelaudit.detect.predictions import predictions_of
 from labelaudit.detect.work import Work
-from labelaudit.detectors import classification
 from labelaudit.detectors.consensus import codes_of
-from labelaudit.errors import AuditImpossible
 from labelaudit.storage import layout, release_log
 from labelaudit.storage.parquet import read_table, write_table
 from labelaudit.storage.store import Store
+from labelaudit.tasks import task_of
+from labelaudit.tasks.judged import Given, Predicted
 from labelaudit.values.counted import Shares
 from labelaudit.values.deliveries import CheckedDelivery, Found
 from labelaudit.values.releases import Audit
@@ -79,7 +80,7 @@ def audit(
         counts=counts_of(work, checked),
         alpha=work.detection.agreement.alpha.value if work.detection.agreement else None,
         issue_rate_range=work.detection.issue_rate_range,
-        detector=classification.NAME,
+        detector=task_of(contract.task).DETECTOR,
         predictions_note=work.predictions_note,
     )
 
@@ -113,25 +114,21 @@ def _work(
     rows = rows[~replaced].sort_values([*unique, "delivery"], kind="stable").reset_index(drop=True)
     items, codes = codes_of(rows["item"].to_numpy(object))
     in_scope = pd.Index(items).isin(set(new["item"]) | touched)
-    classes = pd.Index(contract.classes)
-    labels = classes.get_indexer(rows["label"])
-    if (labels < 0).any():  # of the history: the contract has lost a class since
-        lost = sorted(set(rows["label"][labels < 0]))
-        raise AuditImpossible(
-            f"the history of {contract.id} holds labels {lost[:5]} that are no class of the contract any more."
-            " Add the class again, or publish to a new dataset."
-        )
     features = features_of(contract, rows, codes, len(items))
-    pred_probs, note, not_checked = predictions_of(contract, rows, items, codes, labels, in_scope, features, progress)
     names, people = codes_of(rows[unique[1]].to_numpy(object))
-    truths = read_gold(contract, store)
-    gold = classes.get_indexer([truths.get(item) for item in items.tolist()]) if truths else None
-    numbered = classification.detect(codes, people, labels, pred_probs, len(classes), in_scope, contract.seed, gold)
-    detection = replace(numbered, items=items, annotators=names)
+
+    def predict(labels: np.ndarray) -> Predicted:
+        return predictions_of(contract, rows, items, codes, labels, in_scope, features, progress)
+
+    given = Given(contract, items, rows["label"].to_numpy(object), codes, people, in_scope, read_gold(contract, store))
+    judged = task_of(contract.task).judge(given, predict)
+    detection, labels, pred_probs = judged.detection, judged.labels, judged.pred_probs
+    detection = replace(detection, items=items, annotators=names)
     dataset = look_at_dataset(contract, items, features, detection, pred_probs, in_scope, labels, codes, people, names)
     return Work(
         contract=contract,
         rows=rows,
+        judged=judged,
         detection=detection,
         codes=codes,
         people=people,
@@ -141,8 +138,8 @@ def _work(
         current=rows["delivery"].isin([one.delivery.name for one in accepted]).to_numpy(),
         pred_probs=pred_probs,
         dataset=dataset,
-        predictions_note=note,
-        not_checked=not_checked,
+        predictions_note=judged.note,
+        not_checked=judged.not_checked,
         new_items=new_items,
         removed=sorted(touched - set(items)),
         replaced=int(replaced.sum()),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from labelaudit.detect.people import agreement_finding, annotator_findings, vendor_findings
 from labelaudit.detect.work import Work
 from labelaudit.rates.intervals import wilson
+from labelaudit.tasks import task_of
 from labelaudit.values.findings import ClassFinding, Findings, PairFinding, WorstItem
 
 WORST_ITEMS = 60
@@ -17,21 +17,17 @@ TEXT_CHARACTERS = 600
 
 
 def findings_of(work: Work) -> Findings:
-    detection, names = work.detection, work.contract.classes
-    scope, issue = work.scope, work.detection.is_issue
-    pairs = Counter(
-        (int(given), int(other))
-        for given, other in zip(detection.given[scope & issue], detection.suggested[scope & issue], strict=True)
-        if given != other
-    )
-    given = detection.given
+    detection, names, scope = work.detection, work.judged.values, work.scope
+    task = task_of(work.contract.task)
+    pairs = task.pairs(work.judged, scope)
+    issues, items = task.by_class(work.judged, np.flatnonzero(scope))
     return Findings(
         method=detection.method,
         predictions_note=work.predictions_note,
         classes=tuple(
-            _class(label, int((mine & issue).sum()), int(mine.sum()))
-            for code, label in enumerate(names)
-            if (mine := scope & (given == code)).any()
+            _class(label, int(issues[code]), int(items[code]))
+            for code, label in enumerate(work.contract.classes)
+            if items[code]
         ),
         pairs=tuple(
             PairFinding(given=names[one], suggested=names[other], items=items)
@@ -61,7 +57,7 @@ def _class(label: str, issues: int, items: int) -> ClassFinding:
 def given_quality(work: Work) -> np.ndarray:
     """By item (n,): the probability that its given label is right; `label_quality` is of the published one."""
     detection, codes = work.detection, work.codes
-    given = np.array(work.contract.classes, object)[detection.given]
+    given = np.array(work.judged.values, object)[detection.given]
     own = work.rows["label"].to_numpy(object) == given[codes]
     found = np.zeros(len(given))
     found[codes[own]] = detection.annotation_quality[own]
@@ -74,7 +70,7 @@ def _known(value: float) -> float | None:
 
 def _worst(work: Work) -> tuple[WorstItem, ...]:
     """The likely wrong items, the likeliest first."""
-    detection, names = work.detection, work.contract.classes
+    detection, names = work.detection, work.judged.values
     found = np.flatnonzero(work.scope & detection.is_issue)
     quality = given_quality(work)
     chosen = found[np.argsort(quality[found], kind="stable")][:WORST_ITEMS]

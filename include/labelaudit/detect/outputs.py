@@ -13,8 +13,8 @@ from labelaudit.contracts.model import Contract
 from labelaudit.detect.findings import given_quality
 from labelaudit.detect.history import with_classes
 from labelaudit.detect.work import Work
-from labelaudit.detectors import classification
 from labelaudit.storage import schemas
+from labelaudit.tasks import task_of
 from labelaudit.values.deliveries import CheckedDelivery, Found
 
 LABELS_FIELDS = [one for one in schemas.LABELS_SCHEMA if one.name != "release"]
@@ -31,7 +31,7 @@ INTERNAL_FIELDS = [
 
 
 def labels_table(work: Work) -> pa.Table:
-    detection, names = work.detection, np.array(work.contract.classes, dtype=object)
+    detection, names = work.detection, np.array(work.judged.values, dtype=object)
     grouped = work.rows.groupby(work.codes)
     joined = {
         name: grouped[name].agg(lambda values: ",".join(sorted(set(values)))).to_numpy()
@@ -89,7 +89,7 @@ def digest_of(
         "superseded": list(superseded),
         "base": found.base_release,
         "sequence": found.sequence,
-        "detector": classification.NAME,
+        "detector": task_of(contract.task).DETECTOR,
         "contents": [hashlib.sha256(content).hexdigest() for content in contents],
     }
     return hashlib.sha256(json.dumps(bound, sort_keys=True).encode()).hexdigest()

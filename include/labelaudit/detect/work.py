@@ -10,19 +10,21 @@ import pandas as pd
 from labelaudit.contracts.model import Contract
 from labelaudit.detect.dataset import Dataset
 from labelaudit.detect.features import Features
-from labelaudit.detectors import classification
+from labelaudit.detectors.classification import Detection
+from labelaudit.tasks.judged import Judged
 
 
 @dataclass
 class Work:
     """The rows of one audit. rows: one per annotation, scope and context; codes (m,) place each row's item in
     detection.items, people (m,) its annotator (the vendor where there are none) in detection.annotators, and labels
-    (m,) its label in the contract's classes; scope (n,) bool by item; current (m,) bool: the row is of a delivery of
-    this run."""
+    (m,) its label in judged.values; scope (n,) bool by item; current (m,) bool: the row is of a delivery of this run.
+    judged: what the kind of label found; detection is its own, with names."""
 
     contract: Contract
     rows: pd.DataFrame
-    detection: classification.Detection
+    judged: Judged
+    detection: Detection
     codes: np.ndarray
     people: np.ndarray
     labels: np.ndarray

@@ -1,0 +1,27 @@
+"""The kinds of label, a module each: the only place that knows what a label is. What comes after works on counts.
+
+A module of a kind answers:
+
+* `DETECTOR`: name and version of its method; `LABEL`: the Arrow type of a label in the tables;
+* `checks(contract)`: the expectations that follow from the kind;
+* `judge(given, predict) -> Judged`: what is wrong, from annotations and predictions;
+* `by_class(judged, items) -> (x, n)`: how many of the items (places) are issues of each class of the contract, and how
+  many there are; `pairs(judged, items)`: what was given and is likely meant, with how often.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+from labelaudit.errors import InternalError
+
+TASKS = {"classification": "labelaudit.tasks.classification"}
+"""By the name that contracts have (`contracts.kinds`): the module, imported when it is asked for."""
+
+
+def task_of(name: str) -> ModuleType:
+    """The module of a kind of label. Raises InternalError where contracts may name a kind that has no module."""
+    if name not in TASKS:
+        raise InternalError(f"the kind of label {name!r} has no entry in TASKS; there are: {', '.join(TASKS)}")
+    return import_module(TASKS[name])

@@ -1,0 +1,43 @@
+"""What a kind of label is given to judge, and what it gives back: plain arrays, whatever a label is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from labelaudit.contracts.model import Contract
+from labelaudit.detectors import classification
+
+Predicted = tuple[np.ndarray | None, str, list[str]]
+"""Probabilities by item (n, K) or None, how they came about, and what was not checked."""
+Predict = Callable[[np.ndarray], Predicted]
+"""Predictions of the items from labels (m,), int codes of the contract's classes."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """By row (m,): labels, as text; codes, the place of its item in items (n,); people, the number of its annotator.
+    scope (n,) bool: the items that are judged. truths: known labels by item."""
+
+    contract: Contract
+    items: np.ndarray
+    labels: np.ndarray
+    codes: np.ndarray
+    people: np.ndarray
+    scope: np.ndarray
+    truths: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """values: what the codes of labels mean, as text; labels (m,) codes. detection: by item and row, its items and
+    annotators as numbers; pred_probs (n, K) by class of the contract, or None."""
+
+    values: tuple[str, ...]
+    labels: np.ndarray
+    detection: classification.Detection
+    pred_probs: np.ndarray | None
+    note: str
+    not_checked: list[str]
