@@ -21,7 +21,8 @@ import typer.main
 
 import labelaudit
 from docs import contract_keys
-from labelaudit.cli import app
+from labelaudit.cli.app import app
+from labelaudit.contracts.formats import FORMATS
 from labelaudit.rejects.words import KNOWN
 from labelaudit_airflow import alerts_dag, audit_dag, inbox_dag, upkeep_dag
 
@@ -47,6 +48,12 @@ def codes() -> str:
     """Every code of a reject or a rejection."""
     rows = [f"| `{code}` | {wrong} | {advice} |" for code, (wrong, advice) in KNOWN.items()]
     return "\n".join(["| code | what is wrong | what to do |", "|---|---|---|", *rows])
+
+
+def formats() -> str:
+    """Every format of a delivery."""
+    rows = [f"| `{name}` | {', '.join(entry.containers)} | {entry.about} |" for name, entry in FORMATS.items()]
+    return "\n".join(["| `format` | lies in | what it is |", "|---|---|---|", *rows])
 
 
 def dags() -> str:
@@ -141,6 +148,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "dags": dags,
     "detectors": detectors,
     "expectations": contract_keys.expectations,
+    "formats": formats,
     "kernels": kernels,
     "layers": layers,
     "manifest": contract_keys.manifest_keys,

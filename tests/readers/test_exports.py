@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labelaudit.contracts.delivery import EXPORTS
+from labelaudit.contracts.formats import FORMATS
 from labelaudit.errors import DeliveryRejected
 from labelaudit.readers.documents import nested
 from labelaudit.readers.exports import coco
@@ -20,7 +20,7 @@ from labelaudit.readers.terms import Field, Terms
 from labelaudit.rejects.records import Reject
 from tests.readers.valid_files import valid_files
 
-NESTED = sorted(set(EXPORTS) - {"coco"})
+NESTED = sorted(name for name, entry in FORMATS.items() if entry.kind == "records")
 
 
 def labels(format: str, record: Any, question: str | None = None):

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from labelaudit.contracts.formats import CONTAINERS, EXPORTS, FORMATS
+
 NAME = r"[a-z0-9][a-z0-9_-]{0,62}"
 """A customer, dataset or vendor: it becomes a part of paths, DAG ids and table names."""
 
@@ -13,26 +15,6 @@ Name = Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
 ColumnName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Character = Annotated[str, StringConstraints(min_length=1, max_length=1)]
-
-RECORDS = ("jsonl", "json")
-"""Flat JSON objects: one a line, or an array of them."""
-
-EXPORTS = {
-    "label_studio": ("json", "jsonl"),
-    "label_studio_min": ("json", "jsonl"),
-    "labelbox": ("jsonl", "json"),
-    "scale": ("json", "jsonl"),
-    "doccano": ("jsonl", "json"),
-    "prodigy": ("jsonl", "json"),
-    "coco": ("json",),
-    "ground_truth": ("jsonl",),
-    "preference": ("jsonl", "json", "parquet", "arrow"),
-    "kto": ("jsonl", "json", "parquet", "arrow"),
-    "helpsteer": ("jsonl", "json", "parquet", "arrow"),
-    "rubric": ("jsonl", "json", "parquet", "arrow"),
-    "spans": ("jsonl", "json", "parquet", "arrow"),
-}
-"""Nested records of the trade's tools and datasets: what they can lie in, the usual one first."""
 
 
 class Model(BaseModel):
@@ -80,29 +62,8 @@ class Dialect(Model):
 class Vendor(Model):
     """How one vendor delivers: its file format, and what it calls the canonical columns."""
 
-    format: Literal[
-        "csv",
-        "tsv",
-        "jsonl",
-        "json",
-        "parquet",
-        "arrow",
-        "excel",
-        "label_studio",
-        "label_studio_min",
-        "labelbox",
-        "scale",
-        "doccano",
-        "prodigy",
-        "coco",
-        "ground_truth",
-        "preference",
-        "kto",
-        "helpsteer",
-        "rubric",
-        "spans",
-    ] = Field(description="what the files are, see docs/deliveries.md")
-    records_in: Literal["jsonl", "json", "parquet", "arrow"] | None = Field(
+    format: Literal[tuple(FORMATS)] = Field(description="what the files are, see docs/deliveries.md")
+    records_in: Literal[CONTAINERS] | None = Field(
         None, description="what a tool's nested records lie in, where not in the format's usual file"
     )
     compression: Literal["none", "gzip", "zstd", "zip"] = Field(
@@ -153,7 +114,8 @@ class Vendor(Model):
 
     def _check_raters(self) -> None:
         if self.format in EXPORTS:
-            raise ValueError("`raters` belongs to tables (csv, tsv, jsonl, json, parquet, arrow, excel)")
+            tables = ", ".join(name for name in FORMATS if name not in EXPORTS)
+            raise ValueError(f"`raters` belongs to tables ({tables})")
         if len(set(self.raters)) != len(self.raters) or len(self.raters) < 2:
             raise ValueError("`raters` are two columns or more, each named once")
         for name in ("annotator", "label"):

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labelaudit.contracts.delivery import EXPORTS
+from labelaudit.contracts.formats import EXPORTS
 from labelaudit.contracts.model import RESERVED
 from labelaudit.propose.recognising import Recognised
 from labelaudit.readers.conversion import to_batch

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from labelaudit import readers
 from labelaudit.contracts import plain_yaml
-from labelaudit.contracts.delivery import EXPORTS
+from labelaudit.contracts.formats import EXPORTS
 from labelaudit.contracts.model import Contract
 from labelaudit.contracts.model_errors import in_words
 from labelaudit.errors import DeliveryRejected, InvalidInput, Undecided

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from labelaudit import readers
-from labelaudit.contracts.delivery import EXPORTS, RECORDS, Vendor
+from labelaudit.contracts.delivery import Vendor
+from labelaudit.contracts.formats import EXPORTS, FORMATS
 from labelaudit.contracts.model import Contract
 from labelaudit.errors import DeliveryRejected, InvalidInput
 from labelaudit.propose.dialects import written
 from labelaudit.propose.first_bytes import beginning, sheets, text_in_its_encoding
-from labelaudit.propose.tools import questions_in, tool_of
+from labelaudit.propose.tools import document_of, questions_in, tool_of
 from labelaudit.readers.opening import opened
 from labelaudit.readers.records import Row
 from labelaudit.readers.terms import Terms
@@ -29,11 +30,11 @@ from labelaudit.rejects.records import Reject
 from labelaudit.stage.staging import terms_for
 
 FIRST_RECORDS, TITLE_ROWS = 200, 50
-FORMATS = tuple(Vendor.model_fields["format"].annotation.__args__)
+KEYED = tuple(name for name, entry in FORMATS.items() if entry.keyed)
 ENCODINGS = tuple(Vendor.model_fields["encoding"].annotation.__args__)
 _BINARY = {b"PAR1": "parquet", b"PARE": "parquet", b"ARROW1": "arrow", b"FEA1": "arrow", b"\xff\xff\xff\xff": "arrow"}
 _PIECES = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[{}\[\]:]', re.DOTALL)
-COCO = {"images", "annotations", "categories"}
+DOCUMENTS = tuple(name for name, entry in FORMATS.items() if entry.kind == "document")
 
 
 @dataclass(frozen=True)
@@ -149,8 +150,8 @@ def _refuse_strange(path: Path, vendor: dict[str, Any]) -> None:
 
 
 def _json_kind(path: Path, text: str, whole: bool, as_format: str | None) -> str | None:
-    """`json`, `jsonl` or `coco`; None: it is delimited, if anything."""
-    containers = EXPORTS.get(as_format or "", (as_format,) if as_format in RECORDS else ())
+    """`json`, `jsonl` or a document's format; None: it is delimited, if anything."""
+    containers = EXPORTS.get(as_format or "", (as_format,) if as_format in KEYED else ())
     lines = [line for line in islice(io.StringIO(text), 1000) if line.strip()][:20]
     start, suffixes = text.lstrip()[0], {suffix.lower() for suffix in path.suffixes}
     if as_format in ("csv", "tsv"):
@@ -161,8 +162,9 @@ def _json_kind(path: Path, text: str, whole: bool, as_format: str | None) -> str
         return "jsonl" if one_a_line else "json"
     if start == "{":
         keys = _top_keys(text)
-        if as_format == "coco" or (len(COCO & keys) > 1 and not one_a_line):
-            return "coco"
+        document = as_format if as_format in DOCUMENTS else None if one_a_line else document_of(keys)
+        if document is not None:
+            return document
         if _is_json(lines[0]) or in_lines:
             return "jsonl"
         if "jsonl" in containers or suffixes & {".jsonl", ".ndjson"}:
@@ -237,19 +239,19 @@ def _with_records(
         vendor["dialect"] = {"skip_lines": title}
         notes.append(f"`skip_lines`: {title} row(s) above the header seem to be a title")
     flat = {**vendor, "format": kind}
-    records = [] if kind == "coco" else _first_records(path, terms_of(flat, path))
-    tool = kind if kind in ("coco", "excel") else tool_of(records)
+    records = [] if kind in DOCUMENTS else _first_records(path, terms_of(flat, path))
+    tool = kind if kind in (*DOCUMENTS, "excel") else tool_of(records)
     if kind in ("parquet", "arrow") and kind not in EXPORTS.get(tool or "", ()):
         tool = None  # columns that happen to have a tool's names
     vendor["format"] = as_format or tool or kind
     allowed = EXPORTS.get(vendor["format"])
     if allowed is None and vendor["format"] != kind:
         raise InvalidInput(f"{path}: it is {kind}, not {as_format}. Leave the format out, or export it again")
-    if allowed is not None and kind not in (*allowed, "coco"):
+    if allowed is not None and kind not in (*allowed, *DOCUMENTS):
         raise InvalidInput(
             f"{path}: records of {vendor['format']} in {kind}; they are read in {' or '.join(allowed)}. Export them so"
         )
-    if allowed is not None and kind not in (allowed[0], "coco"):
+    if allowed is not None and kind not in (allowed[0], *DOCUMENTS):
         vendor["records_in"] = kind
     questions = questions_in(vendor["format"], records)
     if question is not None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import codecs
+import sys
 import tempfile
 import zoneinfo
 from collections.abc import Iterator
 from datetime import datetime
 from importlib import import_module
+from importlib.util import find_spec
 from itertools import islice
 
+from labelaudit.contracts.formats import FORMATS, Format
+from labelaudit.errors import InternalError
 from labelaudit.readers.opening import Scratch, unpacked
 from labelaudit.readers.records import Batch, Row
 from labelaudit.readers.sources import Source
@@ -17,30 +21,37 @@ from labelaudit.readers.tables import wide
 from labelaudit.readers.terms import Terms
 from labelaudit.rejects.records import Reject
 
-_MODULES = {
-    "csv": "tables.delimited",
-    "tsv": "tables.delimited",
-    "jsonl": "documents.json_lines",
-    "json": "documents.json_documents",
-    "parquet": "tables.parquet",
-    "arrow": "tables.arrow",
-    "excel": "tables.excel",
-    "coco": "exports.coco",
-}
 _NESTED = "documents.nested"
-"""Reads all other formats: records of tools and datasets, each by its own module of `exports`."""
+"""Reads records of tools and datasets, each by the `labels` of its own module."""
 
 _ENCODINGS = ("ascii", "latin-1", "cp437", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be")  # cp437: names in a zip
 _ZONES: list[zoneinfo.ZoneInfo] = []  # zoneinfo finds again what somebody holds
 
 
 def modules(terms: Terms) -> list[str]:
-    """All modules that reading a file by these terms takes."""
-    names = [_MODULES.get(terms.format, _NESTED)]
-    if names == [_NESTED]:
-        container = _MODULES.get(terms.container, "documents.json_lines")
-        names += [container, f"exports.{terms.format}"]
-    return [f"labelaudit.readers.{name}" for name in names]
+    """All modules that reading a file by these terms takes. Raises InternalError where we have none of that name."""
+    entry = _registered(terms.format)
+    names = [entry.module]
+    if entry.kind == "records":
+        names = [_NESTED, _registered(terms.container or "jsonl").module, entry.module]
+    paths = [f"labelaudit.readers.{name}" for name in names]
+    if missing := [path for path in paths if path not in sys.modules and find_spec(path) is None]:
+        raise InternalError(f"format {terms.format!r} of contracts/formats.py has no module {missing[0]}")
+    return paths
+
+
+def load(terms: Terms) -> None:
+    """Import all that reading by these terms takes. Raises InternalError where a module does not do what it must."""
+    wanted = "labels" if _registered(terms.format).kind == "records" else "read"
+    loaded = [import_module(path) for path in modules(terms)]
+    if not hasattr(loaded[-1], wanted):
+        raise InternalError(f"{loaded[-1].__name__}, which reads format {terms.format!r}, has no `{wanted}`")
+
+
+def _registered(name: str) -> Format:
+    if name not in FORMATS:
+        raise InternalError(f"there is no format {name!r} in contracts/formats.py")
+    return FORMATS[name]
 
 
 def preload(terms: Terms) -> None:

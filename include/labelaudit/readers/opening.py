@@ -19,6 +19,7 @@ from typing import IO, BinaryIO
 
 import pyarrow as pa
 
+from labelaudit.contracts.formats import FORMATS
 from labelaudit.errors import DeliveryRejected
 from labelaudit.readers.litter import is_litter
 from labelaudit.readers.sources import OpenFile, Source
@@ -27,7 +28,7 @@ from labelaudit.readers.terms import Terms
 Scratch = Callable[[], AbstractContextManager[BinaryIO]]
 """Gives an empty file to write to and read again, for the length of a context."""
 
-SEEKING = ("parquet", "arrow", "excel")
+SEEKING = tuple(name for name, entry in FORMATS.items() if entry.seeks)
 """Formats, or containers of formats, that can't be streamed."""
 
 FREE_BYTES = 64 << 20

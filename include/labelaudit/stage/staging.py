@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labelaudit import readers
-from labelaudit.contracts.delivery import EXPORTS
+from labelaudit.contracts.formats import EXPORTS
 from labelaudit.contracts.model import Contract
 from labelaudit.contracts.predictions import Delivered
 from labelaudit.errors import DeliveryRejected

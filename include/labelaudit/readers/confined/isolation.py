@@ -38,6 +38,7 @@ from labelaudit.readers.confined.answers import (
 from labelaudit.readers.confined.confinement import PROTECTIONS, Confinement
 from labelaudit.readers.confined.processes import Process, prepare, take
 from labelaudit.readers.confined.worker import BATCH, CONFINED, END, HEAD, REFUSED, REJECTS, ROW, ROWS
+from labelaudit.readers.formats import modules
 from labelaudit.readers.opening import needs_scratch
 from labelaudit.readers.records import Batch, Row, schema_of
 from labelaudit.readers.terms import Terms
@@ -149,6 +150,7 @@ class Worker:
             yield row
 
     def _frames(self, one: _Asked, then: Sequence[_Asked] = ()) -> Iterator[tuple[bytes, memoryview]]:
+        modules(one.terms)  # what we lack is no fault of a file: said before any process sees it
         process = self._process_for(one, then)
         usable = False
         try:

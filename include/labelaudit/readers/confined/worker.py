@@ -32,7 +32,7 @@ import pyarrow.compute as pc
 from labelaudit.errors import DeliveryRejected
 from labelaudit.readers.confined.confinement import Confinement, confine, is_closed
 from labelaudit.readers.confined.processes import receive
-from labelaudit.readers.formats import modules, preload, read_here, rows_here
+from labelaudit.readers.formats import load, preload, read_here, rows_here
 from labelaudit.readers.records import Batch
 from labelaudit.readers.sources import OpenFile
 from labelaudit.readers.terms import Field, Terms
@@ -86,8 +86,7 @@ def begin() -> None:
 
 def confined(terms: Terms) -> Confinement:
     """Be confined, with all at hand that files of these terms need."""
-    for module in modules(terms):
-        import_module(module)
+    load(terms)
     if is_closed():
         preload(terms)
     return confine()

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from labelaudit.contracts.formats import FORMATS
 from labelaudit.readers.documents import json_documents, json_lines, noting
 from labelaudit.readers.documents.gathering import Gathering, shown_text
 from labelaudit.readers.documents.strict_json import BadJson
+from labelaudit.readers.opening import SEEKING
 from labelaudit.readers.records import Batch, Part, Row, Unfit
 from labelaudit.readers.sources import Source
 from labelaudit.readers.terms import Terms
@@ -64,7 +66,7 @@ def rows(path: Source, terms: Terms) -> Iterator[Row | Reject]:
 
 
 def labels_of(terms: Terms) -> Labels:
-    return import_module(f"labelaudit.readers.exports.{terms.format}").labels
+    return import_module(f"labelaudit.readers.{FORMATS[terms.format].module}").labels
 
 
 class Parts:
@@ -111,8 +113,8 @@ def records(path: Source, terms: Terms) -> Iterator[Record]:
     if terms.container == "json":
         for one in json_documents.elements(path, terms):
             yield Record(one.value, one.line, one.place, one.text, one.problem)
-    elif terms.container in ("parquet", "arrow"):
-        rows_of = import_module(f"labelaudit.readers.tables.{terms.container}").rows
+    elif terms.container in SEEKING:
+        rows_of = import_module(f"labelaudit.readers.{FORMATS[terms.container].module}").rows
         for row in rows_of(path, terms):
             if isinstance(row, Reject):
                 yield Record(None, row.line, row.place, row.text, BadJson(row.code, row.reason))

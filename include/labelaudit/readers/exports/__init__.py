@@ -1,5 +1,8 @@
 """Where the labels are in each tool's and dataset's records: `labels(record, terms) -> Iterator[Part | Unfit]`.
 
+For samples, `recognises(record)` tells a format's records by their keys, and `questions(record)` names the questions
+that one answers. `contracts/formats.py` lists the modules.
+
 A record comes with noting objects (`readers.noting`): what is looked up is taken, what only tells one kind of record
 from another is peeked at, and all that is left over is listed with the delivery.
 
@@ -165,3 +168,22 @@ def identity(record: dict[str, Any], keys: tuple[str, ...], *content: Any) -> st
         if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
             return str(record[key])
     return digest_id(*content)
+
+
+def reached(value: Any, *path: str) -> Iterator[Any]:
+    """What lies at a path of keys, `*` being every element or value; nothing where the path leads nowhere."""
+    if not path:
+        yield value
+        return
+    if path[0] == "*":
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    else:
+        inner = [value[path[0]]] if isinstance(value, dict) and path[0] in value else ()
+    for one in inner:
+        yield from reached(one, *path[1:])
+
+
+def listed(record: dict[str, Any], key: str) -> list[Any] | None:
+    """The list under a key; None where there is none."""
+    value = record.get(key)
+    return value if isinstance(value, list) else None

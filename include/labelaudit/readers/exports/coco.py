@@ -228,3 +228,8 @@ def _refused(
 ) -> DeliveryRejected:
     where = f"line {one.line}, {one.place}{path}"
     return DeliveryRejected(code, f"{terms.name}, {where}: {reason}. Mend it, and deliver under a new id.")
+
+
+def recognises(keys: set[str]) -> bool:
+    """Whether an object with these keys, as far as they were read, is COCO's."""
+    return len(LISTS & keys) > 1

@@ -10,7 +10,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from labelaudit.readers.documents.noting import peek
-from labelaudit.readers.exports import as_label, field, guarded, identity, misfit, only, question_of, rest, typed
+from labelaudit.readers.exports import (
+    as_label,
+    field,
+    guarded,
+    identity,
+    listed,
+    misfit,
+    only,
+    question_of,
+    rest,
+    typed,
+)
 from labelaudit.readers.exports.spans import bounds
 from labelaudit.readers.records import Part, Unfit
 from labelaudit.readers.terms import Terms
@@ -75,3 +86,13 @@ def _annotator(record: dict[str, Any]) -> str | None:
         if isinstance(peek(record, key), str | int) and not isinstance(peek(record, key), bool):
             return str(record[key])
     return None
+
+
+def recognises(record: dict[str, Any]) -> bool:
+    if not any(isinstance(record.get(key), str) for key in ("text", "data")):
+        return False
+    return any(listed(record, key) is not None for key in KEYS)
+
+
+def questions(record: dict[str, Any]) -> Iterator[Any]:
+    yield from (key for key in KEYS if record.get(key) not in (None, [], ""))

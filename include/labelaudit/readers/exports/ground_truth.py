@@ -103,3 +103,14 @@ def _entity(one: Any, item: str, cells: dict[str, Any], path: str) -> Iterator[P
         raise misfit(path, None, "wrong_nesting", f"the span goes from {start} to {end}")
     label = as_label(field(one, "label", str, path), path)
     yield Part({**cells, "start": start, "end": end, "item": f"{item}#{start}-{end}", "label": label}, path)
+
+
+def recognises(record: dict[str, Any]) -> bool:
+    sourced = "source-ref" in record or "source" in record
+    return sourced and any(key.endswith(METADATA) for key in record)
+
+
+def questions(record: dict[str, Any]) -> Iterator[Any]:
+    for key in record:
+        if key.endswith(METADATA) and key.removesuffix(METADATA) in record:
+            yield key.removesuffix(METADATA)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from labelaudit.readers.exports import digest_id, field, guarded, misfit, rest
+from labelaudit.readers.exports import digest_id, field, guarded, listed, misfit, rest
 from labelaudit.readers.exports.preference import annotator_of, as_text, conversation, own_id
 from labelaudit.readers.records import Part, Unfit
 from labelaudit.readers.terms import Terms
@@ -51,3 +51,7 @@ def _preference(one: Any, number: int, cells: dict[str, Any], path: str) -> Iter
     yield Part(
         {**rest(one, key), **cells, "annotator": annotator_of(one) or str(number + 1), "label": str(score)}, path
     )
+
+
+def recognises(record: dict[str, Any]) -> bool:
+    return any(listed(record, key) is not None for key in ("individual_preference", "all_preferences_unprocessed"))

@@ -27,3 +27,7 @@ def labels(record: Any, terms: Terms) -> Iterator[Part | Unfit]:
         "label": "true" if desirable else "false",
     }
     yield Part(cells)
+
+
+def recognises(record: dict[str, Any]) -> bool:
+    return {"prompt", "completion"} <= record.keys() and isinstance(record.get("label"), bool)

@@ -11,7 +11,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from labelaudit.readers.exports import as_number, field, guarded, look, misfit, only, question_of, rest, typed
+from labelaudit.readers.exports import (
+    as_number,
+    field,
+    guarded,
+    listed,
+    look,
+    misfit,
+    only,
+    question_of,
+    reached,
+    rest,
+    typed,
+)
 from labelaudit.readers.records import Part, Unfit
 from labelaudit.readers.terms import Terms
 
@@ -104,3 +116,16 @@ def annotator_of(who: Any, path: str) -> str | None:
     if who is not None and (isinstance(who, bool) or not isinstance(who, str | int)):
         raise misfit(path, "completed_by", "wrong_nesting", f"found {str(who)[:60]!r}, expected a number or an e-mail")
     return None if who is None else str(who)
+
+
+def recognises(record: dict[str, Any]) -> bool:
+    done = listed(record, "annotations" if "annotations" in record else "completions")
+    results = done is not None and all(isinstance(one, dict) and "result" in one for one in done)
+    return results and ("data" in record or bool(done)) and "id" in record
+
+
+def questions(record: dict[str, Any]) -> Iterator[Any]:
+    for key in ("annotations", "completions"):
+        for result in reached(record, key, "*", "result", "*"):
+            if isinstance(result, dict) and result.get("type") not in NO_LABELS:
+                yield result.get("from_name")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from labelaudit.readers.documents.noting import peek
-from labelaudit.readers.exports import as_label, field, guarded, misfit, only, question_of, rest, typed
+from labelaudit.readers.exports import as_label, field, guarded, misfit, only, question_of, reached, rest, typed
 from labelaudit.readers.exports.label_studio import annotator_of, region_of
 from labelaudit.readers.records import Part, Unfit
 from labelaudit.readers.terms import Terms
@@ -77,3 +77,16 @@ def _is_control(value: Any) -> bool:
         and bool(value)
         and all(isinstance(one, dict) and any(key.endswith("labels") for key in one) for one in value)
     )
+
+
+def recognises(record: dict[str, Any]) -> bool:
+    return {"id", "annotation_id"} <= record.keys() and bool({"lead_time", "annotator"} & record.keys())
+
+
+def questions(record: dict[str, Any]) -> Iterator[Any]:
+    for name, value in record.items():
+        regions = [
+            name for one in reached(value, "*") if isinstance(one, dict) for name in one if name.endswith("labels")
+        ]
+        if any(reached(value, "choices")) or (isinstance(value, list) and regions):
+            yield name

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from labelaudit.readers.documents.noting import peek
-from labelaudit.readers.exports import field, guarded, look, misfit, only, question_of, rest, shown, typed
+from labelaudit.readers.exports import field, guarded, look, misfit, only, question_of, reached, rest, shown, typed
 from labelaudit.readers.records import Part, Unfit
 from labelaudit.readers.terms import Terms
 
@@ -137,3 +137,19 @@ def _old(record: dict[str, Any], terms: Terms) -> Iterator[Part | Unfit]:
         "seconds": field(record, "Seconds to Label", (int, float), "", None),
     }
     yield from _answers(typed(label, dict, ".Label"), row, cells, ".Label", terms)
+
+
+def recognises(record: dict[str, Any]) -> bool:
+    return {"data_row", "projects"} <= record.keys() or (
+        "Label" in record and bool({"DataRow ID", "Labeled Data", "External ID"} & record.keys())
+    )
+
+
+def questions(record: dict[str, Any]) -> Iterator[Any]:
+    holders = [*reached(record, "projects", "*", "labels", "*", "annotations"), *reached(record, "Label")]
+    for holder in holders:
+        for one in reached(holder, "classifications", "*"):
+            if isinstance(one, dict):
+                yield one.get("value") if "title" in one else one.get("name")
+        if any(reached(holder, "objects", "*")):
+            yield OBJECTS

@@ -91,3 +91,7 @@ def _order(response: Any) -> bytes:
 
 def _is_name(value: Any) -> bool:
     return isinstance(value, str | int) and not isinstance(value, bool) and value != ""
+
+
+def recognises(record: dict[str, Any]) -> bool:
+    return all(isinstance(record.get(key), str | list) for key in ("chosen", "rejected"))

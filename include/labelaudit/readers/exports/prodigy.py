@@ -82,3 +82,8 @@ def _time(seconds: Any) -> str | None:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < 1e11:
         return None
     return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def recognises(record: dict[str, Any]) -> bool:
+    own = {"_input_hash", "_task_hash", "_timestamp", "accept", "options", "tokens", "spans", "_view_id"}
+    return record.get("answer") in ("accept", "reject", "ignore") and bool(own & record.keys())

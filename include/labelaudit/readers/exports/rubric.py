@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from labelaudit.readers.documents.noting import peek
-from labelaudit.readers.exports import as_json, digest_id, field, guarded, misfit, rest, typed
+from labelaudit.readers.exports import as_json, digest_id, field, guarded, listed, misfit, rest, typed
 from labelaudit.readers.exports.preference import annotator_of, own_id
 from labelaudit.readers.records import Part, Unfit
 from labelaudit.readers.terms import Terms
@@ -53,3 +53,7 @@ def _criterion(one: Any, grade: tuple[Any, str] | None, cells: dict[str, Any], p
 
 def _grader(record: dict[str, Any]) -> str | None:
     return next((str(record[key]) for key in ("grader", "grader_id") if isinstance(record.get(key), str | int)), None)
+
+
+def recognises(record: dict[str, Any]) -> bool:
+    return any(isinstance(one, dict) and "criterion" in one for one in listed(record, "rubrics") or ())

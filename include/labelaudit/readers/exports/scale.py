@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from labelaudit.readers.documents.noting import peek
-from labelaudit.readers.exports import as_label, field, guarded, misfit, only, question_of, rest, typed
+from labelaudit.readers.exports import as_label, field, guarded, misfit, only, question_of, reached, rest, typed
 from labelaudit.readers.records import Part, Unfit
 from labelaudit.readers.terms import Terms
 
@@ -85,3 +85,17 @@ def _worker(record: dict[str, Any]) -> str | None:
         if isinstance(record.get(key), str | int) and not isinstance(record[key], bool):
             return str(record[key])
     return None
+
+
+def recognises(record: dict[str, Any]) -> bool:
+    return {"task_id", "status"} <= record.keys() and bool({"response", "params"} & record.keys())
+
+
+def questions(record: dict[str, Any]) -> Iterator[Any]:
+    yield from ("category" for _ in reached(record, "response", "category"))
+    for holder in ("taxonomies", "annotations"):
+        for found in reached(record, "response", holder):
+            if isinstance(found, dict):
+                yield from found
+            elif isinstance(found, list) and found:
+                yield ANNOTATIONS

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from labelaudit.readers.exports import as_label, field, guarded, identity, misfit, rest, typed
+from labelaudit.readers.exports import as_label, field, guarded, identity, listed, misfit, rest, typed
 from labelaudit.readers.records import Part, Unfit
 from labelaudit.readers.terms import Terms
 
@@ -59,3 +59,14 @@ def bounds(start: int, end: int, text: str, path: str) -> None:
     if not 0 <= start < end <= len(text):
         reason = f"the span goes from {start} to {end}, the text has {len(text)} characters"
         raise misfit(path, None, "wrong_nesting", reason)
+
+
+def recognises(record: dict[str, Any]) -> bool:
+    if not isinstance(record.get("text"), str) or "cats" in record:
+        return False
+    spans = [one for key in ("spans", "entities") for one in listed(record, key) or ()]
+    return bool(spans) and all(_is_triple(one) or (isinstance(one, dict) and "start" in one) for one in spans)
+
+
+def _is_triple(one: Any) -> bool:
+    return isinstance(one, list) and len(one) == 3 and all(type(side) is int for side in one[:2])

@@ -14,19 +14,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labelaudit.contracts.formats import FORMATS
 from labelaudit.readers.records import BATCH_ROWS, Batch, schema_of
 from labelaudit.readers.sources import Source
 from labelaudit.readers.terms import Field, Terms
 from labelaudit.rejects.records import TEXT_CHARACTERS, Reject
 
-KEYED = ("jsonl", "json")
 LONG = ("annotator", "label")
 """What the columns of raters become."""
 
 
 def read(path: Source, terms: Terms, reader: Callable[[Source, Terms], Iterator[Batch]]) -> Iterator[Batch]:
     """The file's labels. `reader` reads the format; `Batch.records` are rows of the file."""
-    always = terms.format not in KEYED  # an object may leave a key out: that rater gave no label
+    always = not FORMATS[terms.format].keyed  # an object may leave a key out: that rater gave no label
     columns = [
         Field(_name(number), source, required=always, nullable=True, is_label=True)
         for number, source in enumerate(terms.raters)
