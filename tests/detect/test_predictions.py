@@ -8,6 +8,8 @@ from sklearn.datasets import load_breast_cancer, load_digits
 
 from labelaudit.detect import models
 
+pytestmark = pytest.mark.slow
+
 
 def contract_for(make_contract, source: str, classes: int, **more):
     columns = {"item": {}, "annotator": {}, "label": {}}

@@ -12,6 +12,8 @@ from labelaudit.detectors.vendors import item_difficulty, vendor_quality
 from labelaudit.errors import InvalidInput
 from labelaudit.kernels import change_point, consensus, dependence
 
+pytestmark = pytest.mark.slow
+
 
 def crowd(skills, items: int, each: int, classes: int, seed: int = 0):
     """Every item has labels of `each` of the annotators; right with their skill, else any other class."""

@@ -1,7 +1,7 @@
 """Wrong labels out of core: files read ahead on threads, passes over them, and what is known when."""
 
 import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,6 @@ import pytest
 import labelaudit
 from labelaudit.errors import InvalidInput
 from labelaudit.kernels import confident, scoring
-from labelaudit.storage import parquet
 from labelaudit.storage.parquet_shards import parquet_shards
 
 ROWS, CLASSES, GROUP = 5_000, 4, 600
@@ -127,17 +126,22 @@ def test_a_column_that_is_no_matrix_is_refused_by_row_group(place, vectors, mess
 
 
 def test_row_groups_ahead_are_bounded(labelled, tmp_path, monkeypatch):
-    """One that is worked on, and one a thread."""
+    """One that is worked on, and one a thread: no more are asked for."""
     labels, pred_probs = labelled
     path = written(tmp_path / "rows.parquet", labels, column(pred_probs, "binary"))
-    decoded, matrix = [], parquet._matrix
+    asked, submit = [], ThreadPoolExecutor.submit
+
+    def noted(self, read, number, *arguments):
+        asked.append(number)
+        return submit(self, read, number, *arguments)
+
     monkeypatch.setattr("os.cpu_count", lambda: 2)
-    monkeypatch.setattr(parquet, "_matrix", lambda vectors: (decoded.append(1), matrix(vectors))[1])
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", noted)
     reading = parquet_shards(path)()
     next(reading)
+    assert asked == [0, 1, 2]
     next(reading)
-    time.sleep(0.1)  # time enough to decode all nine, were they asked for
-    assert 2 <= len(decoded) <= 4
+    assert asked == [0, 1, 2, 3]
     reading.close()
 
 

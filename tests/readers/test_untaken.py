@@ -22,6 +22,8 @@ from labelaudit.readers.terms import Field, Terms
 from labelaudit.storage import layout
 from tests.readers import valid_files
 
+pytestmark = pytest.mark.parsers
+
 CHOICE = {"id": "a", "from_name": "kind", "to_name": "t", "type": "choices", "value": {"choices": ["cat"]}}
 PLACE = {"x": 1.5, "y": 2.5, "width": 3.5, "height": 4.5}
 CLASSES = {"0": "car", "1": "bus"}
