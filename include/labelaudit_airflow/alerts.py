@@ -5,7 +5,6 @@ A route that fails never stops the others, nor a release; what it did not take w
 
 from __future__ import annotations
 
-import html
 import logging
 import re
 import time
@@ -15,6 +14,7 @@ from typing import Any
 from labelaudit.alerts import messages, outbox
 from labelaudit.alerts.messages import Message
 from labelaudit.alerts.outbox import Entry
+from labelaudit.contracts.channels import CHANNELS
 from labelaudit.contracts.model import Contract
 from labelaudit.contracts.quality import AlertRoute
 from labelaudit.detect.findings_file import read_findings
@@ -25,16 +25,11 @@ from labelaudit.values.deliveries import CheckedDelivery
 from labelaudit.values.releases import Audit, Release
 from labelaudit.values.value import View
 from labelaudit.values.verdicts import Verdict
-from labelaudit_airflow import connections, runtime
+from labelaudit_airflow import channels, connections, runtime
 
 log = logging.getLogger("airflow.task.labelaudit")
 ADDRESS = re.compile(r"https?://[^\s'\"<>]+|/services/[^\s'\"<>]+")
 """In errors of services: the address of a Slack webhook is its secret."""
-
-OWN_HEADERS = {connections.CUSTOMERS: None}
-"""HttpHook makes a header of each key of the extra; None takes it out again: it is no text, and nobody's business."""
-MAILER = "smtp_default"
-"""The Connection of mails that name none."""
 
 
 def of_run(
@@ -118,23 +113,18 @@ def _shown(error: Exception) -> str:
 
 
 def send(entry: Entry, context: Any) -> None:
-    """Send one message by its route. Raises ContractError where the route's Connection is not the customer's to use.
-
-    By `notify`, not by calling the notifier: that would render the text as a Jinja template, with vendors' words in it.
-    """
-    if entry.route.via == "log":
-        message = entry.message
-        log.warning("ALERT %s\n%s\n%s", message.subject, message.text, message.link)
-        return
+    """Send one message by its route. Raises ContractError where the route's Connection is not the customer's to use."""
     _require_granted(entry)
-    _notifier(entry).notify(context)
+    channels.send(entry, context)
 
 
 def _require_granted(entry: Entry) -> None:
     """Of routes of our own nothing is asked, also where a contract names them too."""
     route, message = entry.route, entry.message
-    if not any(outbox.same_place(route, ours) for ours in runtime.our_routes()):
-        connections.granted(route.connection or MAILER, message.customer, message.dataset, "alerts[].connection")
+    channel = CHANNELS[route.via]
+    if channel.connection and not any(outbox.same_place(route, ours) for ours in runtime.our_routes()):
+        named = route.connection or channel.default_connection
+        connections.granted(named, message.customer, message.dataset, "alerts[].connection")
 
 
 def on_failure(contract: Contract | None, what: str):
@@ -172,55 +162,3 @@ def _named(task: Any) -> str:
 def _once(task: Any) -> str:
     """What one failure is told once by: another mapped task's, and that of a task cleared since, are news."""
     return f"{task.dag_id}/{task.run_id}/{task.task_id}/{task.map_index}/{task.try_number}"
-
-
-def _notifier(entry: Entry) -> Any:
-    message, route = entry.message, entry.route
-    link = f"\n\n{message.link}" if message.link else ""
-    if route.via == "email":
-        from airflow.providers.smtp.notifications.smtp import SmtpNotifier
-
-        text = html.escape(message.text + link).replace("\n", "<br>\n")
-        return SmtpNotifier(
-            to=list(route.to),
-            subject=" ".join(f"[labelaudit] {message.subject}".split()),
-            html_content=f"<p>{text}</p>",
-            custom_headers={"Message-ID": f"<{entry.id or time.time_ns()}@labelaudit>"},
-            smtp_conn_id=route.connection or MAILER,
-        )
-    if route.via == "slack":
-        from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
-
-        words = f"*{message.subject}*\n{message.text}{link}"
-        escaped = words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-        # the client's own retries would send again what was taken and not answered
-        return SlackWebhookNotifier(
-            slack_webhook_conn_id=route.connection, text=escaped, unfurl_links=False, retry_handlers=[]
-        )
-    from airflow.providers.http.notifications.http import HttpNotifier
-
-    if route.via == "pagerduty":
-        body = _page(message, route.connection)
-        return HttpNotifier(http_conn_id=route.connection, endpoint="v2/enqueue", json=body, headers=OWN_HEADERS)
-    headers = {"Idempotency-Key": entry.id or message.key, **OWN_HEADERS}
-    return HttpNotifier(http_conn_id=route.connection, json=message.model_dump(mode="json"), headers=headers)
-
-
-def _page(message: Message, connection: str) -> dict[str, Any]:
-    """An event of PagerDuty's Events API v2; the Connection's password is the routing key."""
-    from airflow.sdk import Connection
-
-    page = {
-        "routing_key": Connection.get(connection).password,
-        "event_action": "resolve" if message.resolved else "trigger",
-        "dedup_key": (message.cause or message.key)[:255],
-    }
-    if not message.resolved:
-        page["payload"] = {
-            "summary": message.subject[:1024],
-            "source": f"labelaudit {message.customer}/{message.dataset}",
-            "severity": message.severity,
-            "custom_details": {"text": message.text},
-        }
-        page["links"] = [{"href": message.link, "text": "report"}] if message.link.startswith("http") else []
-    return page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 
 from labelaudit.alerts import outbox
@@ -115,3 +116,27 @@ def test_a_route_takes_its_events_and_severities_only(folder_store):
     routes = [HOOK.model_copy(update={"severity": "critical"}), AlertRoute(via="log", on=("rejection",))]
     assert outbox.post(folder_store, *OF, [message()], routes, 0.0) == 0
     assert outbox.post(folder_store, *OF, [message(severity="critical")], routes, 0.0) == 1
+
+
+class Routed(AlertRoute):
+    """A route as a channel to come may have it: with an address field of its own."""
+
+    room: str | None = None
+
+
+def test_an_entrys_id_is_what_it_always_was():
+    """Ids of entries that wait, or were sent, in stores of today: another id would send them again."""
+    assert outbox.entry_id(message(), HOOK) == hashlib.sha256(b"breach/1\0webhook\0hook").hexdigest()[:32]
+    two = AlertRoute(via="email", to=("b@example.org", "a@example.org"), on=("digest",), severity="critical")
+    expected = hashlib.sha256(b"breach/1\0email\0\0a@example.org\0b@example.org").hexdigest()[:32]
+    assert outbox.entry_id(message(), two) == expected
+
+
+def test_every_address_field_tells_one_place_from_another():
+    """Also one that no channel has today; where it is left out, the route is what it was without it."""
+    rooms = [Routed(via="webhook", connection="hook", room=room) for room in (None, "a", "b")]
+    assert len({outbox.entry_id(message(), room) for room in rooms}) == 3
+    assert outbox.entry_id(message(), rooms[0]) == outbox.entry_id(message(), HOOK)
+    assert outbox.same_place(rooms[0], HOOK)
+    assert not outbox.same_place(rooms[1], rooms[2])
+    assert outbox.same_place(HOOK, HOOK.model_copy(update={"on": ("digest",), "severity": "critical"}))

@@ -13,9 +13,11 @@ Times are arguments, in seconds since 1970. No entry holds a secret: a route nam
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 
 from labelaudit.alerts.messages import Message
+from labelaudit.contracts.channels import CHANNELS
 from labelaudit.contracts.quality import SEVERITIES, AlertRoute
 from labelaudit.storage import layout
 from labelaudit.storage.store import Store
@@ -80,19 +82,21 @@ class Undelivered(Value):
 def wants(route: AlertRoute, message: Message) -> bool:
     """Whether the route takes this event, and one this severe. That it is over concerns pagers only."""
     if message.resolved:
-        return route.via == "pagerduty" and message.event in route.on
+        return CHANNELS[route.via].takes_ends and message.event in route.on
     return message.event in route.on and SEVERITIES.index(message.severity) >= SEVERITIES.index(route.severity)
 
 
 def entry_id(message: Message, route: AlertRoute) -> str:
     """Of the message's key and where the route leads; not of the texts, nor of the route's filters."""
-    parts = (message.key, route.via, route.connection or "", *sorted(route.to))
+    parts = [message.key, route.via, route.connection or "", *sorted(route.to)]
+    if more := {name: value for name, value in route.place.items() if name not in ("via", "connection", "to")}:
+        parts.append(json.dumps(more, sort_keys=True))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
 def same_place(one: AlertRoute, other: AlertRoute) -> bool:
     """Whether two routes lead to the same place, as the contract names it; an address behind a Connection is not it."""
-    return (one.via, one.connection, sorted(one.to)) == (other.via, other.connection, sorted(other.to))
+    return one.place == other.place
 
 
 def post(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
+from labelaudit.contracts.channels import CHANNELS, about_connections
 from labelaudit.contracts.delivery import Model
 
 Rate = Annotated[float, Field(ge=0, le=1)]
@@ -146,21 +147,24 @@ class AlertRoute(Model):
         " run in one message",
     )
     severity: Severity = Field("info", description="only alerts at least as severe: info, warning, critical")
-    via: Literal["email", "slack", "webhook", "pagerduty", "log"] = Field(description="log: the task's own log")
+    via: Literal[tuple(CHANNELS)] = Field(description="log: the task's own log")
     to: tuple[Address, ...] = Field((), max_length=100, description="e-mail addresses")
-    connection: ConnectionId | None = Field(
-        None,
-        description="id of the Airflow Connection (smtp, slackwebhook, http); pagerduty: an http one to"
-        " https://events.pagerduty.com, with the routing key as its password",
-    )
+    connection: ConnectionId | None = Field(None, description=about_connections())
 
     @model_validator(mode="after")
     def _complete(self):
-        if self.via == "email" and not self.to:
-            raise ValueError("an e-mail route needs `to`")
-        if self.via in ("slack", "webhook", "pagerduty") and not self.connection:
+        needs = CHANNELS[self.via].needs
+        if needs == "to" and not self.to:
+            raise ValueError(f"a route by {self.via} needs `to`, the addresses")
+        if needs == "connection" and not self.connection:
             raise ValueError(f"a {self.via} route needs `connection`, the id of an Airflow Connection")
         return self
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Where it leads, as the contract names it: all that is no filter, but for what is left out."""
+        said = self.model_dump(mode="json", exclude={"on", "severity"}, exclude_defaults=True)
+        return said | ({"to": sorted(self.to)} if self.to else {})
 
 
 class Approval(Model):
