@@ -14,9 +14,9 @@ from rich.table import Table
 
 from labelaudit.contracts.model import Contract
 from labelaudit.judge import past
+from labelaudit.judge.stream_words import rate_of, whose
 from labelaudit.rejects import recorded
 from labelaudit.rejects.words import title
-from labelaudit.rendering.stream_words import rate_of, whose
 from labelaudit.storage import layout, release_log
 from labelaudit.storage.store import Store
 from labelaudit.values.deliveries import CheckedDelivery

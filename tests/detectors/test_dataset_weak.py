@@ -243,3 +243,15 @@ def test_asking_by_value_gains_more_than_by_confidence_or_at_random():
 def test_second_opinions_refuse_what_does_not_fit(posterior, confusion, said):
     with pytest.raises(InvalidInput, match=said):
         order_second_opinions(posterior, confusion)
+
+
+def test_no_labelled_row_is_ever_to_be_labelled_next():
+    """A copy of a labelled row is worth as little as that; it comes last, and no labelled row in its place."""
+    rng = np.random.default_rng(5)
+    rows = rng.normal(size=(80, 3))
+    rows[40:60] = rows[:20]
+    labelled = np.arange(80) < 40
+    probs = np.full((80, 2), 0.5)
+    found = label_next(rows, probs, labelled, np.zeros(80, bool), 40)
+    assert sorted(found.order) == list(range(40, 80))
+    assert set(found.order[:20]) == set(range(60, 80))

@@ -9,13 +9,13 @@ from conftest import GOOD, audit
 from labelaudit.alerts import messages, outbox
 from labelaudit.contracts.quality import AlertRoute, Regressions
 from labelaudit.judge import past
+from labelaudit.judge.stream_words import cause_in_words, rate_of
 from labelaudit.page.app import TEMPLATES
 from labelaudit.page.state import dataset_state
 from labelaudit.publish import annotator_names, customer_view
 from labelaudit.rejects.words import title
 from labelaudit.rendering import charts
 from labelaudit.rendering.markup import environment, render
-from labelaudit.rendering.stream_words import cause_in_words, rate_of
 from labelaudit.report.release import TEMPLATES as REPORT
 from labelaudit.run import steps
 from labelaudit.storage import layout
@@ -67,7 +67,8 @@ VERDICT = Verdict(
 
 def drawn(verdict: Verdict, view: str) -> str:
     report = SimpleNamespace(verdict=verdict, view=view)
-    return render(REPORT / "quality.html", report=report) + render(REPORT / "watched.html", report=report)
+    words = {"rate_of": rate_of, "cause_in_words": cause_in_words}
+    return "".join(render(REPORT / name, report=report, **words) for name in ("quality.html", "watched.html"))
 
 
 def test_the_customer_sees_annotators_by_their_given_names_or_not_at_all(make_contract, folder_store, monkeypatch):

@@ -14,7 +14,7 @@ from pydantic import field_validator
 
 from labelaudit.contracts.model import Contract
 from labelaudit.contracts.quality import Event, Severity
-from labelaudit.rendering.stream_words import cause_in_words, rate_of, whose
+from labelaudit.judge.stream_words import cause_in_words, rate_of, whose
 from labelaudit.rendering.visible import visible
 from labelaudit.values.deliveries import CheckedDelivery
 from labelaudit.values.findings import WorstItem

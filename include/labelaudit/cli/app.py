@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from labelaudit.cli import backtest, contracts, deliveries, doctor, human_audits, new, read, releases, runs
+from labelaudit.cli import backtest, contracts, deliveries, doctor, human_audits, new, read, releases, runs, show
 from labelaudit.cli.options import FAILED
 from labelaudit.cli.output import err, escape
 from labelaudit.errors import LabelauditError
@@ -21,6 +21,7 @@ COMMANDS = {
     "run": runs.run,
     "rejects": deliveries.rejects,
     "releases": releases.releases,
+    "show": show.show,
     "verify": releases.verify,
     "expire": releases.expire,
     "plan": human_audits.plan,

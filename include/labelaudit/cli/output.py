@@ -13,6 +13,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.segment import Segment
 
 from labelaudit.contracts.model import Contract
+from labelaudit.detect.findings_file import read_findings
+from labelaudit.detect.run_detectors import looking
 from labelaudit.receive.inbox import Waiting
 from labelaudit.rendering.visible import visible
 from labelaudit.run import steps
@@ -71,6 +73,9 @@ def show(contract: Contract, outcome: Outcome, store: Store, incomplete: Sequenc
     if outcome.verdict:
         for breach in outcome.verdict.breaches:
             out.print(f"[yellow]breach[/yellow] {escape(breach.message)}", highlight=False)
+    if outcome.audit:
+        for line in looking.lines(read_findings(store, outcome.audit).further):
+            out.print(escape(line), highlight=False, soft_wrap=True)
     if outcome.status == "held":
         out.print("[yellow]held[/yellow]: nothing is published. Publish with --publish-held 'why'.")
     if outcome.release:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from labelaudit.detect.people import gold_counts
+from labelaudit.detect.run_detectors import looking
 from labelaudit.detect.work import Work
 from labelaudit.tasks import task_of
 from labelaudit.values.deliveries import CheckedDelivery
@@ -19,7 +20,7 @@ def counts_of(work: Work, checked: Sequence[CheckedDelivery]) -> tuple[Count, ..
     by vendor and class. detector, guideline: what a change of the rates may come from (the name is the label).
 
     canary, canary_anywhere, canary_flagged: what Canaries counts. gold: right labels of gold items, over all and by
-    vendor, where there are any.
+    vendor, where there are any. Then what the other detectors of a run count.
     """
     detection, contract = work.detection, work.contract
     task = task_of(contract.task)
@@ -57,6 +58,7 @@ def counts_of(work: Work, checked: Sequence[CheckedDelivery]) -> tuple[Count, ..
         rejected[one.delivery.vendor] += one.rejected_rows
     counts.append(Count(metric="reject", x=rejected.total(), n=delivered.total()))
     counts += [Count(metric="reject", vendor=name, x=rejected[name], n=delivered[name]) for name in sorted(delivered)]
+    counts += looking.counts(work, work.current, ("", *sorted(set(vendors[work.current]))))
     return tuple(counts)
 
 

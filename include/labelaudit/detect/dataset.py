@@ -12,19 +12,13 @@ from typing import Any
 import numpy as np
 
 from labelaudit.contracts.model import Contract
-from labelaudit.detect.features import Features
+from labelaudit.detect.features import LEAST_ITEMS, Features, comparable
 from labelaudit.detectors.classification import Detection
 from labelaudit.detectors.duplicates import Duplicates, find_duplicates
 from labelaudit.detectors.outliers import find_outliers
 from labelaudit.detectors.overlap import find_overlapping_classes
 from labelaudit.detectors.slices import find_weak_slices
 from labelaudit.values.findings import WORTHWHILE, CopiesFinding, DatasetFindings, OverlapFinding, SliceFinding
-
-LEAST_ITEMS = 50
-"""With fewer items nothing is usual, and so nothing unusual."""
-
-DIMENSIONS = 64
-"""Longer vectors are projected to their main components before neighbours are looked for."""
 
 SHOWN = 30
 
@@ -60,10 +54,10 @@ def look_at_dataset(
     there = np.zeros(0, np.int64) if features is None else np.flatnonzero(features.present)
     few = len(there) < LEAST_ITEMS
     values = None if few else features.of(features.present)
-    comparable = None if few else _comparable(contract, values)
-    copies = None if few else find_duplicates(comparable, detection.given[there], seed=contract.seed)
-    outliers = None if few else find_outliers(comparable, seed=contract.seed)
-    table = values if contract.predictions.source == "tabular" else comparable
+    scaled = None if few else comparable(contract, values)
+    copies = None if few else find_duplicates(scaled, detection.given[there], seed=contract.seed)
+    outliers = None if few else find_outliers(scaled, seed=contract.seed)
+    table = values if contract.predictions.source == "tabular" else scaled
     copy_of, conflicting = np.full(len(items), -1), np.zeros(len(items), bool)
     if copies is not None:
         first = np.unique(copies.group, return_index=True)
@@ -87,24 +81,6 @@ def look_at_dataset(
         looked_for_copies=copies is not None,
     )
     return Dataset(copy_of, is_outlier, findings)
-
-
-def _comparable(contract: Contract, features: Any) -> Any:
-    """Texts, or a finite matrix (n, d) whose columns are of comparable scale."""
-    if not isinstance(features, np.ndarray):
-        return features
-    from sklearn.decomposition import PCA
-    from sklearn.preprocessing import StandardScaler
-
-    rows = np.asarray(features, np.float64)
-    if not np.isfinite(rows).all():
-        middle = np.nanmedian(np.where(np.isfinite(rows), rows, np.nan), axis=0)
-        rows = np.where(np.isfinite(rows), rows, np.nan_to_num(middle))
-    if contract.predictions.source == "tabular":
-        rows = StandardScaler().fit_transform(rows)
-    if rows.shape[1] > DIMENSIONS and len(rows) > DIMENSIONS:
-        rows = PCA(DIMENSIONS, svd_solver="randomized", random_state=contract.seed).fit_transform(rows)
-    return rows.astype(np.float32)
 
 
 def _copies(contract, items, copies: Duplicates, given, scope) -> tuple[CopiesFinding, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from labelaudit.detect.people import gold_counts
+from labelaudit.detect.run_detectors import looking
 from labelaudit.detect.work import Work
 from labelaudit.tasks import task_of
 from labelaudit.values.counted import Share
@@ -63,6 +64,8 @@ def _rows(work: Work, one: CheckedDelivery) -> Iterator[Count]:
     """What counts labels and rows: they are of one delivery only. Over all, and for its vendor."""
     own = work.current & (work.rows["delivery"] == one.delivery.name).to_numpy()
     wrong, (right, known) = work.detection.annotation_is_issue[own], gold_counts(work, own)
+    if one.accepted:
+        yield from looking.counts(work, own, ("", one.delivery.vendor))
     for vendor in ("", one.delivery.vendor):
         if one.accepted:
             yield Count(metric="annotation_error", vendor=vendor, x=float(wrong.sum()), n=float(len(wrong)))

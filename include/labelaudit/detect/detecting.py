@@ -23,6 +23,7 @@ from labelaudit.detect.gold import read_gold
 from labelaudit.detect.history import read_history
 from labelaudit.detect.outputs import annotations_table, digest_of, labels_table
 from labelaudit.detect.predictions import predictions_of
+from labelaudit.detect.run_detectors import looking
 from labelaudit.detect.work import Work
 from labelaudit.detectors.consensus import codes_of
 from labelaudit.storage import layout, release_log
@@ -61,7 +62,10 @@ def audit(
     findings = findings_of(work)
     store.write(keys["findings.json"], findings.model_dump_json(indent=1).encode())
     store.write(shares, Shares(shares=shares_of(work, checked)).model_dump_json().encode())
-    digest = digest_of(contract, found, checked, superseded, [store.read(key) for key in keys.values()])
+    # what further detectors say follows from all that is bound: a new one renames no release
+    bound = findings.model_copy(update={"further": {}}).model_dump_json(indent=1).encode()
+    contents = [store.read(keys["labels.parquet"]), store.read(keys["annotations.parquet"]), bound]
+    digest = digest_of(contract, found, checked, superseded, contents)
     judged = labels.num_rows - len(work.removed)
     return Audit(
         run=found.run,
@@ -150,6 +154,7 @@ def _accepted_rows(contract: Contract, checked: CheckedDelivery, store: Store) -
     """The accepted rows that an audit needs: ids, label, features, delivered probabilities."""
     wanted = [name for name in ("item", "annotator", "label") if name in contract.columns]
     wanted += [name for name in contract.feature_columns if name not in wanted]
+    wanted += looking.columns(contract)
     in_rows = contract.probability_columns and not checked.predictions
     rows = read_table(store, checked.table, [*wanted, "pred_probs"] if in_rows else wanted).to_pandas()
     if checked.predictions:

@@ -14,6 +14,12 @@ import pandas as pd
 
 from labelaudit.contracts.model import Contract
 
+LEAST_ITEMS = 50
+"""With fewer items nothing is usual, and so nothing unusual."""
+
+DIMENSIONS = 64
+"""Longer vectors are projected to their main components before neighbours are looked for."""
+
 
 @dataclass(frozen=True)
 class Features:
@@ -69,3 +75,21 @@ def _values(contract: Contract, cells: pd.DataFrame, present: np.ndarray) -> Any
         if there:
             matrix[place] = cell
     return matrix
+
+
+def comparable(contract: Contract, features: Any) -> Any:
+    """Texts, or a finite matrix (n, d) whose columns are of comparable scale."""
+    if not isinstance(features, np.ndarray):
+        return features
+    from sklearn.decomposition import PCA
+    from sklearn.preprocessing import StandardScaler
+
+    rows = np.asarray(features, np.float64)
+    if not np.isfinite(rows).all():
+        middle = np.nanmedian(np.where(np.isfinite(rows), rows, np.nan), axis=0)
+        rows = np.where(np.isfinite(rows), rows, np.nan_to_num(middle))
+    if contract.predictions.source == "tabular":
+        rows = StandardScaler().fit_transform(rows)
+    if rows.shape[1] > DIMENSIONS and len(rows) > DIMENSIONS:
+        rows = PCA(DIMENSIONS, svd_solver="randomized", random_state=contract.seed).fit_transform(rows)
+    return rows.astype(np.float32)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from labelaudit.detect.people import agreement_finding, annotator_findings, vendor_findings
+from labelaudit.detect.run_detectors import looking
 from labelaudit.detect.work import Work
 from labelaudit.rates.intervals import wilson
 from labelaudit.tasks import task_of
@@ -46,6 +47,7 @@ def findings_of(work: Work) -> Findings:
         canary_precision=_known(detection.canaries.precision),
         dataset=work.dataset.findings,
         agreement=agreement_finding(work),
+        further=looking.look(work),
     )
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 from labelaudit.contracts.model import Contract
 from labelaudit.detect.findings import given_quality
 from labelaudit.detect.history import with_classes
+from labelaudit.detect.run_detectors import looking
 from labelaudit.detect.work import Work
 from labelaudit.storage import schemas
 from labelaudit.tasks import task_of
@@ -64,7 +65,7 @@ def annotations_table(work: Work) -> pa.Table:
     """All annotations of the judged items, plain, with what the history needs of them."""
     here = work.scope[work.codes]
     detection = work.detection
-    rows = work.rows[here].drop(columns="pred_probs", errors="ignore")
+    rows = work.rows[here].drop(columns=["pred_probs", *looking.columns(work.contract)], errors="ignore")
     rows = rows.assign(
         annotation_quality=detection.annotation_quality[here], is_issue=detection.annotation_is_issue[here]
     )

@@ -59,7 +59,8 @@ def label_next(features, pred_probs, labelled, wrong, budget: int, seed: int = 0
     near = _distance_to(rows, np.flatnonzero(labelled))
     typical = np.median(near[~labelled])
     value = expected * (near / typical if typical > 0 else np.ones(len(near))) ** SPARSE
-    candidates = np.argsort(-value.round(12), kind="stable")[: min(CHOICE * count, int((~labelled).sum()))]
+    unlabelled = np.flatnonzero(~labelled)  # of the copies of labelled rows the value is 0, as of those
+    candidates = unlabelled[np.argsort(-value[unlabelled].round(12), kind="stable")[: CHOICE * count]]
     order = candidates[_spread(rows[candidates], expected[candidates], near[candidates], count)]
     carried = np.bincount(cell, weights=expected, minlength=cells)
     ranked = np.argsort(-carried, kind="stable")

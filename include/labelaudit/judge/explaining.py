@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from labelaudit.judge.stream_words import rate_of, whose
 from labelaudit.judge.streams import OF_LABELS, Stream
 from labelaudit.regressions import Shift
-from labelaudit.rendering.stream_words import rate_of, whose
 from labelaudit.values.counted import Judged
 from labelaudit.values.verdicts import Explained
 

@@ -13,10 +13,10 @@ import numpy as np
 
 from labelaudit.contracts.quality import Regressions
 from labelaudit.judge.explaining import by_class, by_mix, counts_before, last_of, restarted, taught_by, unexplained
+from labelaudit.judge.stream_words import SMALL
 from labelaudit.judge.streams import Stream, watch_streams
 from labelaudit.rates.intervals import wilson
 from labelaudit.regressions import Shift
-from labelaudit.rendering.stream_words import SMALL
 from labelaudit.values.counted import Judged
 from labelaudit.values.value import Value
 from labelaudit.values.verdicts import Explained, Incident, StreamChange, WatchState

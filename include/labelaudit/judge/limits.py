@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from labelaudit.contracts.model import Contract
 from labelaudit.judge.evidence import Evidence
+from labelaudit.judge.stream_words import rate_of, whose
 from labelaudit.rates.intervals import wilson
-from labelaudit.rendering.stream_words import rate_of, whose
 from labelaudit.values.counted import Judged
 from labelaudit.values.findings import AnnotatorFinding
 from labelaudit.values.releases import Count

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from labelaudit.contracts.quality import Regressions
+from labelaudit.detect.run_detectors import looking
+from labelaudit.judge.stream_words import SMALL
 from labelaudit.regressions import Shift, Terms, Watched, watch_all
-from labelaudit.rendering.stream_words import SMALL
 from labelaudit.values.counted import Judged
 from labelaudit.values.releases import Count
 
@@ -68,17 +69,18 @@ def watch_streams(terms: Regressions, history: Sequence[Judged]) -> list[Stream]
     detectors = [_causes(release, "detector") for release in history]
     accepted = np.array([release.accepted for release in history])
     accepted[-1:] = True  # whether the last one will be published, is decided by what is said of it here
-    named = sorted({key for release in counts for key in release if key[0] in terms.metrics})
+    metrics, of_guideline = _metrics(terms)
+    named = sorted({key for release in counts for key in release if key[0] in metrics})
     rows = []
     for metric, vendor in named:
         x, n = _defects([release.get((metric, vendor)) for release in counts], metric)
         restarts = np.zeros(len(history), bool)
-        if metric in OF_LABELS:
+        if metric in of_guideline:
             restarts |= _changed([guideline.get(vendor) if vendor else _common(guideline) for guideline in guidelines])
         if metric in OF_LABELS[:2]:
             restarts |= _changed([detector.get("") for detector in detectors])
         rows.append((metric, vendor, x, n, restarts))
-    rows += _small(rows, terms.metrics)
+    rows += _small(rows, metrics)
     if not rows:
         return []
     n = np.array([row[3] for row in rows])
@@ -95,6 +97,14 @@ def watch_streams(terms: Regressions, history: Sequence[Judged]) -> list[Stream]
         np.array([row[4] for row in rows]),
     )
     return [Stream(*row, watched) for row, watched in zip(rows, found, strict=True)]
+
+
+def _metrics(terms: Regressions) -> tuple[tuple[str, ...], set[str]]:
+    """What is watched: what the contract says, and what the detectors of a run want watched; and which of it a new
+    guideline changes."""
+    own = [one for one in looking.metrics() if one.watched]
+    watched = (*terms.metrics, *(one.name for one in own))
+    return watched, {*OF_LABELS, *(one.name for one in own if one.of_guideline)}
 
 
 def _defects(counts: Sequence[Count | None], metric: str) -> tuple[np.ndarray, np.ndarray]:

@@ -16,6 +16,7 @@ from fastapi.responses import HTMLResponse
 from labelaudit.contracts.model import Contract
 from labelaudit.contracts.reading import read_contracts
 from labelaudit.errors import StorageUnavailable
+from labelaudit.judge.stream_words import rate_of
 from labelaudit.page import state
 from labelaudit.page.viewer import Viewer
 from labelaudit.rejects.words import title
@@ -68,7 +69,9 @@ def create_app(
     def page(request: Request, template: str, **values: Any) -> HTMLResponse:
         top = request.scope.get("root_path", "").rstrip("/")
         found = environment(TEMPLATES).get_template(template)
-        return HTMLResponse(found.render(top=top, charts=charts, title=title, **values), headers=HEADERS)
+        return HTMLResponse(
+            found.render(top=top, charts=charts, title=title, rate_of=rate_of, **values), headers=HEADERS
+        )
 
     @app.get("/", response_class=HTMLResponse)
     def overview(request: Request, person: Person) -> HTMLResponse:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from labelaudit.contracts.model import Contract
+from labelaudit.detect.run_detectors import looking
 from labelaudit.publish import annotator_names
 from labelaudit.rejects.words import title
 from labelaudit.storage.store import Store
@@ -74,6 +75,9 @@ class _Seeing:
     def annotator(self, one: AnnotatorFinding) -> AnnotatorFinding | None:
         return self._renamed(one, "name")
 
+    def findings(self, one: Findings) -> Findings:
+        return one.model_copy(update={"further": looking.seen(one.further, self.see)}) if one.further else one
+
     def rate(self, one: DefectRate) -> DefectRate | None:
         return self._renamed(one, "subject") if one.of == "annotator" else one
 
@@ -128,6 +132,7 @@ class _Seeing:
 _RULES: dict[type[Value], Callable[[_Seeing, Any], Any]] = {
     AnnotatorFinding: _Seeing.annotator,
     OverlapFinding: _Seeing.overlap,
+    Findings: _Seeing.findings,
     DefectRate: _Seeing.rate,
     Breach: _Seeing.breach,
     Incident: _Seeing.incident,

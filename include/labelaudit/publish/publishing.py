@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from labelaudit.contracts.model import Contract
 from labelaudit.detect.findings_file import read_findings
+from labelaudit.detect.run_detectors import looking
 from labelaudit.errors import ReleaseConflict
 from labelaudit.judge.past import read_counts
 from labelaudit.publish import annotator_names, customer_view, finishing, release_files, verifying
@@ -83,15 +84,16 @@ def _publish_new(
     finishing.make_ready(contract, store, audit.release, rows)
     found = differences.changes(audit, labels, destination)
     kept = labels.filter(pc.invert(labels["_removed"])).drop_columns("_removed")
-    lists = item_lists(kept) | {"issues.csv": issues_csv(kept)}
+    findings, before = read_findings(store, audit), read_counts(destination)
+    see = customer_view.seeing(contract, store, "customer", findings)
+    shown = see(findings)
+    lists = item_lists(kept) | looking.files(shown.further) | {"issues.csv": issues_csv(kept)}
     if found:
         lists["changes.csv"] = changes_csv(found[1])
     difference = found[0] if found else None
     internal = [name for name in kept.column_names if name.startswith("_")]
     labels, kept = labels.drop_columns(internal), kept.drop_columns(internal)
-    findings, before = read_findings(store, audit), read_counts(destination)
-    see = customer_view.seeing(contract, store, "customer", findings)
-    content = report_content(contract, see(audit), see(verdict), see(findings), before, "customer", difference)
+    content = report_content(contract, see(audit), see(verdict), shown, before, "customer", difference)
     files = lists | {
         "report.html": report_html(contract, content),
         "report.json": content.model_dump_json(indent=2).encode(),

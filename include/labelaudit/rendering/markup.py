@@ -9,7 +9,6 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from labelaudit.rendering.stream_words import cause_in_words, rate_of
 from labelaudit.rendering.visible import visible
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -32,7 +31,7 @@ def environment(*folders: Path) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"percent": percent, "count": count, "number": number, "rate_of": rate_of, "cause": cause_in_words}
+    made.filters |= {"percent": percent, "count": count, "number": number}
     return made
 
 

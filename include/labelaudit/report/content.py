@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from labelaudit.contracts.model import Contract
 from labelaudit.judge.past import Counts
@@ -19,6 +21,7 @@ from labelaudit.values.findings import (
     PairFinding,
     VendorFinding,
     WorstItem,
+    without_empty,
 )
 from labelaudit.values.releases import Audit, Count
 from labelaudit.values.value import Value, View
@@ -87,6 +90,11 @@ class ReportContent(Value):
     trend: tuple[Point, ...]
     vendor_trends: dict[str, tuple[Point, ...]]
     not_checked: tuple[str, ...]
+    further: dict[str, Any] = Field(default_factory=dict, description="by name, what other detectors of the run found")
+
+    @model_serializer(mode="wrap")
+    def _said(self, rest: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_empty(rest(self))
 
 
 def report_content(
@@ -143,6 +151,7 @@ def report_content(
         trend=trend,
         vendor_trends={one.vendor: _trend(counts, one.vendor) for one in findings.vendors},
         not_checked=(*findings.not_checked, *_never_checked(contract, findings.dataset, bool(verdict.rates))),
+        further=findings.further,
     )
 
 

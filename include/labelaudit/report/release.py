@@ -9,6 +9,8 @@ import pyarrow.compute as pc
 
 from labelaudit.contracts.model import Contract
 from labelaudit.contracts.predictions import FromPixels
+from labelaudit.detect.run_detectors import looking
+from labelaudit.judge.stream_words import cause_in_words, rate_of
 from labelaudit.rendering import charts
 from labelaudit.rendering.markup import render
 from labelaudit.rendering.spreadsheet import safe_csv
@@ -37,7 +39,14 @@ def report_html(contract: Contract, content: ReportContent) -> bytes:
         shape, maximum = contract.predictions.shape, contract.predictions.maximum
         pictures = {one.item: charts.picture(one.pixels, shape, maximum) for one in content.worst if one.pixels}
     return render(
-        TEMPLATES / "report.html", report=content, contract=contract, pictures=pictures, charts=charts
+        TEMPLATES / "report.html",
+        report=content,
+        contract=contract,
+        pictures=pictures,
+        charts=charts,
+        rate_of=rate_of,
+        cause_in_words=cause_in_words,
+        further=list(looking.read(content.further)),
     ).encode()
 
 

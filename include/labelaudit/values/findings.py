@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from labelaudit.values.value import Value
 
@@ -171,3 +171,15 @@ class Findings(Value):
     canary_precision: float | None = Field(description="expected share of the flags that are right")
     dataset: DatasetFindings
     agreement: AgreementFinding | None = None
+    further: dict[str, Any] = Field(
+        default_factory=dict, description="by name, what the other detectors of the run found; left out where nothing"
+    )
+
+    @model_serializer(mode="wrap")
+    def _said(self, rest: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_empty(rest(self))
+
+
+def without_empty(said: dict[str, Any]) -> dict[str, Any]:
+    """A model's fields without `further` where that is empty."""
+    return {name: value for name, value in said.items() if name != "further" or value}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 SMALL = "small vendors"
 """The stream of all vendors that send few units, together; no vendor's name has a space."""
 _RATES = {
@@ -24,7 +26,14 @@ def rate_of(metric: str) -> str:
     >>> f"the rate of {rate_of('reject')}{whose('cedar')}"
     'the rate of rejected rows from vendor cedar'
     """
-    return _RATES.get(metric, metric.replace("_", " "))
+    return _RATES.get(metric) or words_of_detectors().get(metric, metric.replace("_", " "))
+
+
+@cache
+def words_of_detectors() -> dict[str, str]:
+    from labelaudit.detect.run_detectors import looking  # heavy, and alerts are imported by a scheduler
+
+    return {one.name: one.words for one in looking.metrics()}
 
 
 def whose(vendor: str) -> str:
