@@ -97,3 +97,14 @@ def test_where_a_file_has_expired_an_item_that_others_labelled_too_stays_as_it_w
     found, touched = read_history(contract, store, destination, (), ["alder/d0"], 0)
     assert len(found) == 0
     assert touched == {f"i{item:02d}" for item in range(1, 10)}, "i00 was labelled by another delivery, too"
+
+
+def test_a_run_reads_as_much_as_its_contract_says(pets, make_contract, put):
+    """`history.max_items`, from the contract to the files that a run reads."""
+    _, store, _, read = pets
+    contract = make_contract(history={"max_items": 10})
+    put(store, contract, rows(40, 50), delivery="d4")
+    read.clear()
+    audit(contract, store, "run4")
+    assert "r0004" in read
+    assert not {"r0001", "r0002", "r0003"} & set(read)

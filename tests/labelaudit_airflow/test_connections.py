@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import email
 import json
+import os
+import re
 from pathlib import Path
 
 import pytest
 from receivers import http_receiver, smtp_receiver
-from test_alerts import HOOK, MAIL, PAGER, SLACK, alerts, connect, deployed, failed, message  # noqa: F401
 
 from labelaudit.alerts import outbox
 from labelaudit.contracts.quality import AlertRoute
-from labelaudit.errors import ContractError, StorageUnavailable
+from labelaudit.errors import ContractError, LabelauditError, StorageUnavailable
 from labelaudit.run import steps
+from tests.alerts.test_alerts import HOOK, MAIL, PAGER, SLACK, alerts, connect, deployed, failed, message  # noqa: F401
 
 pytestmark = pytest.mark.airflow
 
@@ -77,6 +80,9 @@ def test_a_connection_that_names_the_customer_is_used_and_hands_the_list_to_nobo
     assert told_to_beta(alerts, folder_store, [*ROUTES, AlertRoute(via="email", to=("b@example.org",))]) == []
     assert (len(bodies), len(mails)) == (3, 2)
     assert any("Idempotency-Key" in one for one in headers)
+    named_once = {email.message_from_bytes(one.content)["Message-ID"] for one in mails}
+    assert len(named_once) == 2, "one for each mail that is another; a server drops what it has by its id"
+    assert all(re.fullmatch(r"<\S+@labelaudit>", one) for one in named_once)
     assert not [name for one in headers for name in one if "labelaudit" in name.lower()]
 
 
@@ -207,3 +213,20 @@ def test_a_folder_is_a_customers_where_the_deployment_says_so(opened, tmp_path: 
 def test_by_hand_a_destination_is_the_persons_own_choice(make_contract, folder_store, tmp_path):
     contract = make_contract(destination={"uri": f"file://{tmp_path}/mine"})
     assert steps.open_destination(contract, folder_store).uri == f"file://{tmp_path}/mine"
+
+
+def test_the_store_is_reached_with_the_connection_that_the_deployment_names(connect, s3, monkeypatch):  # noqa: F811
+    """LABELAUDIT_STORE_CONNECTION: its keys, and no others, open the store."""
+    from labelaudit_airflow import runtime
+
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    extra = {"endpoint_url": s3["AWS_ENDPOINT_URL"], "region_name": "us-east-1"}
+    connect("our_store", extra, conn_type="aws", login="testing", password="testing")
+    monkeypatch.setenv("LABELAUDIT_STORE", f"s3://store/{os.urandom(6).hex()}")
+    monkeypatch.setenv("LABELAUDIT_STORE_CONNECTION", "our_store")
+    runtime.store().write("gold/acme/pets/g.csv", b"item,label")
+    assert runtime.store().list("") == ["gold/acme/pets/g.csv"]
+    monkeypatch.delenv("LABELAUDIT_STORE_CONNECTION")
+    with pytest.raises(LabelauditError):
+        runtime.store().list("")

@@ -21,7 +21,7 @@ from labelaudit import demo
 from labelaudit.contracts import reading
 from labelaudit.errors import AuditImpossible, ReleaseConflict, ReleaseInvalid
 from labelaudit.publish import verifying
-from labelaudit.receive import manifests
+from labelaudit.receive import delivering, manifests
 from labelaudit.rejects import recorded
 from labelaudit.run import expiry, steps, whole_run
 from labelaudit.storage import delta, layout, release_log, tables
@@ -463,3 +463,22 @@ def test_a_detector_that_cannot_work_says_so(folder_store: Store, make_contract,
     outcome = audit(contract, folder_store)
     assert outcome.status == "held"
     assert "audit invalid" in outcome.verdict.reason
+
+
+def test_predictions_in_a_second_file_judge_the_labels_of_the_first(folder_store: Store, make_contract, tmp_path):
+    """Of items with one label each nothing else could tell which are wrong."""
+    predictions = {"source": "delivered", "columns": {"cat": "p_cat", "dog": "p_dog"}, "file": "model.csv"}
+    contract = make_contract(predictions=predictions)
+    wrong = {f"i{item:03d}" for item in range(6)}
+    labels, probabilities = ["item,annotator,label"], ["item,p_cat,p_dog"]
+    for item in range(120):
+        cat = bool(item % 2)
+        labels.append(f"i{item:03d},ann,{'cat' if cat != (item < 6) else 'dog'}")
+        probabilities.append(f"i{item:03d},{0.9 if cat else 0.1},{0.1 if cat else 0.9}")
+    files = [tmp_path / "labels.csv", tmp_path / "model.csv"]
+    for path, lines in zip(files, (labels, probabilities), strict=True):
+        path.write_text("\n".join(lines) + "\n")
+    delivering.deliver(folder_store, contract.customer, contract.dataset, "alder", "d1", files)
+    assert audit(contract, folder_store).release.items == 120
+    rows = tables.read_table(steps.open_destination(contract, folder_store), layout.LABELS).to_pylist()
+    assert {row["item"] for row in rows if row["is_issue"]} == wrong
