@@ -16,15 +16,7 @@ from labelaudit.contracts import kinds, schedules
 from labelaudit.contracts.check_arguments import BOUNDS
 from labelaudit.contracts.checks import Check
 from labelaudit.contracts.delivery import Column, ColumnName, Label, Model, Name, Vendor
-from labelaudit.contracts.predictions import (
-    Delivered,
-    FromEmbedding,
-    FromPixels,
-    FromTabular,
-    FromText,
-    NoPredictions,
-    Predictions,
-)
+from labelaudit.contracts.predictions import Delivered, Predictions
 from labelaudit.contracts.quality import (
     Acceptance,
     AlertRoute,
@@ -176,7 +168,8 @@ class Contract(Model):
                 _require(new in self.classes, f"`label_map.{version}` leads to {new!r}, which is not a class")
         if self.acceptance and self.acceptance.by == "interval":
             _require(self.human_audit is not None, "acceptance by interval needs `human_audit`")
-        self._check_predictions()
+        for problem in self.predictions.problems(self.columns, self.classes):
+            raise ValueError(problem)
         self._check_checks()
         return self
 
@@ -197,27 +190,6 @@ class Contract(Model):
                     kinds = {self.columns[column].type for column in check.columns if column in self.columns}
                     _require(kinds == {"timestamp"}, f"{where}: `{name}` {bound!r} needs a column of type timestamp")
 
-    def _check_predictions(self) -> None:
-        predictions = self.predictions
-        if isinstance(predictions, Delivered):
-            for label in predictions.columns:
-                _require(label in self.classes, f"`predictions.columns` names {label!r}, which is not a class")
-            return
-        if isinstance(predictions, NoPredictions):
-            _require("annotator" in self.columns, "without predictions, `columns` must declare `annotator`")
-            return
-        wanted = {"text": ("string",), "tabular": ("integer", "number", "boolean")}.get(predictions.source, ("vector",))
-        names = predictions.columns if isinstance(predictions, FromTabular) else (predictions.column,)
-        for name in names:
-            _require(name in self.columns, f"`predictions` names column `{name}`, which `columns` does not declare")
-            _require(
-                self.columns[name].type in wanted,
-                f"`predictions` needs column `{name}` of type {' or '.join(wanted)}, not {self.columns[name].type}",
-            )
-        if isinstance(predictions, FromPixels):
-            size, length = _product(predictions.shape), self.columns[predictions.column].length
-            _require(size == length, f"`predictions.shape` has {size} values, column `{predictions.column}` {length}")
-
     @property
     def id(self) -> str:
         """`<customer>/<dataset>`."""
@@ -233,11 +205,7 @@ class Contract(Model):
     @property
     def feature_columns(self) -> tuple[str, ...]:
         """The canonical columns that predictions are made from."""
-        if isinstance(self.predictions, FromTabular):
-            return self.predictions.columns
-        if isinstance(self.predictions, FromText | FromEmbedding | FromPixels):
-            return (self.predictions.column,)
-        return ()
+        return self.predictions.feature_columns
 
 
 def _require(true: bool, message: str) -> None:
@@ -251,10 +219,3 @@ def _is_moment(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _product(shape: tuple[int, ...]) -> int:
-    size = 1
-    for side in shape:
-        size *= side
-    return size

@@ -5,7 +5,6 @@ Only what the contract gives evidence for: copies, outliers and slices need the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from labelaudit.contracts.model import Contract
 from labelaudit.detect.features import LEAST_ITEMS, Features, comparable
+from labelaudit.detect.sources import source_of
 from labelaudit.detectors.classification import Detection
 from labelaudit.detectors.duplicates import Duplicates, find_duplicates
 from labelaudit.detectors.outliers import find_outliers
@@ -57,7 +57,7 @@ def look_at_dataset(
     scaled = None if few else comparable(contract, values)
     copies = None if few else find_duplicates(scaled, detection.given[there], seed=contract.seed)
     outliers = None if few else find_outliers(scaled, seed=contract.seed)
-    table = values if contract.predictions.source == "tabular" else scaled
+    table = values if not few and source_of(contract).SLICED_BY == "columns" else scaled
     copy_of, conflicting = np.full(len(items), -1), np.zeros(len(items), bool)
     if copies is not None:
         first = np.unique(copies.group, return_index=True)
@@ -147,12 +147,12 @@ def _slices(
     items, total, wrong = items[there], int(wrong.sum()), wrong[there]
     if not wrong.any():
         return ()
-    names: Sequence[str] | None = contract.predictions.columns if contract.predictions.source == "tabular" else None
+    sliced_by = source_of(contract).SLICED_BY
+    names = contract.feature_columns if sliced_by == "columns" else None
     found = find_weak_slices(features, wrong, names, seed=contract.seed)
-    unnamed = contract.predictions.source in ("embedding", "pixels")
     return tuple(
         SliceFinding(
-            rule="" if unnamed else one.rule,
+            rule=one.rule if sliced_by else "",
             items=len(one.rows),
             items_share=len(one.rows) / len(items),
             errors_share=float(wrong[one.rows].sum()) / total,

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from labelaudit.contracts.model import Contract
+from labelaudit.detect.sources import source_of
 
 LEAST_ITEMS = 50
 """With fewer items nothing is usual, and so nothing unusual."""
@@ -47,34 +48,12 @@ def features_of(contract: Contract, rows: pd.DataFrame, codes: np.ndarray, items
     row[codes] = np.arange(len(rows))
     row[codes[have]], present[codes[have]] = have, True
     cells = rows[list(contract.feature_columns)].iloc[row]
-    return Features(_values(contract, cells, present), present, row)
+    return Features(source_of(contract).values(contract, cells, present), present, row)
 
 
 def has_features(contract: Contract, rows: pd.DataFrame) -> np.ndarray:
-    """Which rows (m,) bool have what the contract's predictions are made from: a text that is not blank, a vector of
-    the contract's length, one number at least."""
-    columns = contract.feature_columns
-    if contract.predictions.source == "tabular":
-        return np.isfinite(rows[list(columns)].to_numpy(np.float64, na_value=np.nan)).any(1)
-    cells = rows[columns[0]].tolist()
-    if contract.predictions.source == "text":
-        return np.array([isinstance(cell, str) and not cell.isspace() and cell != "" for cell in cells], bool)
-    length = contract.columns[columns[0]].length
-    return np.array([isinstance(cell, list | np.ndarray) and len(cell) == length for cell in cells], bool)
-
-
-def _values(contract: Contract, cells: pd.DataFrame, present: np.ndarray) -> Any:
-    source, first = contract.predictions.source, contract.feature_columns[0]
-    if source == "tabular":
-        return cells.to_numpy(np.float64, na_value=np.nan)
-    known = zip(cells[first].tolist(), present.tolist(), strict=True)
-    if source == "text":
-        return [cell if there else "" for cell, there in known]
-    matrix = np.zeros((len(cells), contract.columns[first].length), np.float32)
-    for place, (cell, there) in enumerate(known):
-        if there:
-            matrix[place] = cell
-    return matrix
+    """Which rows (m,) bool have what the contract's predictions are made from: as its source has it."""
+    return source_of(contract).present(contract, rows)
 
 
 def comparable(contract: Contract, features: Any) -> Any:
@@ -88,7 +67,7 @@ def comparable(contract: Contract, features: Any) -> Any:
     if not np.isfinite(rows).all():
         middle = np.nanmedian(np.where(np.isfinite(rows), rows, np.nan), axis=0)
         rows = np.where(np.isfinite(rows), rows, np.nan_to_num(middle))
-    if contract.predictions.source == "tabular":
+    if source_of(contract).SLICED_BY == "columns":  # of different scales
         rows = StandardScaler().fit_transform(rows)
     if rows.shape[1] > DIMENSIONS and len(rows) > DIMENSIONS:
         rows = PCA(DIMENSIONS, svd_solver="randomized", random_state=contract.seed).fit_transform(rows)

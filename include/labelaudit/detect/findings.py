@@ -8,13 +8,13 @@ import numpy as np
 
 from labelaudit.detect.people import agreement_finding, annotator_findings, vendor_findings
 from labelaudit.detect.run_detectors import looking
+from labelaudit.detect.sources import source_of
 from labelaudit.detect.work import Work
 from labelaudit.rates.intervals import wilson
 from labelaudit.tasks import task_of
 from labelaudit.values.findings import ClassFinding, Findings, PairFinding, WorstItem
 
 WORST_ITEMS = 60
-TEXT_CHARACTERS = 600
 
 
 def findings_of(work: Work) -> Findings:
@@ -95,20 +95,7 @@ def _worst(work: Work) -> tuple[WorstItem, ...]:
 
 def _evidence(work: Work, place: int) -> dict[str, Any]:
     """What a person is shown of an item: what its predictions were made from."""
-    predictions, features = work.contract.predictions, work.features
+    contract, features = work.contract, work.features
     if features is None or not features.present[place]:
         return {}
-    row = features.row[place]
-    if predictions.source == "text":
-        return {"text": work.rows[predictions.column].iloc[row][:TEXT_CHARACTERS]}
-    if predictions.source == "pixels":
-        return {"pixels": tuple(float(value) for value in work.rows[predictions.column].iloc[row])}
-    if predictions.source == "tabular":
-        values = work.rows.iloc[row]
-        return {"features": {name: _plain(values[name]) for name in predictions.columns}}
-    return {}
-
-
-def _plain(value: Any) -> Any:
-    value = value.item() if isinstance(value, np.generic) else value
-    return None if isinstance(value, float) and not np.isfinite(value) else value
+    return source_of(contract).evidence(contract, work.rows.iloc[features.row[place]])

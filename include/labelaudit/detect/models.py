@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 
 from labelaudit.contracts.model import Contract
+from labelaudit.detect.sources import source_of
 
 FOLDS = 5
-MAX_TEXT_FEATURES = 60_000
-WORD = r"(?u)\b\w+\b"
 
 
 def predict(
@@ -43,8 +42,9 @@ def predict(
     if len(np.unique(labels)) < 2 or folds.max() == 0:
         out[wanted] = shares
         return out
-    matrix = _vectorised(contract, features)
-    made = [out.copy() for _ in _models(contract, 1)]
+    source = source_of(contract)
+    matrix = source.matrix(features)
+    made = [out.copy() for _ in source.models(contract, 1)]
     for fold in range(folds.max() + 1):
         if progress:
             progress(fold, int(folds.max()) + 1)
@@ -53,7 +53,7 @@ def predict(
         if not here.any():
             continue
         one_class = len(np.unique(labels[rest])) < 2
-        for part, model in zip(made, _models(contract, int(rest.sum())), strict=True):
+        for part, model in zip(made, source.models(contract, int(rest.sum())), strict=True):
             given = np.tile(shares * 1e-2, (int(here.sum()), 1))
             if not one_class:
                 with warnings.catch_warnings():
@@ -84,85 +84,3 @@ def _folds(groups: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
     fold_of_group = np.empty(len(first), np.int64)
     fold_of_group[order] = np.arange(len(first)) % max(count, 1)
     return fold_of_group[groups]
-
-
-def _vectorised(contract: Contract, features: Sequence[Any] | np.ndarray) -> Any:
-    if contract.predictions.source != "text":
-        return np.nan_to_num(np.asarray(features, np.float32)) if contract.predictions.source != "tabular" else features
-    import scipy.sparse as sp
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    words = {"sublinear_tf": True, "dtype": np.float32, "max_features": MAX_TEXT_FEATURES}
-    parts = [
-        TfidfVectorizer(ngram_range=(1, 2), token_pattern=WORD, **words),
-        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), **words),
-    ]
-    made = []
-    for part in parts:
-        try:
-            made.append(part.fit_transform(features))
-        except ValueError:  # no words at all: the other part may have something
-            continue
-    return sp.hstack(made, "csr") if made else np.zeros((len(features), 1), np.float32)
-
-
-def _models(contract: Contract, rows: int) -> list[Any]:
-    """To be trained on `rows`: the source's own model, and the neighbours' votes where they add to it.
-
-    To the pixels' model they add nothing (it is a kernel machine itself), and among texts there is no good distance.
-    """
-    from sklearn.impute import SimpleImputer
-    from sklearn.neighbors import KNeighborsClassifier
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    from labelaudit.detectors.evidence import NEIGHBOURS
-
-    source = contract.predictions.source
-    if source not in ("embedding", "tabular"):
-        return [_model(contract)]
-    votes = KNeighborsClassifier(min(NEIGHBOURS, rows))
-    return [_model(contract), make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), votes)]
-
-
-def _model(contract: Contract) -> Any:
-    from sklearn.ensemble import HistGradientBoostingClassifier
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    source = contract.predictions.source
-    if source == "tabular":
-        return HistGradientBoostingClassifier(
-            learning_rate=0.1, max_iter=100, min_samples_leaf=10, l2_regularization=1.0, random_state=contract.seed
-        )
-    if source == "text":
-        return LogisticRegression(C=10.0, max_iter=100, random_state=contract.seed)
-    if source == "pixels":
-        return _pixels(contract)
-    return make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=200, random_state=contract.seed))
-
-
-def _pixels(contract: Contract) -> Any:
-    """Small pictures: linear discriminants on a random Fourier-like map of principal components.
-
-    Closed form: a tenth of the time of logistic regression on the same map, and better on digits of which 10 % are
-    labelled wrong.
-    """
-    from sklearn.decomposition import PCA
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-    from sklearn.kernel_approximation import Nystroem
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import FunctionTransformer
-
-    predictions = contract.predictions
-    return make_pipeline(
-        FunctionTransformer(_scaled, kw_args={"maximum": predictions.maximum}),
-        PCA(0.99, random_state=contract.seed, svd_solver="full"),
-        Nystroem(n_components=300, random_state=contract.seed),
-        LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
-    )
-
-
-def _scaled(pixels: np.ndarray, maximum: float) -> np.ndarray:
-    return pixels / maximum
