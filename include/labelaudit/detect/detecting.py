@@ -128,7 +128,7 @@ def _work(
     judged = task_of(contract.task).judge(given, predict)
     detection, labels, pred_probs = judged.detection, judged.labels, judged.pred_probs
     detection = replace(detection, items=items, annotators=names)
-    dataset = look_at_dataset(contract, items, features, detection, pred_probs, in_scope, labels, codes, people, names)
+    dataset = look_at_dataset(contract, features, detection)
     return Work(
         contract=contract,
         rows=rows,

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from labelaudit.detect.people import agreement_finding, annotator_findings, vendor_findings
 from labelaudit.detect.run_detectors import looking
 from labelaudit.detect.sources import source_of
 from labelaudit.detect.work import Work
 from labelaudit.rates.intervals import wilson
 from labelaudit.tasks import task_of
-from labelaudit.values.findings import ClassFinding, Findings, PairFinding, WorstItem
+from labelaudit.values.findings import ClassFinding, DatasetFindings, Findings, PairFinding, WorstItem
 
 WORST_ITEMS = 60
 
@@ -34,8 +33,6 @@ def findings_of(work: Work) -> Findings:
             PairFinding(given=names[one], suggested=names[other], items=items)
             for (one, other), items in sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))[:25]
         ),
-        vendors=vendor_findings(work),
-        annotators=annotator_findings(work),
         worst=_worst(work),
         new_items=work.new_items,
         judged_again=int(scope.sum()) - work.new_items,
@@ -43,10 +40,8 @@ def findings_of(work: Work) -> Findings:
         replaced_annotations=work.replaced,
         context_items=int((~scope).sum()),
         not_checked=tuple(work.not_checked),
-        canary_recall=_known(detection.canaries.recall),
-        canary_precision=_known(detection.canaries.precision),
-        dataset=work.dataset.findings,
-        agreement=agreement_finding(work),
+        **looking.fields(work),
+        dataset=DatasetFindings(**looking.dataset_fields(work)),
         further=looking.look(work),
     )
 
@@ -64,10 +59,6 @@ def given_quality(work: Work) -> np.ndarray:
     found = np.zeros(len(given))
     found[codes[own]] = detection.annotation_quality[own]
     return np.where(detection.label == detection.given, detection.label_quality, found)
-
-
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
 
 
 def _worst(work: Work) -> tuple[WorstItem, ...]:

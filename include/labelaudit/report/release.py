@@ -9,14 +9,13 @@ import pyarrow.compute as pc
 
 from labelaudit.contracts.model import Contract
 from labelaudit.contracts.predictions import FromPixels
-from labelaudit.detect.run_detectors import looking
+from labelaudit.detect.run_detectors import RUN_DETECTORS, looking
 from labelaudit.judge.stream_words import cause_in_words, rate_of
 from labelaudit.rendering import charts
 from labelaudit.rendering.markup import render
 from labelaudit.rendering.spreadsheet import safe_csv
 from labelaudit.report.content import ReportContent
 from labelaudit.report.differences import COLUMNS
-from labelaudit.values.findings import WORTHWHILE
 
 TEMPLATES = Path(__file__).parent / "templates"
 ISSUES = {
@@ -47,25 +46,17 @@ def report_html(contract: Contract, content: ReportContent) -> bytes:
         rate_of=rate_of,
         cause_in_words=cause_in_words,
         further=list(looking.read(content.further)),
+        parts={name: looking.templates(name) for name in ("people", "dataset")},
     ).encode()
 
 
 def item_lists(labels: pa.Table) -> dict[str, bytes]:
-    """Spreadsheets of what else is worth a look; `labels` with the run's own columns `_copy_of`, `_is_outlier` and
-    `_second_opinion`. A list that would be empty is left out."""
-    asked = labels.filter(pc.greater_equal(labels["_second_opinion"], WORTHWHILE))
-    asked = asked.take(pc.sort_indices(asked, [("_second_opinion", "descending"), ("item", "ascending")]))
-    copies = labels.filter(pc.is_valid(labels["_copy_of"]))
-    copies = copies.take(pc.sort_indices(copies, [("_copy_of", "ascending"), ("item", "ascending")]))
-    outliers = labels.filter(labels["_is_outlier"])
-    found = {
-        "second_opinions.csv": (asked, {"_second_opinion": "expected_gain"}),
-        "copies.csv": (copies, {"_copy_of": "copy_of"}),
-        "outliers.csv": (outliers, {}),
-    }
+    """Spreadsheets of what else is worth a look, of the detectors that list items; `labels` with the run's own columns
+    `_copy_of`, `_is_outlier` and `_second_opinion`. A list that would be empty is left out."""
+    listed = {one.file: one.items(labels) for one in RUN_DETECTORS if one.items}
     return {
-        name: _list(rows, {"item": "item"} | extra | {one: one for one in ("given_label", "label", "vendors")})
-        for name, (rows, extra) in found.items()
+        name: _list(rows, {"item": "item"} | extra | {column: column for column in ("given_label", "label", "vendors")})
+        for name, (rows, extra) in listed.items()
         if rows.num_rows
     }
 

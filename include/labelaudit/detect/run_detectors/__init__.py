@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
-from labelaudit.detect.run_detectors import next_labels
+from labelaudit.detect.run_detectors.agreement import AGREEMENT
+from labelaudit.detect.run_detectors.annotators import ANNOTATORS
+from labelaudit.detect.run_detectors.canaries import CANARIES
+from labelaudit.detect.run_detectors.copies import COPIES
 from labelaudit.detect.run_detectors.entry import RunDetector
+from labelaudit.detect.run_detectors.next_labels import NEXT_LABELS
+from labelaudit.detect.run_detectors.outliers import OUTLIERS
+from labelaudit.detect.run_detectors.overlaps import OVERLAPS
+from labelaudit.detect.run_detectors.second_opinions import SECOND_OPINIONS
+from labelaudit.detect.run_detectors.slices import SLICES
+from labelaudit.detect.run_detectors.vendors import VENDORS
 
-RUN_DETECTORS: tuple[RunDetector, ...] = (next_labels.NEXT_LABELS,)
+RUN_DETECTORS: tuple[RunDetector, ...] = (
+    CANARIES,
+    VENDORS,
+    AGREEMENT,
+    ANNOTATORS,
+    SECOND_OPINIONS,
+    OVERLAPS,
+    SLICES,
+    COPIES,
+    OUTLIERS,
+    NEXT_LABELS,
+)
 """In the order in which reports and the command line tell of them. A new one is added here and nowhere else."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
 
 from labelaudit.contracts.model import Contract
 from labelaudit.detect.work import Work
@@ -42,15 +43,23 @@ class RunDetector:
     metrics: what it counts. columns: of the contract, that it reads besides items, labels and features.
     lines: what `labelaudit run` says of it. file, rows: the spreadsheet beside the report, of which `labelaudit show`
     prints the first rows; none where it has no rows.
+
+    Those whose findings have fields of their own in Findings or DatasetFindings, as programs read them, fill these by
+    fields and dataset_fields, and have no model; their template is part of the section of that name. items: of the
+    run's labels (with its own columns) the rows of their spreadsheet, and {column of theirs: its name there}.
     """
 
     name: str
     title: str
-    model: type[Value]
-    look: Callable[[Work], Value | None]
-    template: str
+    model: type[Value] | None = None
+    look: Callable[[Work], Value | None] = lambda work: None
+    template: str = ""
+    section: Literal["own", "people", "dataset"] = "own"
+    fields: Callable[[Work], dict[str, Any]] = lambda work: {}
+    dataset_fields: Callable[[Work], dict[str, Any]] = lambda work: {}
     metrics: tuple[Metric, ...] = ()
     columns: Callable[[Contract], Iterable[str]] = lambda contract: ()
     lines: Callable[[Any], Iterable[str]] = lambda found: ()
     file: str = ""
     rows: Callable[[Any], Table] = lambda found: ((), ())
+    items: Callable[[pa.Table], tuple[pa.Table, dict[str, str]]] | None = None

@@ -18,14 +18,29 @@ from labelaudit.values.value import Value
 
 def look(work: Work) -> dict[str, Any]:
     """name: what each found, as JSON has it; those that found nothing are left out."""
-    found = {one.name: one.look(work) for one in RUN_DETECTORS}
+    found = {one.name: one.look(work) for one in RUN_DETECTORS if one.model}
     return {name: value.model_dump(mode="json") for name, value in found.items() if value is not None}
+
+
+def fields(work: Work) -> dict[str, Any]:
+    """The fields of Findings that detectors fill."""
+    return {name: value for one in RUN_DETECTORS for name, value in one.fields(work).items()}
+
+
+def dataset_fields(work: Work) -> dict[str, Any]:
+    """Those of DatasetFindings."""
+    return {name: value for one in RUN_DETECTORS for name, value in one.dataset_fields(work).items()}
+
+
+def templates(section: str) -> list[str]:
+    """Of the report's section `people` or `dataset`, its parts in their order."""
+    return [one.template for one in RUN_DETECTORS if one.section == section and one.template]
 
 
 def read(further: Mapping[str, Any]) -> Iterator[tuple[RunDetector, Any]]:
     """What `look` gave, as values, in the order of the table; a name that is none of ours any more is left out."""
     for one in RUN_DETECTORS:
-        if one.name in further:
+        if one.model and one.name in further:
             yield one, one.model.model_validate(further[one.name], strict=False)
 
 
