@@ -45,21 +45,21 @@ def test_the_table_is_whole():
     assert CONTAINERS == ("jsonl", "json", "parquet", "arrow")
 
 
-@pytest.mark.parametrize("terms", [Terms("f", "argilla"), Terms("f", "prodigy", container="tape")])
+@pytest.mark.parametrize("terms", [Terms("f", "parchment"), Terms("f", "prodigy", container="tape")])
 def test_a_format_that_is_in_no_table_is_our_error(file, terms):
-    with pytest.raises(InternalError, match=r"no format '(argilla|tape)' in contracts/formats\.py"):
+    with pytest.raises(InternalError, match=r"no format '(parchment|tape)' in contracts/formats\.py"):
         list(readers.read(file, terms))
 
 
 def test_a_format_without_its_module_is_our_error(file, monkeypatch):
-    monkeypatch.setitem(FORMATS, "argilla", Format("argilla", "records", "exports.argilla", "", ("json",)))
-    with pytest.raises(InternalError, match=r"no module labelaudit\.readers\.exports\.argilla"):
-        list(readers.read(file, Terms("f", "argilla")))
+    monkeypatch.setitem(FORMATS, "parchment", Format("parchment", "records", "exports.parchment", "", ("json",)))
+    with pytest.raises(InternalError, match=r"no module labelaudit\.readers\.exports\.parchment"):
+        list(readers.read(file, Terms("f", "parchment")))
 
 
 def test_a_module_that_reads_nothing_is_our_error(file, monkeypatch):
-    monkeypatch.setitem(FORMATS, "argilla", Format("argilla", "records", "tables.excel_cells", "", ("json",)))
+    monkeypatch.setitem(FORMATS, "parchment", Format("parchment", "records", "tables.excel_cells", "", ("json",)))
     with pytest.raises(InternalError, match="has no `labels`"):
-        formats.load(Terms("f", "argilla"))
+        formats.load(Terms("f", "parchment"))
     with pytest.raises(InternalError, match="could not be started"):  # so does the process, before it sees the file
-        list(readers.read(file, Terms("f", "argilla")))
+        list(readers.read(file, Terms("f", "parchment")))
