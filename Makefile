@@ -24,7 +24,8 @@ test: $(VENV)/.test ## all tests (CI calls this)
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(VENV)/.test ## the domain alone, within a minute (pyproject.toml lists what is left out)
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m "not (airflow or browser or server or runs or parsers or slow)"
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal --ignore-glob "tests/docs/test_page_*" \
+		-m "not (airflow or browser or server or runs or parsers or slow)"
 
 lint: $(VENV)/.test ## style, and which module may import which
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports

@@ -26,6 +26,7 @@ def route(via: str) -> AlertRoute:
     )
 
 
+@pytest.mark.airflow
 def test_the_table_is_whole():
     """No module of a channel lies beside it, each sends, and a contract takes exactly what it has."""
     from labelaudit_airflow import channels
@@ -49,6 +50,7 @@ def test_that_it_is_over_is_told_where_the_table_says_so(via):
     assert outbox.wants(route(via), BREACH.model_copy(update={"resolved": True})) == CHANNELS[via].takes_ends
 
 
+@pytest.mark.airflow
 def test_a_channel_that_is_missing_is_our_error(monkeypatch):
     from labelaudit_airflow import channels
 

@@ -9,7 +9,6 @@ import json
 import numpy as np
 import pytest
 from conftest import audit
-from test_findings import as_csv, digits_rows, table_of
 
 from labelaudit.contracts.quality import Regressions
 from labelaudit.detect import run_detectors
@@ -26,6 +25,7 @@ from labelaudit.values.counted import Judged
 from labelaudit.values.findings import AnnotatorFinding, Findings
 from labelaudit.values.releases import Count
 from labelaudit.values.value import Value
+from tests.detect.test_findings import as_csv, digits_rows, table_of
 
 DIGITS = {
     "classes": [str(one) for one in range(10)],

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import GOOD, PROJECT, TERMS
-from test_compose import resolved
 
 from benchmarks.airflow_server import Airflow
 from benchmarks.processes import finished, running, wait
@@ -26,6 +25,7 @@ from labelaudit.storage.opening import open_store
 from labelaudit_airflow import standalone
 from labelaudit_airflow.local import free_port
 from labelaudit_airflow.scaled_out import write_secrets
+from tests.labelaudit_airflow.test_compose import resolved
 
 DAG = "audit__acme__pets"
 POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"))), None)

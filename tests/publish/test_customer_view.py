@@ -14,8 +14,6 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import audit
 from receivers import http_receiver, smtp_receiver
-from test_alerts import HOOK, MAIL, OF, PAGER, SLACK, alerts, connect  # noqa: F401 - fixtures
-from test_findings import CLASSES, as_csv
 
 from labelaudit.detect.findings_file import read_findings
 from labelaudit.publish import annotator_names, customer_view
@@ -25,6 +23,8 @@ from labelaudit.storage import layout
 from labelaudit.values.deliveries import Refusal
 from labelaudit.values.findings import OverlapFinding
 from labelaudit.values.verdicts import Answer
+from tests.alerts.test_alerts import HOOK, MAIL, OF, PAGER, SLACK, alerts, connect  # noqa: F401 - fixtures
+from tests.detect.test_findings import CLASSES, as_csv
 
 pytestmark = pytest.mark.runs
 
@@ -197,6 +197,7 @@ def test_no_number_and_no_other_text_is_altered(made_with, shown):
     assert by_name.keys() >= {"3", *NAMED[:2]}
 
 
+@pytest.mark.airflow
 @pytest.mark.parametrize("shown", ["hashed", "omitted", "plain"])
 def test_no_alert_of_a_customers_route_names_an_annotator_and_ours_do(
     alerts,  # noqa: F811
@@ -227,7 +228,7 @@ def test_no_alert_of_a_customers_route_names_an_annotator_and_ours_do(
             )
             told += alerts.of_question(contract, store, view, outcome.audit, held, "http://airflow")
             assert alerts.tell(folder_store, *OF, told, routes, {}, view) == []
-        from test_alerts import failed
+        from tests.alerts.test_alerts import failed
 
         alerts.on_failure(contract, "audit")(failed(0, 1, error="row 7: annabel-lee-7x is twice"))
         sent = [json.dumps(one, ensure_ascii=False) for one in bodies]
