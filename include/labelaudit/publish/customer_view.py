@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from labelaudit.contracts.model import Contract
-from labelaudit.detect.run_detectors import looking
 from labelaudit.publish import annotator_names
 from labelaudit.rejects.words import title
 from labelaudit.storage.store import Store
@@ -76,7 +75,11 @@ class _Seeing:
         return self._renamed(one, "name")
 
     def findings(self, one: Findings) -> Findings:
-        return one.model_copy(update={"further": looking.seen(one.further, self.see)}) if one.further else one
+        if not one.further:
+            return one
+        from labelaudit.detect.run_detectors import looking  # heavy, and a scheduler imports what alerts need
+
+        return one.model_copy(update={"further": looking.seen(one.further, self.see)})
 
     def rate(self, one: DefectRate) -> DefectRate | None:
         return self._renamed(one, "subject") if one.of == "annotator" else one
