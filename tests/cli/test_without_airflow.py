@@ -78,7 +78,8 @@ def binaries(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     packages = Path(sysconfig.get_path("purelib", "venv", vars=places))
     python = Path(sysconfig.get_path("scripts", "venv", vars=places), "python")
     install = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel]
-    subprocess.run(install, check=True)
+    # make sets PYTHONPATH, where the checkout itself is an installed package
+    subprocess.run(install, check=True, env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"})
     (installed,) = packages.glob("labelaudit-*.dist-info")
     for dependency in needed(Distribution.at(installed).requires):
         link(dependency, packages)
