@@ -203,4 +203,5 @@ def test_a_bound_of_timestamps_is_a_moment(make_contract):
 def test_checks_are_values_of_json(make_contract):
     """They cross Airflow's XCom and stand in reports."""
     for name in ARGUMENTS:
-        json.dumps(Check(type=name, kwargs=arguments_of(name)).model_dump())
+        check = Check(type=name, kwargs=arguments_of(name))
+        assert Check.model_validate(json.loads(json.dumps(check.model_dump()))) == check

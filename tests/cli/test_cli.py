@@ -221,3 +221,11 @@ def test_a_process_that_is_killed_leaves_nothing_half(labelaudit, process, tmp_p
     labelaudit("run", "acme/pets")
     assert len(json.loads(labelaudit("releases", "acme/pets", "--json"))) == 1
     assert json.loads(labelaudit("verify", "acme/pets", "--json"))["rows"] == 12
+
+
+def test_a_command_that_judges_nothing_starts_without_what_judges():
+    """Every call of `labelaudit` would wait for it; a detector of a run is imported when it is asked."""
+    heavy = ("pandas", "sklearn", "numba", "great_expectations", "airflow")
+    program = f"import sys, labelaudit.cli.app; print([name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -12,7 +12,7 @@ from labelaudit.contracts import kinds
 from labelaudit.contracts.reading import json_schema
 from labelaudit.errors import InternalError
 
-ANSWERS = ("DETECTOR", "LABEL", "by_class", "checks", "judge", "pairs")
+ANSWERS = ("DETECTOR", "by_class", "checks", "judge", "pairs")
 
 
 def test_contracts_can_name_the_kinds_that_have_a_module_and_no_others():

@@ -14,7 +14,6 @@ from rich.segment import Segment
 
 from labelaudit.contracts.model import Contract
 from labelaudit.detect.findings_file import read_findings
-from labelaudit.detect.run_detectors import looking
 from labelaudit.receive.inbox import Waiting
 from labelaudit.rendering.visible import visible
 from labelaudit.run import steps
@@ -74,6 +73,8 @@ def show(contract: Contract, outcome: Outcome, store: Store, incomplete: Sequenc
         for breach in outcome.verdict.breaches:
             out.print(f"[yellow]breach[/yellow] {escape(breach.message)}", highlight=False)
     if outcome.audit:
+        from labelaudit.detect.run_detectors import looking  # heavy: other commands do without
+
         for line in looking.lines(read_findings(store, outcome.audit).further):
             out.print(escape(line), highlight=False, soft_wrap=True)
     if outcome.status == "held":

@@ -19,8 +19,6 @@ from labelaudit.tasks import task_of
 from labelaudit.values.deliveries import CheckedDelivery, Found
 
 LABELS_FIELDS = [one for one in schemas.LABELS_SCHEMA if one.name != "release"]
-
-
 INTERNAL_FIELDS = [
     ("_removed", pa.bool_()),
     ("_given_quality", pa.float64()),

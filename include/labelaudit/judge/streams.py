@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from labelaudit.contracts.quality import Regressions
-from labelaudit.detect.run_detectors import looking
 from labelaudit.judge.stream_words import SMALL
 from labelaudit.regressions import Shift, Terms, Watched, watch_all
 from labelaudit.values.counted import Judged
@@ -102,6 +101,8 @@ def watch_streams(terms: Regressions, history: Sequence[Judged]) -> list[Stream]
 def _metrics(terms: Regressions) -> tuple[tuple[str, ...], set[str]]:
     """What is watched: what the contract says, and what the detectors of a run want watched; and which of it a new
     guideline changes."""
+    from labelaudit.detect.run_detectors import looking  # heavy, and the command line imports what judges
+
     own = [one for one in looking.metrics() if one.watched]
     watched = (*terms.metrics, *(one.name for one in own))
     return watched, {*OF_LABELS, *(one.name for one in own if one.of_guideline)}

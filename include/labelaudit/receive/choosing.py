@@ -115,7 +115,3 @@ def waits(one: Delivery, rejected: Sequence[CheckedDelivery]) -> bool:
         if told and found.refusal and found.refusal.code not in PASSING:
             return False
     return True
-
-
-def was_rejected(one: Delivery, store: Store) -> bool:
-    return store.exists(prefix_of(one) + RECORD)

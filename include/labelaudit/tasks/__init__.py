@@ -2,7 +2,7 @@
 
 A module of a kind answers:
 
-* `DETECTOR`: name and version of its method; `LABEL`: the Arrow type of a label in the tables;
+* `DETECTOR`: name and version of its method;
 * `checks(contract)`: the expectations that follow from the kind;
 * `judge(given, predict) -> Judged`: what is wrong, from annotations and predictions;
 * `by_class(judged, items) -> (x, n)`: how many of the items (places) are issues of each class of the contract, and how

@@ -6,7 +6,6 @@ from collections import Counter
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from labelaudit.contracts.checks import Check
 from labelaudit.contracts.model import Contract
@@ -15,7 +14,6 @@ from labelaudit.errors import AuditImpossible
 from labelaudit.tasks.judged import Given, Judged, Predict
 
 DETECTOR = classification.NAME
-LABEL = pa.string()
 
 
 def checks(contract: Contract) -> list[Check]:
