@@ -12,7 +12,20 @@ from labelaudit.contracts import kinds
 from labelaudit.contracts.reading import json_schema
 from labelaudit.errors import InternalError
 
-ANSWERS = ("DETECTOR", "by_class", "checks", "judge", "pairs")
+ANSWERS = (
+    "DETECTOR",
+    "IS_DISTRIBUTION",
+    "LABEL",
+    "TABLES",
+    "by_class",
+    "canonical",
+    "checked",
+    "checks",
+    "fields",
+    "judge",
+    "pairs",
+    "parts",
+)
 
 
 def test_contracts_can_name_the_kinds_that_have_a_module_and_no_others():

@@ -26,6 +26,7 @@ from labelaudit.rejects.words import SET_ASIDE
 from labelaudit.storage import layout
 from labelaudit.storage.parquet import TableWriter, read_table, row_count, row_groups
 from labelaudit.storage.store import Store
+from labelaudit.tasks import task_of
 from labelaudit.values import text_forms
 from labelaudit.values.deliveries import CheckedDelivery, CheckOutcome, Refusal, RejectCount, StagedDelivery
 
@@ -51,7 +52,7 @@ def check(
     refusal = staged.refusal
     rejects = _unreadable(store, staged)
     if refusal is None:
-        runner = _run(expectations.plan(contract), store, staged.table, progress)
+        runner = _run(contract, expectations.plan(contract), store, staged.table, progress)
         outcomes = runner.outcomes()
         reasons = _reasons(runner)
         twins = {row: twin for row, twin in _twins(contract, store, staged).items() if row not in reasons}
@@ -64,7 +65,7 @@ def check(
         rejects = pa.concat_tables([rejects, failed])
         refusal = _refusal(contract, staged, runner, rejects.num_rows)
     if refusal is None and staged.predictions:
-        apart = _run(expectations.plan_predictions(), store, staged.predictions)
+        apart = _run(contract, expectations.plan_predictions(), store, staged.predictions)
         outcomes += apart.outcomes()
         refusal = _failed_check(apart, "bad_predictions")
     rejected_rows = rejects.num_rows
@@ -101,21 +102,23 @@ def check(
     return checked
 
 
-def _run(planned: Sequence[Planned], store: Store, key: str, progress: Callable | None = None) -> Runner:
+def _run(
+    contract: Contract, planned: Sequence[Planned], store: Store, key: str, progress: Callable | None = None
+) -> Runner:
     """Run the expectations on a staged table: by row group, and over all rows what needs them all."""
     runner = Runner(planned)
     done, total = 0, row_count(store, key)
     for rows in row_groups(store, key):
-        runner.run(_frame(rows), "rows", range(done, done + rows.num_rows))
+        runner.run(_frame(contract, rows), "rows", range(done, done + rows.num_rows))
         done += rows.num_rows
         if progress:
             progress(done, total)
     table = _columns(runner, "keys", store, key)
     kept = np.setdiff1d(np.arange(table.num_rows), list(_reasons(runner)))  # a rejected row holds no key
-    runner.run(_frame(table.take(kept)), "keys", kept)
+    runner.run(_frame(contract, table.take(kept)), "keys", kept)
     if any(one.scope == "table" for one in runner.planned):
         table = _columns(runner, "table", store, key)
-        runner.run(_frame(table), "table", range(table.num_rows))
+        runner.run(_frame(contract, table), "table", range(table.num_rows))
     return runner
 
 
@@ -127,8 +130,15 @@ def _columns(runner: Runner, scope: str, store: Store, key: str) -> pa.Table:
     return read_table(store, key, sorted(names) if some else None)
 
 
-def _frame(rows: pa.Table) -> pd.DataFrame:
-    """The rows as Great Expectations sees them: probability vectors as what is checked of them."""
+def _frame(contract: Contract, rows: pa.Table) -> pd.DataFrame:
+    """The rows as Great Expectations sees them: labels and probability vectors as what is checked of them."""
+    frame = _with_derived(rows)
+    if "label" in frame:
+        frame["label"] = task_of(contract.task).checked(contract, frame["label"])
+    return frame
+
+
+def _with_derived(rows: pa.Table) -> pd.DataFrame:
     if "pred_probs" not in rows.column_names:
         return rows.to_pandas()
     vectors = rows["pred_probs"].combine_chunks()

@@ -59,6 +59,31 @@ class Dialect(Model):
     decimal: Literal[".", ","] = Field(".", description="the sign before the decimals of a number")
 
 
+class Labels(Model):
+    """How the classes of an item are written, with task multi_label: names in one column, or a column for each."""
+
+    separator: Annotated[str, StringConstraints(min_length=1, max_length=5)] | None = Field(
+        None, description="between the classes in the label column; blanks around a class are no part of it"
+    )
+    none: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
+        None,
+        description="with `separator`: what the label column says where no class applies; an empty one is a reject",
+    )
+    one_hot: dict[Label, str] | None = Field(
+        None, description="class: the column that says whether it applies (1 or 0, true or false); all classes"
+    )
+
+    @model_validator(mode="after")
+    def _is_one_way(self):
+        if (self.separator is None) == (self.one_hot is None):
+            raise ValueError("`labels` are written in one way: name `separator` or `one_hot`")
+        if self.none is not None and self.separator is None:
+            raise ValueError("`none` belongs to `separator`")
+        if self.one_hot and len(set(self.one_hot.values())) != len(self.one_hot):
+            raise ValueError("`one_hot` names a column twice")
+        return self
+
+
 class Vendor(Model):
     """How one vendor delivers: its file format, and what it calls the canonical columns."""
 
@@ -87,6 +112,11 @@ class Vendor(Model):
         (),
         description="columns of the file that hold one rater's labels each (one row an item): the annotator is the"
         " column's name, an empty cell is no label",
+    )
+    labels: Labels | None = Field(
+        None,
+        exclude_if=lambda labels: labels is None,  # a digest binds contracts as they were before this key
+        description="task multi_label only: how the classes of an item are written",
     )
     settled_minutes: int | None = Field(
         None,

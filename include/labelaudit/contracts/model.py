@@ -170,6 +170,8 @@ class Contract(Model):
             _require(self.human_audit is not None, "acceptance by interval needs `human_audit`")
         for problem in self.predictions.problems(self.columns, self.classes):
             raise ValueError(problem)
+        for problem in kinds.problems(self):
+            _require(False, problem)
         self._check_checks()
         return self
 

@@ -31,6 +31,7 @@ from labelaudit.storage.parquet import read_table, write_table
 from labelaudit.storage.store import Store
 from labelaudit.tasks import task_of
 from labelaudit.tasks.judged import Given, Predicted
+from labelaudit.tasks.texts import texts
 from labelaudit.values.counted import Shares
 from labelaudit.values.deliveries import CheckedDelivery, Found
 from labelaudit.values.releases import Audit
@@ -59,6 +60,10 @@ def audit(
     labels, annotations = labels_table(work), annotations_table(work)
     write_table(store, keys["labels.parquet"], labels)
     write_table(store, keys["annotations.parquet"], annotations)
+    parts = task_of(contract.task).parts(judged=work.judged, items=work.detection.items, chosen=work.scope)
+    if parts is not None:
+        keys["parts.parquet"] = f"{prefix}parts.parquet"
+        write_table(store, keys["parts.parquet"], parts)
     findings = findings_of(work)
     store.write(keys["findings.json"], findings.model_dump_json(indent=1).encode())
     store.write(shares, Shares(shares=shares_of(work, checked)).model_dump_json().encode())
@@ -76,6 +81,7 @@ def audit(
         superseded=superseded,
         labels=keys["labels.parquet"],
         annotations=keys["annotations.parquet"],
+        parts=keys.get("parts.parquet"),
         findings=keys["findings.json"],
         shares=shares,
         items=judged,
@@ -121,8 +127,8 @@ def _work(
     features = features_of(contract, rows, codes, len(items))
     names, people = codes_of(rows[unique[1]].to_numpy(object))
 
-    def predict(labels: np.ndarray) -> Predicted:
-        return predictions_of(contract, rows, items, codes, labels, in_scope, features, progress)
+    def predict(labels: np.ndarray, of: int | None) -> Predicted:
+        return predictions_of(contract, rows, items, codes, labels, in_scope, features, progress, of)
 
     given = Given(contract, items, rows["label"].to_numpy(object), codes, people, in_scope, read_gold(contract, store))
     judged = task_of(contract.task).judge(given, predict)
@@ -141,6 +147,7 @@ def _work(
         scope=in_scope,
         current=rows["delivery"].isin([one.delivery.name for one in accepted]).to_numpy(),
         pred_probs=pred_probs,
+        class_probs=pred_probs if task_of(contract.task).IS_DISTRIBUTION else None,
         dataset=dataset,
         predictions_note=judged.note,
         not_checked=judged.not_checked,
@@ -156,7 +163,7 @@ def _accepted_rows(contract: Contract, checked: CheckedDelivery, store: Store) -
     wanted += [name for name in contract.feature_columns if name not in wanted]
     wanted += looking.columns(contract)
     in_rows = contract.probability_columns and not checked.predictions
-    rows = read_table(store, checked.table, [*wanted, "pred_probs"] if in_rows else wanted).to_pandas()
+    rows = texts(read_table(store, checked.table, [*wanted, "pred_probs"] if in_rows else wanted)).to_pandas()
     if checked.predictions:
         apart = read_table(store, checked.predictions, ["item", "pred_probs"]).to_pandas()
         rows["pred_probs"] = rows["item"].map(apart.set_index("item")["pred_probs"])

@@ -17,7 +17,7 @@ WORST_ITEMS = 60
 
 
 def findings_of(work: Work) -> Findings:
-    detection, names, scope = work.detection, work.judged.values, work.scope
+    detection, scope = work.detection, work.scope
     task = task_of(work.contract.task)
     pairs = task.pairs(work.judged, scope)
     issues, items = task.by_class(work.judged, np.flatnonzero(scope))
@@ -30,8 +30,8 @@ def findings_of(work: Work) -> Findings:
             if items[code]
         ),
         pairs=tuple(
-            PairFinding(given=names[one], suggested=names[other], items=items)
-            for (one, other), items in sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))[:25]
+            PairFinding(given=given, suggested=other, items=items)
+            for (given, other), items in sorted(pairs.items(), key=lambda pair: -pair[1])[:25]
         ),
         worst=_worst(work),
         new_items=work.new_items,

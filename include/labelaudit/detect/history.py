@@ -19,6 +19,8 @@ from labelaudit.detect.item_places import find_places, first_items
 from labelaudit.storage import layout, release_log
 from labelaudit.storage.parquet import read_rows
 from labelaudit.storage.store import Store
+from labelaudit.tasks import task_of
+from labelaudit.tasks.texts import texts
 
 CLASSES = b"labelaudit.classes"
 
@@ -55,7 +57,7 @@ def read_history(
             more = set([item for item in first if item not in items][:room])
             room -= len(more)
         if items or more:
-            rows = _of_classes(read_rows(store, key, "item", items | more), contract.classes).to_pandas()
+            rows = _of_classes(contract, read_rows(store, key, "item", items | more)).to_pandas()
             parts.append(rows[~rows["delivery"].isin(dropped)])
     parts = [part for part in parts if len(part)]
     together = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"item": pd.Series(dtype="str")})
@@ -67,11 +69,13 @@ def with_classes(rows: pa.Table, classes: Sequence[str]) -> pa.Table:
     return rows.replace_schema_metadata({CLASSES: json.dumps(list(classes))})
 
 
-def _of_classes(rows: pa.Table, classes: Sequence[str]) -> pa.Table:
-    """The rows with their probabilities in the order of `classes`; a class that is new since has none.
+def _of_classes(contract: Contract, rows: pa.Table) -> pa.Table:
+    """The rows with labels as text, and their probabilities in the order of the contract's classes; a class that is new
+    since has none.
 
     Without them where they can't be told apart (files of older versions, another number), or nothing is left.
     """
+    rows, classes = texts(rows), contract.classes
     if "pred_probs" not in rows.column_names:
         return rows
     place, kept = rows.column_names.index("pred_probs"), rows["pred_probs"].combine_chunks()
@@ -79,7 +83,7 @@ def _of_classes(rows: pa.Table, classes: Sequence[str]) -> pa.Table:
     before = tuple(json.loads(told)) if told else tuple(classes)
     if before == tuple(classes) and len(kept.flatten()) == len(kept) * len(classes):
         return rows
-    if told is None or not set(before) & set(classes):
+    if told is None or not set(before) & set(classes) or not task_of(contract.task).IS_DISTRIBUTION:
         return rows.drop_columns("pred_probs")
     was = kept.flatten().to_numpy(zero_copy_only=False).reshape(-1, len(before))
     made = np.zeros((len(was), len(classes)), np.float32)

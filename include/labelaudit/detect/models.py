@@ -26,15 +26,17 @@ def predict(
     labels: np.ndarray,
     wanted: np.ndarray,
     progress: Callable[[int, int], None] | None = None,
+    classes: int | None = None,
 ) -> np.ndarray:
     """Probabilities (n, K) float32 of the `wanted` items (n,) bool, out of sample; NaN in the rows of the others.
 
-    features: one per item (texts, or a float matrix (n, d)); labels (n,) int codes to train on. A class that a training
-    part lacks gets a small probability, not none. With fewer than two classes, or two groups, all get the class shares.
+    features: one per item (texts, or a float matrix (n, d)); labels (n,) int codes to train on, of so many `classes`
+    (default: the contract's). A class that a training part lacks gets a small probability, not none. With fewer than
+    two classes, or two groups, all get the class shares.
     """
     from labelaudit.detectors.evidence import pooled
 
-    classes = len(contract.classes)
+    classes = classes or len(contract.classes)
     shares = (np.bincount(labels, minlength=classes) + 1) / (len(labels) + classes)
     out = np.full((len(labels), classes), np.nan, np.float32)
     groups = _groups(features)

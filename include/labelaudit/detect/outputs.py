@@ -16,6 +16,7 @@ from labelaudit.detect.run_detectors import looking
 from labelaudit.detect.work import Work
 from labelaudit.storage import schemas
 from labelaudit.tasks import task_of
+from labelaudit.tasks.texts import typed
 from labelaudit.values.deliveries import CheckedDelivery, Found
 
 LABELS_FIELDS = [one for one in schemas.LABELS_SCHEMA if one.name != "release"]
@@ -56,7 +57,8 @@ def labels_table(work: Work) -> pa.Table:
     schema = pa.schema([*LABELS_FIELDS, *INTERNAL_FIELDS])
     kept = pa.Table.from_pydict(columns, schema=schema)
     gone = [{"item": item, "_removed": True} for item in work.removed]
-    return pa.concat_tables([kept, pa.Table.from_pylist(gone, schema=schema)]).combine_chunks()
+    table = pa.concat_tables([kept, pa.Table.from_pylist(gone, schema=schema)])
+    return typed(table, task_of(work.contract.task).LABEL).combine_chunks()
 
 
 def annotations_table(work: Work) -> pa.Table:
@@ -67,7 +69,8 @@ def annotations_table(work: Work) -> pa.Table:
     rows = rows.assign(
         annotation_quality=detection.annotation_quality[here], is_issue=detection.annotation_is_issue[here]
     )
-    table = with_classes(pa.Table.from_pandas(rows, preserve_index=False), work.contract.classes)
+    table = typed(pa.Table.from_pandas(rows, preserve_index=False), task_of(work.contract.task).LABEL)
+    table = with_classes(table, work.contract.classes)
     if work.pred_probs is not None:
         vectors = work.pred_probs[work.codes[here]].astype(np.float32)
         table = table.append_column("pred_probs", pa.array(list(vectors), pa.list_(pa.float32())))

@@ -23,14 +23,20 @@ def predictions_of(
     in_scope: np.ndarray,
     features: Features | None,
     progress: Callable[[int, int], None] | None,
+    of: int | None = None,
 ) -> tuple[np.ndarray | None, str, list[str]]:
-    """Probabilities by item (n, K) or None, how they came about, and what was not checked."""
-    source, classes = contract.predictions.source, len(contract.classes)
+    """Probabilities by item (n, K) or None, how they came about, and what was not checked.
+
+    of: the code of one class, which labels say to apply (1) or not (0); K is 2 then.
+    """
+    source, classes = contract.predictions.source, len(contract.classes) if of is None else 2
     if source == "none":
         return None, "no predictions: labels are judged by the annotators' agreement", []
     votes = np.zeros((len(items), classes))
     np.add.at(votes, (codes, labels), 1)
-    by_row = probabilities(rows, classes)
+    by_row = probabilities(rows, len(contract.classes))
+    if of is not None:
+        by_row = np.stack([1 - by_row[:, of], by_row[:, of]], 1)
     have = ~np.isnan(by_row[:, 0])
     sums, counts = np.zeros((len(items), classes)), np.bincount(codes[have], minlength=len(items))
     np.add.at(sums, codes[have], by_row[have])
@@ -49,7 +55,7 @@ def predictions_of(
         there = features.present
         out[wanted] = shares
         if (here := wanted & there).any():
-            made = predict(contract, features.of(there), votes[there].argmax(1), wanted[there], progress)
+            made = predict(contract, features.of(there), votes[there].argmax(1), wanted[there], progress, classes)
             out[here] = made[wanted[there]]
         columns = ", ".join(contract.feature_columns)
         note = f"predictions from {source} ({columns}), {FOLDS}-fold cross-validated, on {int(there.sum())} items"

@@ -19,7 +19,8 @@ class Work:
     """The rows of one audit. rows: one per annotation, scope and context; codes (m,) place each row's item in
     detection.items, people (m,) its annotator (the vendor where there are none) in detection.annotators, and labels
     (m,) its label in judged.values; scope (n,) bool by item; current (m,) bool: the row is of a delivery of this run.
-    judged: what the kind of label found; detection is its own, with names."""
+    judged: what the kind of label found; detection is its own, with names. class_probs: pred_probs (n, K), or None
+    where they are no distribution over the classes: detectors that compare classes need one."""
 
     contract: Contract
     rows: pd.DataFrame
@@ -32,6 +33,7 @@ class Work:
     scope: np.ndarray
     current: np.ndarray
     pred_probs: np.ndarray | None
+    class_probs: np.ndarray | None
     dataset: Dataset
     predictions_note: str
     not_checked: list[str]

@@ -24,6 +24,7 @@ from labelaudit.propose.columns import columns_of, with_columns
 from labelaudit.propose.dialects import NAMES
 from labelaudit.propose.platforms import Platform, in_rows, platform_of, raters_in
 from labelaudit.propose.recognising import Recognised, recognise
+from labelaudit.propose.several_classes import one_hot_of, separator_of
 from labelaudit.propose.trials import notes_on, tried
 from labelaudit.readers.records import Row
 from labelaudit.readers.texts.label_texts import label_text
@@ -51,6 +52,7 @@ class _Sample:
     roles: dict[str, str]
     raters: tuple[str, ...] = ()
     platform: Platform | None = None
+    one_hot: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -67,7 +69,10 @@ def contract_from(sample: Path, customer: str, dataset: str, vendor: str, said: 
         raise InvalidInput(_no_rows(sample, found, rejects))
     tool = found.vendor["format"] if found.vendor["format"] in EXPORTS else None
     one = _understood(sample, rows, said, tool)
-    classes = _classes(sample, one, tool)
+    separator = (
+        None if tool or one.raters or one.platform or one.one_hot else separator_of(one.rows, one.roles["label"])
+    )
+    classes = list(one.one_hot) or (_separated(one, separator) if separator else _classes(sample, one, tool))
     probabilities = prediction_sources.are_probabilities(one.rows, classes, one.header)
     left = {*classes} if probabilities else set()
     if one.platform:
@@ -82,9 +87,13 @@ def contract_from(sample: Path, customer: str, dataset: str, vendor: str, said: 
         raise _nothing_to_judge_by(sample, _scalars(rows), tool)
     while True:
         terms = with_columns(found.vendor, columns) | ({"raters": list(one.raters)} if one.raters else {})
+        if one.one_hot:
+            terms["labels"] = {"one_hot": {name: name for name in one.one_hot}}
+        elif separator:
+            terms["labels"] = {"separator": separator}
         contract = {
             "description": f"Labels of {dataset}, from {sample.name}.",
-            "task": "classification",
+            "task": "multi_label" if separator or one.one_hot else "classification",
             "classes": classes,
             "columns": {name: column.declared for name, column in columns.items()},
             "vendors": {vendor: terms},
@@ -104,6 +113,8 @@ def contract_from(sample: Path, customer: str, dataset: str, vendor: str, said: 
             )
         del columns[trial.unfit]
     notes = [*found.notes, *one.notes, *notes_on(trial, made)]
+    if separator:
+        notes.append(f"`labels`: an item seems to have several classes, with {separator!r} between them")
     notes += prediction_sources.doubts(predictions, columns, one.rows, one.roles, tool)
     if len(rows) + len(rejects) == ROWS:
         notes.append(f"the types and classes: only the first {ROWS} rows were looked at")
@@ -149,6 +160,13 @@ def _understood(sample: Path, rows: list[dict[str, Any]], said: Said, tool: str 
     if platform:
         return _Sample(rows, header, platform.roles, platform=platform, notes=platform.notes)
     raters = _raters(sample, rows, header, said) if tool is None else ()
+    if not raters and tool is None and (columns := _one_hot(rows, header, said)):
+        inner = [name for name in header if name not in columns]
+        roles = _roles(sample, rows, inner, {**said, "label": None}, None, ("item", "annotator"))
+        notes = [f"`labels`: {', '.join(columns)} seem to say of a class each whether it applies"]
+        notes += _empty_roles(rows, roles)
+        roles |= {"label": "label"}
+        return _Sample(rows, inner, roles, notes=tuple(notes), one_hot=columns)
     if not raters:
         roles = _roles(sample, rows, header, said, tool)
         return _Sample(rows, header, roles, notes=tuple(_empty_roles(rows, roles)))
@@ -159,6 +177,18 @@ def _understood(sample: Path, rows: list[dict[str, Any]], said: Said, tool: str 
     notes += _empty_roles(rows, roles)
     roles |= {"annotator": "annotator", "label": "label"}
     return _Sample(in_rows(rows, raters), [*inner, "annotator", "label"], roles, raters, notes=tuple(notes))
+
+
+def _one_hot(rows: list[dict[str, Any]], header: list[str], said: Said) -> tuple[str, ...]:
+    """The columns of a class each, of a sample without a column of labels."""
+    if said.get("label") or {name.lower() for name in header} & {*NAMES["label"]}:
+        return ()
+    return tuple(one_hot_of(rows, header))
+
+
+def _separated(one: _Sample, separator: str) -> list[str]:
+    cells = (str(row.get(one.roles["label"]) or "") for row in one.rows)
+    return sorted({name.strip() for cell in cells for name in cell.split(separator)} - {""})
 
 
 def _raters(sample: Path, rows: list[dict[str, Any]], header: list[str], said: Said) -> tuple[str, ...]:

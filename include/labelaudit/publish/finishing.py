@@ -12,8 +12,9 @@ from labelaudit.contracts.model import Contract
 from labelaudit.publish import release_files
 from labelaudit.storage import commits, layout, release_log
 from labelaudit.storage.parquet import read_table, write_table
-from labelaudit.storage.schemas import SCHEMAS
+from labelaudit.storage.schemas import SCHEMAS, fitting
 from labelaudit.storage.store import Store
+from labelaudit.tasks import task_of
 
 
 def make_ready(contract: Contract, store: Store, release: str, rows: dict[str, pa.Table]) -> None:
@@ -32,7 +33,7 @@ def finish(contract: Contract, store: Store, destination: Store) -> None:
         return
     ready = layout.ready(contract.customer, contract.dataset)
     waiting = {key.removeprefix(ready).split("/")[0] for key in store.list(ready)}
-    for name in (layout.ANNOTATIONS, layout.QUALITY):
+    for name in (layout.ANNOTATIONS, layout.QUALITY, *task_of(contract.task).TABLES):
         done = commits.applied(destination, name) if waiting else 0
         for one in releases:
             if one.sequence > done and one.release in waiting:
@@ -40,7 +41,7 @@ def finish(contract: Contract, store: Store, destination: Store) -> None:
                     rows = read_table(store, _key(contract, one.release, name))
                 except KeyError:  # finished by another run, which has removed them
                     continue
-                commits.apply_release(destination, name, rows.cast(SCHEMAS[name]), one)
+                commits.apply_release(destination, name, rows.cast(fitting(SCHEMAS[name], rows.schema)), one)
     for release in waiting:
         number = release_files.NUMBER.match(release)
         if number and int(number[1]) <= releases[-1].sequence:

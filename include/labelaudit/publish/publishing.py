@@ -26,6 +26,7 @@ from labelaudit.storage import commits, layout, release_log, schemas
 from labelaudit.storage.parquet import read_table
 from labelaudit.storage.release_log import Logged
 from labelaudit.storage.store import Store
+from labelaudit.tasks.texts import texts
 from labelaudit.values.releases import Audit, Release
 from labelaudit.values.verdicts import Verdict
 
@@ -64,7 +65,7 @@ def publish(contract: Contract, audit: Audit, verdict: Verdict, store: Store, de
 
 def preview(contract: Contract, audit: Audit, verdict: Verdict, store: Store, destination: Store) -> str:
     """The internal report of a release that is held, for the person who decides; gives its key in our store."""
-    labels = _with_release(read_table(store, audit.labels), audit.release)
+    labels = texts(_with_release(read_table(store, audit.labels), audit.release))
     found = differences.changes(audit, labels, destination)
     findings, before = read_findings(store, audit), read_counts(destination)
     content = report_content(contract, audit, verdict, findings, before, "internal", found[0] if found else None)
@@ -81,13 +82,17 @@ def _publish_new(
     labels = _with_release(read_table(store, audit.labels), audit.release)
     annotations = read_table(store, audit.annotations)
     rows = {layout.ANNOTATIONS: _annotations(annotations, audit, rename), layout.QUALITY: _quality(audit)}
+    if audit.parts is not None:
+        parts = read_table(store, audit.parts)
+        release = pa.array([audit.release] * parts.num_rows, pa.string())
+        rows[layout.PARTS] = parts.append_column("release", release)
     finishing.make_ready(contract, store, audit.release, rows)
-    found = differences.changes(audit, labels, destination)
+    found = differences.changes(audit, texts(labels), destination)
     kept = labels.filter(pc.invert(labels["_removed"])).drop_columns("_removed")
     findings, before = read_findings(store, audit), read_counts(destination)
     see = customer_view.seeing(contract, store, "customer", findings)
     shown = see(findings)
-    lists = item_lists(kept) | looking.files(shown.further) | {"issues.csv": issues_csv(kept)}
+    lists = item_lists(texts(kept)) | looking.files(shown.further) | {"issues.csv": issues_csv(texts(kept))}
     if found:
         lists["changes.csv"] = changes_csv(found[1])
     difference = found[0] if found else None
@@ -146,7 +151,7 @@ def _annotations(rows: pa.Table, audit: Audit, rename: Callable[[str], str | Non
         "is_issue": rows["is_issue"],
         "release": pa.array([audit.release] * rows.num_rows, pa.string()),
     }
-    return pa.table(columns).cast(schemas.ANNOTATIONS_SCHEMA)
+    return pa.table(columns).cast(schemas.fitting(schemas.ANNOTATIONS_SCHEMA, rows.schema))
 
 
 def _quality(audit: Audit) -> pa.Table:

@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 
 from labelaudit.storage import layout, tables
 from labelaudit.storage.store import Store
+from labelaudit.tasks.texts import texts
 from labelaudit.values.differences import ChangedItem, Difference, LabelMove
 from labelaudit.values.releases import Audit
 
@@ -29,11 +30,11 @@ JUDGED_AGAIN = "judged again"
 
 
 def changes(audit: Audit, labels: pa.Table, destination: Store) -> tuple[Difference, pa.Table] | None:
-    """The difference of a run's labels (with `_removed`) to the release it started from, and its changed items
+    """The difference of a run's labels (as text, with `_removed`) to the release it started from, and its changed items
     (COLUMNS, by item); None where there is no release before."""
     if audit.found.base_release is None:
         return None
-    before = tables.read_table(destination, layout.LABELS, COMPARED, version=audit.found.base_version)
+    before = texts(tables.read_table(destination, layout.LABELS, COMPARED, version=audit.found.base_version))
     known = before["item"].combine_chunks()
     gone = labels.filter(labels["_removed"])
     removed = pc.sum(pc.is_in(gone["item"], known)).as_py() or 0

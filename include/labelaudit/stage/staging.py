@@ -31,6 +31,7 @@ from labelaudit.storage import layout
 from labelaudit.storage.files import scratch
 from labelaudit.storage.parquet import TableWriter
 from labelaudit.storage.store import Store
+from labelaudit.tasks import task_of
 from labelaudit.values.deliveries import DeliveredFile, Delivery, PathCount, Refusal, RejectCount, StagedDelivery
 
 
@@ -87,17 +88,21 @@ def terms_for(contract: Contract, vendor: str, path: str) -> Terms:
         name=path,
         format=agreed.format,
         fields=tuple(
-            Field(
-                name,
-                names.get(name, name),
-                one.type,
-                one.required,
-                one.nullable,
-                one.length,
-                is_label=name == "label",
-                trim=one.trim,
-            )
+            field
             for name, one in declared
+            for field in (name == "label" and task_of(contract.task).fields(agreed))
+            or (
+                Field(
+                    name,
+                    names.get(name, name),
+                    one.type,
+                    one.required,
+                    one.nullable,
+                    one.length,
+                    is_label=name == "label",
+                    trim=one.trim,
+                ),
+            )
         ),
         probabilities=probabilities,
         compression=agreed.compression,
@@ -152,7 +157,9 @@ class _Work:
             paths = self._all_fetched([*tables, *others], stack.enter_context(scratch()))
             for file, path in zip(others, paths[len(tables) :], strict=True):
                 self._read_predictions(file, path, worker)
-            with TableWriter(self.store, key, schema_of(terms[0]), DISTINCT) as staged:
+            with TableWriter(
+                self.store, key, self._canonical(schema_of(terms[0]).empty_table()).schema, DISTINCT
+            ) as staged:
                 self._read_rows(list(zip(tables, paths, terms, strict=False)), staged, worker)
         if not self.staged_rows and not self.rejected_rows:
             raise DeliveryRejected("empty_delivery", "the delivery's files hold no rows. Deliver them again.")
@@ -185,9 +192,12 @@ class _Work:
                 with TableWriter(self.store, self.prefix + "unreadable.parquet", REJECT_SCHEMA) as writer:
                     writer.write(rejects_table(rejects))
 
+    def _canonical(self, rows: pa.Table) -> pa.Table:
+        return task_of(self.contract.task).canonical(rows, self.contract, self.contract.vendors[self.delivery.vendor])
+
     def _cleaned(self, rows: pa.Table) -> tuple[pa.Table, list[Reject]]:
         """The rows after declared clean-ups, and rejects: empty then, or of a guideline that is not taken."""
-        rows = self.cleaning.clean(rows)
+        rows = self._canonical(self.cleaning.clean(rows))
         unfit = {None: unknown_guidelines(self.contract, self.delivery, rows)}
         for name, column in self.contract.columns.items():
             if column.trim and not column.nullable:

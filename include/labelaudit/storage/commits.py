@@ -20,7 +20,7 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from labelaudit.errors import ReleaseConflict, StorageUnavailable
 from labelaudit.storage import delta, layout, release_log
 from labelaudit.storage.release_log import Logged
-from labelaudit.storage.schemas import LABELS_SCHEMA
+from labelaudit.storage.schemas import LABELS_SCHEMA, fitting
 from labelaudit.storage.store import Store
 
 SEQUENCE = "labelaudit/sequence"
@@ -67,7 +67,8 @@ def commit_labels(destination: Store, rows: pa.Table, logged: Logged) -> tuple[L
             .execute()
         )
 
-    version = _commit(destination, layout.LABELS, LABELS_SCHEMA, plan, transactions, {"labelaudit": json.dumps(said)})
+    schema = fitting(LABELS_SCHEMA, rows.schema)
+    version = _commit(destination, layout.LABELS, schema, plan, transactions, {"labelaudit": json.dumps(said)})
     return (there[0], True) if version is None else (replace(logged, version=version), False)
 
 

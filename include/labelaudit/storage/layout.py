@@ -32,7 +32,7 @@ MAX_PATH_BYTES, MAX_NAME_BYTES = 512, 255
 """Of a file's path in its delivery, and of each name in it; S3's keys have 1,024, of which the folders take some."""
 JOINERS = "\u200c\u200d"
 """Invisible, and a part of the spelling in Persian and the scripts of India."""
-LABELS, ANNOTATIONS, QUALITY = "labels", "annotations", "quality"
+LABELS, ANNOTATIONS, QUALITY, PARTS = "labels", "annotations", "quality", "parts"
 
 
 def is_safe_part(part: str) -> bool:

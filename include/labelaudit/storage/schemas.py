@@ -32,6 +32,19 @@ ANNOTATIONS_SCHEMA = pa.schema(
         ("release", pa.string()),
     ]
 )
+PARTS_SCHEMA = pa.schema(
+    [
+        ("item", pa.string()),
+        ("class", pa.string()),
+        ("given", pa.bool_()),
+        ("label", pa.bool_()),
+        ("quality", pa.float64()),
+        ("is_issue", pa.bool_()),
+        ("release", pa.string()),
+    ]
+)
+"""Of kinds of label whose items have several parts: those of the items that a release judged. Which release an item was
+last judged in says `labels`."""
 QUALITY_SCHEMA = pa.schema(
     [
         ("release", pa.string()),
@@ -78,4 +91,14 @@ SCHEMAS = {
     layout.LABELS: LABELS_SCHEMA,
     layout.ANNOTATIONS: ANNOTATIONS_SCHEMA,
     layout.QUALITY: QUALITY_SCHEMA,
+    layout.PARTS: PARTS_SCHEMA,
 }
+LISTED = ("label", "given_label", "suggested_label")
+
+
+def fitting(schema: pa.Schema, rows: pa.Schema) -> pa.Schema:
+    """The schema with its labels as lists of text, where the rows have them so."""
+    for name in LISTED:
+        if name in schema.names and name in rows.names and pa.types.is_list(rows.field(name).type):
+            schema = schema.set(schema.get_field_index(name), pa.field(name, pa.list_(pa.string())))
+    return schema

@@ -1,7 +1,8 @@
 """The customer's Delta tables and our own, as they are read; `commits` writes them.
 
-`labels`: one row an item. `annotations`: one row an item and annotator. `quality`: counts x of n by release. A release
-exists if and only if the log of `labels` holds its commit; rows of the other tables count only if their release does.
+`labels`: one row an item. `annotations`: one row an item and annotator. `quality`: counts x of n by release. `parts`:
+one row a part, where items have several. A release exists if and only if the log of `labels` holds its commit; rows of
+the other tables count only if their release does.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from deltalake import DeltaTable, QueryBuilder
 
 from labelaudit.storage import delta, layout
 from labelaudit.storage.release_log import log
-from labelaudit.storage.schemas import SCHEMAS
+from labelaudit.storage.schemas import SCHEMAS, fitting
 from labelaudit.storage.store import Store
 
-PUBLISHED = (layout.LABELS, layout.ANNOTATIONS, layout.QUALITY)
+PUBLISHED = (layout.LABELS, layout.ANNOTATIONS, layout.QUALITY, layout.PARTS)
 
 
 def stream(destination: Store, name: str, query: str) -> Iterator[pa.RecordBatch]:
@@ -35,8 +36,10 @@ def read_table(destination: Store, name: str, columns: list[str] | None = None, 
         schema = pa.schema([schema.field(column) for column in columns])
     if table is None:
         return schema.empty_table()
+    names = ", ".join(map('"{}"'.format, schema.names))
     with delta.answered(destination):
-        rows = delta.query(table, f"select {', '.join(schema.names)} from rows").cast(schema)  # noqa: S608 - names of ours
+        rows = delta.query(table, f"select {names} from rows")  # noqa: S608 - names of ours
+        rows = rows.cast(fitting(schema, rows.schema))
     if name != layout.LABELS and "release" in rows.column_names:
         exist = pa.array([one.release for one in log(destination)], pa.string())
         rows = rows.filter(pa.compute.is_in(rows["release"], exist))

@@ -5,6 +5,11 @@ A module of a kind answers:
 * `DETECTOR`: name and version of its method;
 * `checks(contract)`: the expectations that follow from the kind;
 * `judge(given, predict) -> Judged`: what is wrong, from annotations and predictions;
+* `TABLES`: names of the customer's tables that it has beside `labels`, `annotations` and `quality`;
+* `IS_DISTRIBUTION`: whether the probabilities of an item's classes sum to one;
+* `fields(vendor)`: the cells that readers take for the label, where not the column `label`; `canonical(rows, contract,
+  vendor)`: rows as read, their label as LABEL; `checked(contract, labels)`: what the expectations see of it;
+* `parts(judged, items, chosen)`: the table `parts`, a row a part, where an item has several; else None;
 * `by_class(judged, items) -> (x, n)`: how many of the items (places) are issues of each class of the contract, and how
   many there are; `pairs(judged, items)`: what was given and is likely meant, with how often.
 """
@@ -16,7 +21,10 @@ from types import ModuleType
 
 from labelaudit.errors import InternalError
 
-TASKS = {"classification": "labelaudit.tasks.classification"}
+TASKS = {
+    "classification": "labelaudit.tasks.classification",
+    "multi_label": "labelaudit.tasks.multi_label",
+}
 """By the name that contracts have (`contracts.kinds`): the module, imported when it is asked for."""
 
 

@@ -6,20 +6,45 @@ from collections import Counter
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from labelaudit.contracts.checks import Check
+from labelaudit.contracts.delivery import Vendor
 from labelaudit.contracts.model import Contract
 from labelaudit.detectors import classification
 from labelaudit.errors import AuditImpossible
+from labelaudit.readers.terms import Field
 from labelaudit.tasks.judged import Given, Judged, Predict
 
 DETECTOR = classification.NAME
+LABEL = pa.string()
+IS_DISTRIBUTION = True
+TABLES = ()
 
 
 def checks(contract: Contract) -> list[Check]:
     """A label is one of the contract's classes."""
     known = {"column": "label", "value_set": list(contract.classes)}
     return [Check(type="expect_column_values_to_be_in_set", kwargs=known)]
+
+
+def fields(vendor: Vendor) -> tuple[Field, ...]:
+    """None but the column `label`."""
+    return ()
+
+
+def canonical(rows: pa.Table, contract: Contract, vendor: Vendor) -> pa.Table:
+    """The rows as they are: a label is a text."""
+    return rows
+
+
+def checked(contract: Contract, labels: pd.Series) -> pd.Series:
+    """The labels as they are."""
+    return labels
+
+
+def parts(judged: Judged, items: np.ndarray, chosen: np.ndarray) -> None:
+    """An item is its only part."""
 
 
 def judge(given: Given, predict: Predict) -> Judged:
@@ -32,13 +57,13 @@ def judge(given: Given, predict: Predict) -> Judged:
             f"the history of {contract.id} holds labels {lost[:5]} that are no class of the contract any more."
             " Add the class again, or publish to a new dataset."
         )
-    pred_probs, note, not_checked = predict(labels)
+    pred_probs, note, not_checked = predict(labels, None)
     truths = given.truths
     gold = classes.get_indexer([truths.get(item) for item in given.items.tolist()]) if truths else None
     detection = classification.detect(
         given.codes, given.people, labels, pred_probs, len(classes), given.scope, contract.seed, gold
     )
-    return Judged(contract.classes, labels, detection, pred_probs, note, not_checked)
+    return Judged(contract.classes, contract.classes, labels, detection, pred_probs, note, not_checked)
 
 
 def by_class(judged: Judged, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -48,8 +73,9 @@ def by_class(judged: Judged, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return np.bincount(given[given >= 0], issue[given >= 0], minlength=classes), n
 
 
-def pairs(judged: Judged, items: np.ndarray) -> Counter[tuple[int, int]]:
-    """Of the issues among the items (n,) bool: codes of what was given and what is suggested, where they differ."""
+def pairs(judged: Judged, items: np.ndarray) -> Counter[tuple[str, str]]:
+    """Of the issues among the items (n,) bool: what was given and what is suggested, where they differ."""
     detection = judged.detection
     here = items & detection.is_issue & (detection.given != detection.suggested)
-    return Counter(zip(detection.given[here].tolist(), detection.suggested[here].tolist(), strict=True))
+    codes = Counter(zip(detection.given[here].tolist(), detection.suggested[here].tolist(), strict=True))
+    return Counter({(judged.values[one], judged.values[other]): codes[one, other] for one, other in sorted(codes)})

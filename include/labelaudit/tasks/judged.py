@@ -12,8 +12,20 @@ from labelaudit.detectors import classification
 
 Predicted = tuple[np.ndarray | None, str, list[str]]
 """Probabilities by item (n, K) or None, how they came about, and what was not checked."""
-Predict = Callable[[np.ndarray], Predicted]
-"""Predictions of the items from labels (m,), int codes of the contract's classes."""
+Predict = Callable[[np.ndarray, int | None], Predicted]
+"""Predictions of the items from labels (m,): int codes of the contract's classes; or, of one class by its code, 1 where
+it applies and 0 elsewhere (K is 2 then)."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """By item and class (n, K): given, label (published), suggested, is_issue, all bool; quality in (0, 1)."""
+
+    given: np.ndarray
+    label: np.ndarray
+    suggested: np.ndarray
+    quality: np.ndarray
+    is_issue: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -32,12 +44,15 @@ class Given:
 
 @dataclass(frozen=True)
 class Judged:
-    """values: what the codes of labels mean, as text; labels (m,) codes. detection: by item and row, its items and
-    annotators as numbers; pred_probs (n, K) by class of the contract, or None."""
+    """values: what the codes of labels mean, as text; classes: the contract's; labels (m,) codes. detection: by item
+    and row, its items and annotators as numbers; pred_probs (n, K) by class, or None; parts: where an item has several.
+    """
 
     values: tuple[str, ...]
+    classes: tuple[str, ...]
     labels: np.ndarray
     detection: classification.Detection
     pred_probs: np.ndarray | None
     note: str
     not_checked: list[str]
+    parts: Parts | None = None

@@ -29,6 +29,7 @@ class Audit(Value):
     superseded: tuple[str, ...] = Field((), description="names (vendor/id) of published deliveries that it replaces")
     labels: str = Field(description="key of the items' Parquet file")
     annotations: str = Field(description="key of the annotations' Parquet file (internal: plain annotators)")
+    parts: str | None = Field(None, description="key of the parts' Parquet file, where an item has several")
     findings: str = Field(description="key of the JSON that the report is drawn from")
     shares: str = Field("", description="key of the JSON with each delivery's part of the counts")
     items: int

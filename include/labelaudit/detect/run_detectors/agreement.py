@@ -18,7 +18,7 @@ def agreement_finding(work: Work) -> AgreementFinding | None:
         fleiss=_triple(found.fleiss),
         raw=_triple(found.raw),
         items=found.items,
-        most_frequent=work.contract.classes[most],
+        most_frequent=work.judged.values[most],
         prevalence=float(found.prevalence[most]),
     )
 

@@ -23,7 +23,7 @@ def fields(work: Work) -> dict[str, Any]:
     groups: tuple[CopiesFinding, ...] = ()
     if copies is not None:
         conflicting[there] = copies.is_conflict
-        groups = _copies(work.contract, detection.items[there], copies, detection.given[there], scope[there])
+        groups = _copies(work.judged.values, detection.items[there], copies, detection.given[there], scope[there])
     return {
         "looked_for_copies": copies is not None,
         "copies": groups,
@@ -32,9 +32,9 @@ def fields(work: Work) -> dict[str, Any]:
     }
 
 
-def _copies(contract, items, copies: Duplicates, given, scope) -> tuple[CopiesFinding, ...]:
-    """Groups that hold an item in scope: those in conflict first, then by the first item's name."""
-    names = contract.classes
+def _copies(names, items, copies: Duplicates, given, scope) -> tuple[CopiesFinding, ...]:
+    """Groups that hold an item in scope: those in conflict first, then by the first item's name. names: of the codes
+    in given."""
     order = np.argsort(copies.group, kind="stable")
     starts = np.searchsorted(copies.group[order], np.arange(copies.groups + 1))
     made = []

@@ -51,16 +51,16 @@ class NextFinding(Value):
 
 def look(work: Work) -> NextFinding | None:
     """None without features or predictions, with few items, and where all labels stand. Gold items stand."""
-    if work.features is None or work.pred_probs is None:
+    if work.features is None or work.class_probs is None:
         return None
-    there = work.features.present & np.isfinite(work.pred_probs).all(1)
+    there = work.features.present & np.isfinite(work.class_probs).all(1)
     detection = work.detection
     all_pending = there & work.scope & detection.is_issue & (detection.gold < 0)
     if there.sum() < LEAST_ITEMS or not all_pending.any():
         return None
     places = _chosen(work, all_pending, there & ~detection.is_issue)
     pending = all_pending[places]
-    probs = work.pred_probs[places].astype(np.float64)
+    probs = work.class_probs[places].astype(np.float64)
     probs /= probs.sum(1, keepdims=True)
     rows = _coordinates(work, places)
     ordered = label_next(rows, probs, ~pending, probs.argmax(1) != detection.label[places], BUDGET, work.contract.seed)
@@ -92,7 +92,7 @@ def look(work: Work) -> NextFinding | None:
 
 def _chosen(work: Work, pending: np.ndarray, standing: np.ndarray) -> np.ndarray:
     """Places of the items to compare, in their order."""
-    top = np.partition(work.pred_probs, -2, axis=1)[:, -2:]
+    top = np.partition(work.class_probs, -2, axis=1)[:, -2:]
     unsure, rest = np.flatnonzero(pending), np.flatnonzero(standing)
     margin = (top[:, 1] - top[:, 0])[unsure]
     unsure = unsure[np.argsort(margin, kind="stable")][:MOST_PENDING]

@@ -16,9 +16,9 @@ SHOWN = 30
 
 
 def fields(work: Work) -> dict[str, Any]:
-    if work.pred_probs is None:
+    if work.class_probs is None:
         return {"overlaps": ()}
-    by_row = work.pred_probs[work.codes]
+    by_row = work.class_probs[work.codes]
     return {"overlaps": _overlaps(work.contract, work.labels, by_row, work.people, work.detection.annotators)}
 
 

@@ -16,10 +16,10 @@ from labelaudit.values.findings import SliceFinding
 
 def fields(work: Work) -> dict[str, Any]:
     look, detection = work.dataset, work.detection
-    if look.table is None or work.pred_probs is None:
+    if look.table is None or work.class_probs is None:
         return {"slices": ()}
     best = np.where(detection.is_issue, detection.suggested, detection.label)
-    wrong = work.pred_probs.argmax(1) != best
+    wrong = work.class_probs.argmax(1) != best
     return {"slices": _slices(work.contract, detection.items, look.there, look.table, wrong)}
 
 

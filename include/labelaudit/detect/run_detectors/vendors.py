@@ -44,7 +44,7 @@ def _fair(work: Work, vendors: np.ndarray) -> dict[str, dict[str, Any]]:
     here, detection = work.current, work.detection
     if len(set(vendors[here])) < 2:
         return {}
-    by_row = None if work.pred_probs is None else work.pred_probs[work.codes]
+    by_row = None if work.class_probs is None else work.class_probs[work.codes]
     difficulty = item_difficulty(work.codes, vendors, work.labels, by_row)[here]
     known = ~np.isnan(difficulty).all(0)
     if not known.any():
