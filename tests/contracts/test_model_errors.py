@@ -36,7 +36,7 @@ def said(**changed: Any) -> str:
         ({"classes": "cat"}, "must be a list, found 'cat'"),
         ({"classes": [1, 2]}, "must be text; put it in quotes, found 1"),
         ({"vendors": {}}, "needs at least 1 entry, found none"),
-        ({"task": "spans"}, "must be 'classification', found 'spans'"),
+        ({"task": "spans"}, "must be 'classification' or 'multi_label', found 'spans'"),
         ({"seed": 1.5}, "must be a whole number, found 1.5"),
         ({"seed": -1}, "must be at least 0, found -1"),
         ({"tolerance": {"rejected_rows_rate": 2}}, "must be at most 1, found 2"),
