@@ -164,7 +164,7 @@ def test_texts_are_judged_class_by_class(make_contract, folder_store, put):
         ({"human_audit": {"rows": 10}}, "`human_audit` is for task classification only"),
         ({"task": "classification"}, "`labels` belongs to task multi_label"),
         ({"classes": ["cat", "a|b"]}, "holds the separator"),
-        ({"predictions": {"source": "delivered"}}, "`predictions` as delivered are for task classification only"),
+        ({"predictions": {"source": "delivered"}}, "`predictions` from delivered are not for task multi_label"),
     ],
 )
 def test_what_this_kind_can_not_yet_is_refused_by_the_contract(make_contract, changed, said):

@@ -1,38 +1,72 @@
 """The kinds of label that a contract can name, what each is, and what a contract of a kind can't hold.
 
-How each is audited says its room in `tasks`.
+How each is audited says its room in `tasks`, the module of the same name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from labelaudit.contracts.delivery import EXPORTS
 
-KINDS = {"classification": "one class an item", "multi_label": "a list of classes an item, or none"}
+FOR_ONE_CLASS = ("gold", "human_audit", "acceptance", "label_map")
+"""Keys of a contract that only labels of one class have, so far."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """words: what a label is; classes: how many a contract must list at least, 0 for none at all; label: the type of
+    the column `label`; written: whether each vendor says by `labels` how it writes them; predictions: the sources that
+    it can be predicted by, () for all; without: keys that a contract of the kind can't have."""
+
+    words: str
+    classes: int = 2
+    label: Literal["string", "number"] = "string"
+    written: bool = False
+    predictions: tuple[str, ...] = ()
+    without: tuple[str, ...] = FOR_ONE_CLASS
+
+
+COMPUTED = ("none", "text", "embedding", "tabular", "pixels")
+KINDS = {
+    "classification": Kind("one class an item", without=()),
+    "multi_label": Kind("a list of classes an item, or none", written=True, predictions=COMPUTED),
+}
+"""By name. A new kind is added here, and is a module of `tasks`."""
 NAMES = tuple(KINDS)
-SAID = "the kind of label; " + "; ".join(f"{name}: {what}" for name, what in KINDS.items())
+SAID = "the kind of label; " + "; ".join(f"{name}: {kind.words}" for name, kind in KINDS.items())
 JOINER, NO_CLASS = "|", "∅"
 """How reports and lists write the classes of an item in one text: `cat|dog`, and `∅` where none applies."""
-NOT_YET = ("gold", "human_audit", "acceptance", "label_map")
 
 
 def problems(contract: Any) -> Iterator[str]:
     """What does not go with the contract's kind of label, a sentence each."""
-    several = contract.task == "multi_label"
+    kind, task = KINDS[contract.task], contract.task
+    if len(contract.classes) < kind.classes:
+        yield f"`classes` needs at least {kind.classes} entries, found {list(contract.classes)}"
+    if contract.classes and not kind.classes:
+        yield f"`classes` do not belong to task {task}"
+    label = contract.columns["label"]
+    if label.type != kind.label:
+        yield f"column `label` must be of type {kind.label}"
     for name, vendor in contract.vendors.items():
-        if several != (vendor.labels is not None):
+        if kind.written != (vendor.labels is not None):
             yield f"vendor `{name}`: `labels` belongs to task multi_label, and each of its vendors needs it"
-        elif several:
+        elif kind.written:
             yield from _of_vendor(contract, f"vendor `{name}`", vendor)
-    if not several:
-        return
-    for name in NOT_YET:
+    for name in kind.without:
         if getattr(contract, name):
             yield f"`{name}` is for task classification only, so far"
-    if contract.predictions.source == "delivered":
-        yield "`predictions` as delivered are for task classification only, so far; name a column to make them from"
+    source = contract.predictions.source
+    if kind.predictions and source not in kind.predictions:
+        yield f"`predictions` from {source} are not for task {task}, so far; it can have: {', '.join(kind.predictions)}"
+    if kind.written:
+        yield from _of_lists(contract)
+
+
+def _of_lists(contract: Any) -> Iterator[str]:
     for name in contract.classes:
         if JOINER in name or name == NO_CLASS:
             yield f"class {name!r}: with task multi_label, no class can hold `{JOINER}` or be `{NO_CLASS}`"

@@ -95,7 +95,9 @@ class Contract(Model):
         "", description="for people: shown in Airflow"
     )
     classes: tuple[Label, ...] = Field(
-        min_length=2, max_length=10_000, description="all classes; a label that is none of them is a reject"
+        (),
+        max_length=10_000,
+        description="all classes, two at least; a label that is none of them is a reject",
     )
     columns: dict[ColumnName, Column] = Field(
         description="our name of a column: what it holds. `item` and `label` must be there, `annotator` where several"
@@ -150,8 +152,9 @@ class Contract(Model):
             _require(name in self.columns, f"`columns` must declare `{name}`")
         for name, column in self.columns.items():
             _require(name not in RESERVED, f"column `{name}` is written by Labelaudit; call it something else")
-            if name in ("item", "annotator", "label"):
+            if name in ("item", "annotator"):
                 _require(column.type == "string", f"column `{name}` must be of type string")
+            if name in ("item", "annotator", "label"):
                 _require(column.required and not column.nullable, f"column `{name}` can't be optional or empty")
         _require("all" not in self.vendors, "a vendor can't be called `all`: incidents call all vendors so")
         for vendor, terms in self.vendors.items():

@@ -99,7 +99,7 @@ def terms_for(contract: Contract, vendor: str, path: str) -> Terms:
                     one.required,
                     one.nullable,
                     one.length,
-                    is_label=name == "label",
+                    is_label=name == "label" and one.type == "string",
                     trim=one.trim,
                 ),
             )

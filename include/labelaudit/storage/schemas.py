@@ -93,12 +93,19 @@ SCHEMAS = {
     layout.QUALITY: QUALITY_SCHEMA,
     layout.PARTS: PARTS_SCHEMA,
 }
-LISTED = ("label", "given_label", "suggested_label")
+LABELS = ("label", "given_label", "suggested_label")
 
 
 def fitting(schema: pa.Schema, rows: pa.Schema) -> pa.Schema:
-    """The schema with its labels as lists of text, where the rows have them so."""
-    for name in LISTED:
-        if name in schema.names and name in rows.names and pa.types.is_list(rows.field(name).type):
-            schema = schema.set(schema.get_field_index(name), pa.field(name, pa.list_(pa.string())))
+    """The schema with its labels of the type that the rows have: a kind of label may have lists or numbers."""
+    for name in LABELS:
+        if name in schema.names and name in rows.names and is_value(kind := rows.field(name).type):
+            # of what is read, texts have another of Arrow's types than of what is written
+            as_written = pa.list_(pa.string()) if pa.types.is_list(kind) else kind
+            schema = schema.set(schema.get_field_index(name), pa.field(name, as_written))
     return schema
+
+
+def is_value(kind: pa.DataType) -> bool:
+    """Whether labels of the type are no texts; of texts, Arrow has five types that are one to us."""
+    return pa.types.is_list(kind) or pa.types.is_floating(kind)

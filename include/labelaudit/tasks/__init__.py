@@ -2,7 +2,7 @@
 
 A module of a kind answers:
 
-* `DETECTOR`: name and version of its method;
+* `DETECTOR`: name and version of its method; `LABEL`: the Arrow type of a label in the tables;
 * `checks(contract)`: the expectations that follow from the kind;
 * `judge(given, predict) -> Judged`: what is wrong, from annotations and predictions;
 * `TABLES`: names of the customer's tables that it has beside `labels`, `annotations` and `quality`;
@@ -10,6 +10,7 @@ A module of a kind answers:
 * `fields(vendor)`: the cells that readers take for the label, where not the column `label`; `canonical(rows, contract,
   vendor)`: rows as read, their label as LABEL; `checked(contract, labels)`: what the expectations see of it;
 * `parts(judged, items, chosen)`: the table `parts`, a row a part, where an item has several; else None;
+* `SECTION`: its own part of the report, or None;
 * `by_class(judged, items) -> (x, n)`: how many of the items (places) are issues of each class of the contract, and how
   many there are; `pairs(judged, items)`: what was given and is likely meant, with how often.
 """
@@ -17,19 +18,14 @@ A module of a kind answers:
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 
 from labelaudit.errors import InternalError
 
-TASKS = {
-    "classification": "labelaudit.tasks.classification",
-    "multi_label": "labelaudit.tasks.multi_label",
-}
-"""By the name that contracts have (`contracts.kinds`): the module, imported when it is asked for."""
-
 
 def task_of(name: str) -> ModuleType:
     """The module of a kind of label. Raises InternalError where contracts may name a kind that has no module."""
-    if name not in TASKS:
-        raise InternalError(f"the kind of label {name!r} has no entry in TASKS; there are: {', '.join(TASKS)}")
-    return import_module(TASKS[name])
+    if find_spec(path := f"{__name__}.{name}") is None:
+        raise InternalError(f"the kind of label {name!r} has no module {path}")
+    return import_module(path)

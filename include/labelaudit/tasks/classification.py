@@ -20,6 +20,7 @@ DETECTOR = classification.NAME
 LABEL = pa.string()
 IS_DISTRIBUTION = True
 TABLES = ()
+SECTION = None
 
 
 def checks(contract: Contract) -> list[Check]:

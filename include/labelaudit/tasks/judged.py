@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from labelaudit.contracts.model import Contract
 from labelaudit.detectors import classification
+from labelaudit.values.value import Value
 
 Predicted = tuple[np.ndarray | None, str, list[str]]
 """Probabilities by item (n, K) or None, how they came about, and what was not checked."""
 Predict = Callable[[np.ndarray, int | None], Predicted]
 """Predictions of the items from labels (m,): int codes of the contract's classes; or, of one class by its code, 1 where
 it applies and 0 elsewhere (K is 2 then)."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """What a kind's own section of the report tells: look(judged, chosen (n,) bool of its items) gives a `model`, which
+    template, of report/templates, draws as `found`; lines: what `labelaudit run` says of it."""
+
+    title: str
+    model: type[Value]
+    look: Callable[[Judged, np.ndarray], Value | None]
+    template: str
+    lines: Callable[[Any], Iterable[str]] = lambda found: ()
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,9 @@ from labelaudit.errors import AuditImpossible
 from labelaudit.readers.terms import Field
 from labelaudit.storage import layout
 from labelaudit.storage.schemas import PARTS_SCHEMA
-from labelaudit.tasks.judged import Given, Judged, Parts, Predict
+from labelaudit.tasks.judged import Given, Judged, Parts, Predict, Section
 from labelaudit.tasks.texts import classes_in
+from labelaudit.values.value import Value
 
 DETECTOR = f"multi_label-1 of {classification.NAME}"
 LABEL = pa.list_(pa.string())
@@ -190,6 +191,52 @@ def _together(tried: list[Canaries]) -> Canaries:
         flagged=sum(one.flagged for one in tried),
         judged=sum(one.judged for one in tried),
     )
+
+
+class ClassOfItems(Value):
+    """Items that were given a class; of them, those that likely should not have been, and of the others, those that
+    likely should."""
+
+    label: str
+    given: int
+    spurious: int
+    missing: int
+
+
+class Classes(Value):
+    classes: tuple[ClassOfItems, ...]
+    parts: int
+    """Classes that were given to items, or likely should have been."""
+    wrong: int
+    without: int
+    """Items that were given no class."""
+
+
+def look(judged: Judged, chosen: np.ndarray) -> Classes:
+    """Class by class of the chosen items (n,) bool: what is too much, and what is missing."""
+    given, issue = judged.parts.given[chosen], judged.parts.is_issue[chosen]
+    counts = zip(judged.classes, given.sum(0), (given & issue).sum(0), (~given & issue).sum(0), strict=True)
+    classes = tuple(
+        ClassOfItems(label=label, given=int(n), spurious=int(spurious), missing=int(missing))
+        for label, n, spurious, missing in counts
+    )
+    return Classes(
+        classes=classes,
+        parts=int((given | issue).sum()),
+        wrong=int(issue.sum()),
+        without=int((~given.any(1)).sum()),
+    )
+
+
+def lines(found: Classes) -> Iterator[str]:
+    missing = sum(one.missing for one in found.classes)
+    yield (
+        f"classes of items: {found.wrong} of {found.parts} likely wrong, {found.wrong - missing} too many and"
+        f" {missing} missing"
+    )
+
+
+SECTION = Section("Classes of items", Classes, look, "multi_label.html", lines)
 
 
 def by_class(judged: Judged, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ from labelaudit.detect.run_detectors.annotators import ANNOTATORS
 from labelaudit.detect.run_detectors.canaries import CANARIES
 from labelaudit.detect.run_detectors.copies import COPIES
 from labelaudit.detect.run_detectors.entry import RunDetector
+from labelaudit.detect.run_detectors.kinds import OF_KINDS
 from labelaudit.detect.run_detectors.next_labels import NEXT_LABELS
 from labelaudit.detect.run_detectors.outliers import OUTLIERS
 from labelaudit.detect.run_detectors.overlaps import OVERLAPS
@@ -15,6 +16,7 @@ from labelaudit.detect.run_detectors.slices import SLICES
 from labelaudit.detect.run_detectors.vendors import VENDORS
 
 RUN_DETECTORS: tuple[RunDetector, ...] = (
+    *OF_KINDS,
     CANARIES,
     VENDORS,
     AGREEMENT,
