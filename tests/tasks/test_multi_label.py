@@ -8,10 +8,12 @@ import pytest
 from conftest import audit
 
 from labelaudit.errors import ContractError
+from labelaudit.judge.incidents import reviews
 from labelaudit.propose.proposal import contract_from
 from labelaudit.publish.verifying import verify
 from labelaudit.run import steps
 from labelaudit.storage import layout, tables
+from labelaudit.values.counted import Judged
 
 CLASSES = ["cat", "dog", "fish"]
 TERMS = {
@@ -157,6 +159,26 @@ def test_texts_are_judged_class_by_class(make_contract, folder_store, put):
     assert len(missing) <= 3
 
 
+def test_an_annotator_who_adds_a_class_to_everything_opens_an_incident(make_contract, folder_store, put):
+    """What a good day counts, thirty times, then twice what one counts on which cyd adds a class where it does not belong:
+    incidents know nothing of kinds of label, so the real counts of two days serve for all."""
+    contract = make_contract(**TERMS)
+    counts = []
+    for day, labels in enumerate((labelled(added="i00"), labelled(added="i08"))):
+        if day:
+            labels = {
+                key: [*dict.fromkeys([*names, "fish"])] if key[1] == "cyd" else names for key, names in labels.items()
+            }
+        put(folder_store, contract, separated(labels).replace("\ni", f"\n{day}i"), delivery=f"d{day}")
+        counts.append(audit(contract, folder_store, f"day{day}").audit.counts)
+    days = [counts[0]] * 30 + [counts[1]] * 2
+    judged = [Judged(release=f"r{at:04}", sequence=at + 1, accepted=True, counts=day) for at, day in enumerate(days)]
+    found = reviews(contract.regressions, judged)
+    assert not any(one.incidents for one in found[:30])
+    (incident,) = found[31].incidents
+    assert "annotation_error" in [stream.metric for stream in incident.streams]
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
@@ -170,6 +192,15 @@ def test_texts_are_judged_class_by_class(make_contract, folder_store, put):
 def test_what_this_kind_can_not_yet_is_refused_by_the_contract(make_contract, changed, said):
     with pytest.raises(ContractError, match=said):
         make_contract(**TERMS | changed)
+
+
+def test_new_proposes_what_is_said_where_no_class_applies(tmp_path):
+    """`none` stands alone always, so it is no class; `other`, which does too, is one."""
+    sample = tmp_path / "sample.csv"
+    sample.write_text(separated(labelled()).replace(",-\n", ",none\n") + "i98,ann,other\ni99,ann,other\n")
+    proposal = contract_from(sample, "acme", "pets", "alder", {})
+    assert "none: none" in proposal.text
+    assert "classes: [cat, dog, fish, other]" in proposal.text
 
 
 @pytest.mark.parametrize(("written", "labels"), [(separated, {"separator": "|"}), (one_hot, None)])

@@ -24,7 +24,7 @@ from labelaudit.propose.columns import columns_of, with_columns
 from labelaudit.propose.dialects import NAMES
 from labelaudit.propose.platforms import Platform, in_rows, platform_of, raters_in
 from labelaudit.propose.recognising import Recognised, recognise
-from labelaudit.propose.several_classes import one_hot_of, separator_of
+from labelaudit.propose.several_classes import classes_in, one_hot_of, separator_of
 from labelaudit.propose.trials import notes_on, tried
 from labelaudit.readers.records import Row
 from labelaudit.readers.texts.label_texts import label_text
@@ -72,7 +72,11 @@ def contract_from(sample: Path, customer: str, dataset: str, vendor: str, said: 
     separator = (
         None if tool or one.raters or one.platform or one.one_hot else separator_of(one.rows, one.roles["label"])
     )
-    classes = list(one.one_hot) or (_separated(one, separator) if separator else _classes(sample, one, tool))
+    nothing = None
+    if separator:
+        classes, nothing = classes_in(_texts(one), separator)
+    else:
+        classes = list(one.one_hot) or _classes(sample, one, tool)
     probabilities = prediction_sources.are_probabilities(one.rows, classes, one.header)
     left = {*classes} if probabilities else set()
     if one.platform:
@@ -90,7 +94,7 @@ def contract_from(sample: Path, customer: str, dataset: str, vendor: str, said: 
         if one.one_hot:
             terms["labels"] = {"one_hot": {name: name for name in one.one_hot}}
         elif separator:
-            terms["labels"] = {"separator": separator}
+            terms["labels"] = {"separator": separator} | ({"none": nothing} if nothing else {})
         contract = {
             "description": f"Labels of {dataset}, from {sample.name}.",
             "task": "multi_label" if separator or one.one_hot else "classification",
@@ -186,9 +190,8 @@ def _one_hot(rows: list[dict[str, Any]], header: list[str], said: Said) -> tuple
     return tuple(one_hot_of(rows, header))
 
 
-def _separated(one: _Sample, separator: str) -> list[str]:
-    cells = (str(row.get(one.roles["label"]) or "") for row in one.rows)
-    return sorted({name.strip() for cell in cells for name in cell.split(separator)} - {""})
+def _texts(one: _Sample) -> list[str]:
+    return [str(row.get(one.roles["label"]) or "") for row in one.rows]
 
 
 def _raters(sample: Path, rows: list[dict[str, Any]], header: list[str], said: Said) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ SEPARATORS = ("|", ";", ",")
 LEAST_SHARE = 0.05
 """Of the cells, so many must name several classes."""
 MOST_CLASSES = 100
+NOTHING = {"none", "no class", "no label", "nothing", "n/a", "na", "null", "-", "\u2205", "[]"}
 LEAST_COLUMNS = 3
 """One or two columns of yes and no are as likely something else."""
 
@@ -34,6 +35,15 @@ def separator_of(rows: Sequence[Mapping[str, Any]], source: str) -> str | None:
         ):
             return separator
     return None
+
+
+def classes_in(texts: Sequence[str], separator: str) -> tuple[list[str], str | None]:
+    """The classes that a label column's texts name, and what it says where none applies: a word for nothing that never
+    stands beside a class."""
+    names = {name.strip() for text in texts for name in text.split(separator)} - {""}
+    beside = {name.strip() for text in texts if separator in text for name in text.split(separator)}
+    nothing = min((name for name in names - beside if name.casefold() in NOTHING), default=None)
+    return sorted(names - {nothing}), nothing
 
 
 def one_hot_of(rows: Sequence[Mapping[str, Any]], header: Sequence[str]) -> list[str]:
