@@ -160,7 +160,7 @@ def test_texts_are_judged_class_by_class(make_contract, folder_store, put):
 
 
 def test_an_annotator_who_adds_a_class_to_everything_opens_an_incident(make_contract, folder_store, put):
-    """What a good day counts, thirty times, then twice what one counts on which cyd adds a class where it does not belong:
+    """What a good day counts, thirty times, then twice what one counts on which cyd adds a class out of place:
     incidents know nothing of kinds of label, so the real counts of two days serve for all."""
     contract = make_contract(**TERMS)
     counts = []
