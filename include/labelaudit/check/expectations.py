@@ -135,9 +135,9 @@ class Runner:
         numbered = frame.reset_index(drop=True)  # unexpected_index_list then holds row numbers
         batch = self._rows.get_batch({"dataframe": numbered})
         for result in batch.validate(suite, result_format={"result_format": "COMPLETE"}).results:
-            self._add(result.expectation_config.meta["check"], result, rows)
+            self._add(result.expectation_config.meta["check"], result, numbered, rows)
 
-    def _add(self, number: int, result: Any, rows: Sequence[int]) -> None:
+    def _add(self, number: int, result: Any, frame: pd.DataFrame, rows: Sequence[int]) -> None:
         finding, found = self.findings[number], result.result
         if crash := _crash(result.exception_info):
             finding.crashed, finding.success = crash, False
@@ -148,25 +148,15 @@ class Runner:
             finding.checked_rows += found["element_count"] - (found.get("missing_count") or 0)
             failed = found["unexpected_index_list"]
             if self.planned[number].check.type in KEYS:
-                failed = self._later(found["unexpected_list"], failed)
+                # all but the first row of a key; Great Expectations lists the rows of all, but few of their values
+                keys = frame.loc[sorted(failed), list(self.planned[number].columns)]
+                failed = keys.index[keys.duplicated()]
             finding.failed += [int(rows[row]) for row in failed]
             shown = [str(value)[:80] for value in found["partial_unexpected_list"]]
             finding.examples += [text for text in dict.fromkeys(shown) if text not in finding.examples]
             del finding.examples[_EXAMPLES:]
             mostly = self.planned[number].check.kwargs.get("mostly", 1)
             finding.success = len(finding.failed) <= (1 - mostly) * finding.checked_rows + 1e-9
-
-    @staticmethod
-    def _later(values: Sequence[Any], rows: Sequence[int]) -> list[int]:
-        """Of rows that repeat a key, all but the first of each: that one stays."""
-        seen: set[tuple] = set()
-        later = []
-        for value, row in sorted(zip(values, rows, strict=True), key=lambda pair: pair[1]):
-            key = tuple(value.values()) if isinstance(value, dict) else (value,)
-            if key in seen:
-                later.append(row)
-            seen.add(key)
-        return later
 
     def outcomes(self) -> list[CheckOutcome]:
         return [
