@@ -61,16 +61,19 @@ def test_of_rows_that_repeat_a_key_the_first_stays(folder_store: Store, make_con
     assert read_table(folder_store, found.table)["label"].to_pylist() == ["cat", "cat"]
 
 
-@pytest.mark.parametrize("columns", [{}, {"columns": {"item": {}, "label": {}}}], ids=["pairs", "items"])
-def test_however_many_rows_fail_each_is_a_reject(folder_store: Store, make_contract, put, columns):
+ALONE = {"columns": {"item": {}, "label": {}}, "predictions": {"source": "text", "column": "item"}}
+
+
+@pytest.mark.parametrize("terms", [{}, ALONE], ids=["pairs", "items"])
+def test_however_many_rows_fail_each_is_a_reject(folder_store: Store, make_contract, put, terms):
     """Great Expectations lists all rows that fail, but of many only the first values: 1,500 repeated keys, 1,500 labels
     that are no class."""
-    contract = make_contract(tolerance={"rejected_rows_rate": 1}, **columns)
+    contract = make_contract(tolerance={"rejected_rows_rate": 1}, **terms)
     again = [f"a{n},ann,{label}" for label in ("cat", "dog") for n in range(1_500)]
     put(folder_store, contract, "\n".join(["item,annotator,label", *again, *(f"b{n},ann,cow" for n in range(1_500))]))
     found = checked(contract, folder_store)
     assert {(one.column, one.rows) for one in found.reject_counts if "unique" in one.code} == {
-        ("item" if columns else "item, annotator", 1_500)
+        ("item" if terms else "item, annotator", 1_500)
     }
     assert {one.rows for one in found.reject_counts if "in_set" in one.code} == {1_500}
     assert read_table(folder_store, found.table)["label"].to_pylist() == ["cat"] * 1_500
