@@ -7,7 +7,19 @@ import sys
 
 import typer
 
-from labelaudit.cli import backtest, contracts, deliveries, doctor, human_audits, new, read, releases, runs, show
+from labelaudit.cli import (
+    backtest,
+    contracts,
+    deliveries,
+    doctor,
+    forget,
+    human_audits,
+    new,
+    read,
+    releases,
+    runs,
+    show,
+)
 from labelaudit.cli.options import FAILED
 from labelaudit.cli.output import err, escape
 from labelaudit.errors import LabelauditError
@@ -24,6 +36,7 @@ COMMANDS = {
     "show": show.show,
     "verify": releases.verify,
     "expire": releases.expire,
+    "forget": forget.forget,
     "plan": human_audits.plan,
     "answers": human_audits.answers,
     "defects": human_audits.defects,

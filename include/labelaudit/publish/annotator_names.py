@@ -23,4 +23,8 @@ def renamer(contract: Contract, store: Store) -> Callable[[str], str | None]:
     if contract.annotators == "omitted":
         return lambda name: None
     secret = secret_key(store, layout.annotator_key(contract.customer))
-    return lambda name: hmac.new(secret, name.encode(), hashlib.sha256).hexdigest()[:16]
+    return lambda name: hashed(secret, name)
+
+
+def hashed(secret: bytes, name: str) -> str:
+    return hmac.new(secret, name.encode(), hashlib.sha256).hexdigest()[:16]

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from labelaudit.errors import ReleaseConflict, StorageUnavailable
@@ -137,6 +137,21 @@ def replace_rows(store: Store, name: str, schema: pa.Schema, rows: Callable[[], 
         )
 
     _commit(store, name, schema, lambda table: write)
+
+
+def rewrite_rows(store: Store, name: str, rewritten: Callable[[pa.RecordBatch], pa.Table]) -> None:
+    """Put every row of a table through a function that keeps their number and columns: one commit, streamed."""
+    if delta.open_table(store, name) is None:
+        return
+
+    def plan(table: DeltaTable) -> Write:
+        schema = pa.schema(table.schema().to_arrow())
+        batches = map(pa.record_batch, QueryBuilder().register("rows", table).execute("select * from rows"))
+        made = (one for batch in batches for one in rewritten(batch.cast(schema)).to_batches())
+        reader = pa.RecordBatchReader.from_batches(schema, made)
+        return lambda table, properties: write_deltalake(table, reader, mode="overwrite", commit_properties=properties)
+
+    _commit(store, name, None, plan)
 
 
 def drop_rows(store: Store, name: str, predicate: str) -> None:

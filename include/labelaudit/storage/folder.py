@@ -73,6 +73,18 @@ class FolderStore:
         with self._written(key) as file:
             file.write(content)
 
+    def write_if(self, key: str, content: bytes, version: str) -> bool:
+        try:
+            with _missing(key), self._folder(_parent(key)) as here, temporary(here) as (name, file):
+                file.write(content)
+                file.close()
+                if entry_of(_name(key), here).version != version:
+                    return False
+                os.replace(name, _name(key), src_dir_fd=here, dst_dir_fd=here)
+        except KeyError:
+            return False
+        return True
+
     def upload(self, path: Path, key: str) -> None:
         with self._written(key) as file, path.open("rb") as source:
             shutil.copyfileobj(source, file, 1 << 20)

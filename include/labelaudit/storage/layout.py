@@ -15,6 +15,7 @@
 `<store>/incidents` the open incidents of each dataset, for the page
 `<store>/sealed`  sizes and digests of deliveries that came without a manifest
 `<store>/looks`   what deliveries without a manifest looked like when they were last looked at, and since when
+`<store>/forgotten` which new id a person under way to be forgotten has; gone at the end
 `<destination>`   the customer's: tables `labels`, `annotations`, `quality`, and `releases/<release>/`
 """
 
@@ -202,6 +203,11 @@ def release(release_name: str) -> str:
 def published(customer: str, dataset: str) -> str:
     """The destination within the store, of a contract that names none."""
     return f"published/{customer}/{dataset}"
+
+
+def forgotten(customer: str, dataset: str, digest: str) -> str:
+    """The new id of somebody who is being forgotten, by a keyed hash of the name."""
+    return f"forgotten/{customer}/{dataset}/{digest}"
 
 
 def run_name(run_id: str) -> str:

@@ -104,6 +104,22 @@ class S3Store:
                 continue
         raise StorageUnavailable(f"the object store took no decision about {key!r}: {failed}") from failed
 
+    def write_if(self, key: str, content: bytes, version: str) -> bool:
+        from botocore.exceptions import ClientError
+
+        etag = version.split("-", 1)[1]
+        try:
+            with _answered(key):
+                try:
+                    self._client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=content, IfMatch=etag)
+                except ClientError as error:
+                    if error.response["Error"]["Code"] in _TAKEN:  # also after a reply that was lost
+                        return False
+                    raise
+        except KeyError:
+            return False
+        return True
+
     def upload(self, path: Path, key: str) -> None:
         with _answered(key):
             self._client.upload_file(str(path), self.bucket, self.prefix + key)

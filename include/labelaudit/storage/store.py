@@ -55,6 +55,12 @@ class Store(Protocol):
         A reply that was lost is asked for again: what we wrote is never taken for somebody else's.
         """
 
+    def write_if(self, key: str, content: bytes, version: str) -> bool:
+        """Write in place of the object that has this `Entry.version`; False where it is another by now, or gone.
+
+        A bucket decides by `If-Match`; in a folder, who writes between our look and our rename is written over.
+        """
+
     def upload(self, path: Path, key: str) -> None:
         """As `write`, from a local file."""
 

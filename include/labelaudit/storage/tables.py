@@ -64,6 +64,26 @@ def expire_versions(destination: Store, names: Sequence[str], days: int) -> int:
     return deleted
 
 
+def drop_versions(store: Store, name: str) -> None:
+    """Leave nothing of a table of ours but its rows as they are now: no data file and no log of an older version.
+
+    Never of a customer's table: its log is the list of releases. Who reads an older version meanwhile has to open it
+    again; who writes one keeps the files that no log names yet.
+    """
+    table = delta.open_table(store, name)
+    if table is None:
+        return
+    with delta.answered(store):
+        table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
+        table = delta.open_table(store, name)
+        table.create_checkpoint()
+    kept = f"{table.version():020d}"
+    for key in store.list(f"{name}/_delta_log/"):
+        version = key.rsplit("/", 1)[1].split(".", 1)[0]
+        if version.isdigit() and version < kept:
+            store.delete(key)
+
+
 def _file_uris(table: DeltaTable) -> list[str]:
     """The data files of a version; those of a folder come without their scheme."""
     uris = table.file_uris()
