@@ -32,11 +32,7 @@ INTERNAL_FIELDS = [
 
 def labels_table(work: Work) -> pa.Table:
     detection, names = work.detection, np.array(work.judged.values, dtype=object)
-    grouped = work.rows.groupby(work.codes)
-    joined = {
-        name: grouped[name].agg(lambda values: ",".join(sorted(set(values)))).to_numpy()
-        for name in ("vendor", "delivery")
-    }
+    joined = {name: _joined(work, name) for name in ("vendor", "delivery")}
     here = work.scope
     columns = {
         "item": detection.items[here].tolist(),
@@ -59,6 +55,18 @@ def labels_table(work: Work) -> pa.Table:
     gone = [{"item": item, "_removed": True} for item in work.removed]
     table = pa.concat_tables([kept, pa.Table.from_pylist(gone, schema=schema)])
     return typed(table, task_of(work.contract.task).LABEL).combine_chunks()
+
+
+def _joined(work: Work, column: str) -> np.ndarray:
+    """By item (n,): the column's texts, each once, in their order."""
+    texts, place = np.unique(work.rows[column].to_numpy(object), return_inverse=True)
+    pairs = np.unique(work.codes * len(texts) + place)  # by item, then by text
+    item, place = np.divmod(pairs, len(texts))
+    first, number = np.unique(item, return_index=True)[1], np.bincount(item)
+    made = texts[place[first]]
+    for row in np.flatnonzero(number > 1):
+        made[row] = ",".join(texts[place[first[row] : first[row] + number[row]]])
+    return made
 
 
 def annotations_table(work: Work) -> pa.Table:

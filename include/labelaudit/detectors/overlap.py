@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import gammaincc, ndtr
 from scipy.stats import false_discovery_control
 
 from labelaudit.detectors.consensus import codes_of, names_of
@@ -18,8 +18,12 @@ from labelaudit.rates.intervals import wilson
 FALSE_RATE = 0.05
 BANDS = 4
 """Rows of a pair are compared within so many bands of the model's leaning from one class to the other."""
-ROUNDS, MORE = 2_000, 24
-"""Random exchanges of the sources behind a p-value: 1 / 50,001 is the least there is, enough for 200 pairs."""
+SCREENED, ROUNDS, MORE = 100, 2_000, 24
+TURNS = ((SCREENED, 15), (ROUNDS - SCREENED, 5), *[(ROUNDS, MORE * ROUNDS)] * MORE)
+"""Random exchanges of the sources behind a p-value, and how many that differ as far are too many to go on."""
+LEAST_P = 1 / (1 + ROUNDS * (1 + MORE))
+"""1 / 50,001: enough for 200 pairs."""
+OUT_OF_REACH = 1e-9
 MOST_PAIRS = 200
 LEAST_ROWS = 20
 """Sources with fewer rows in a pair are left out of its test."""
@@ -146,18 +150,28 @@ def _test(labels, pred_probs, codes, pair, seed):
 
 
 def _p_value(table, drawn, expected, scale, observed, rng) -> float:
-    """Share of random exchanges that differ as far; what is rare in the first ROUNDS is asked MORE times as often."""
+    """Share of random exchanges that differ as far. What is not rare in the first of TURNS is asked no further; nor is
+    what lies so far out that no number of exchanges that we ask for would reach it, by a gamma with their moments."""
     statistic = ((observed - expected) ** 2 / scale).sum() * (1 - 1e-12)
     as_far = rounds = 0
-    for turn in range(1 + MORE):
-        simulated = np.zeros((ROUNDS, len(observed)))
+    for rounds_of_turn, common in TURNS:
+        simulated = np.zeros((rounds_of_turn, len(observed)))
         for band in range(len(table)):
-            simulated += rng.multivariate_hypergeometric(table[band], drawn[band], ROUNDS, method="marginals")
-        as_far += int((((simulated - expected) ** 2 / scale).sum(1) >= statistic).sum())
-        rounds += ROUNDS
-        if turn == 0 and as_far > 5:
+            simulated += rng.multivariate_hypergeometric(table[band], drawn[band], rounds_of_turn, method="marginals")
+        statistics = ((simulated - expected) ** 2 / scale).sum(1)
+        as_far += int((statistics >= statistic).sum())
+        rounds += rounds_of_turn
+        if as_far > common:
             break
+        if rounds_of_turn > SCREENED and not as_far and _tail(statistics, statistic) < OUT_OF_REACH:
+            return LEAST_P
     return (1 + as_far) / (1 + rounds)
+
+
+def _tail(statistics: np.ndarray, statistic: float) -> float:
+    """The chance of at least `statistic`, of a gamma with the mean and variance of the simulated ones."""
+    mean, variance = statistics.mean(), max(statistics.var(), 1e-12)
+    return float(gammaincc(mean**2 / variance, statistic * mean / variance))
 
 
 def _bands(leaning: np.ndarray) -> np.ndarray:
