@@ -101,11 +101,11 @@ def next_labels() -> Table:
 
     digits, corpus = load_digits(), demo._corpus()
     weights = TfidfVectorizer(sublinear_tf=True, min_df=2, stop_words="english").fit_transform(
-        [one[2] for one in corpus]
+        [entry[2] for entry in corpus]
     )
     reduced = TruncatedSVD(100, random_state=0).fit_transform(weights)
     reduced /= np.maximum(np.linalg.norm(reduced, axis=1, keepdims=True), 1e-9)
-    packages = np.array([demo.PACKAGES.index(one[1]) for one in corpus])
+    packages = np.array([demo.PACKAGES.index(entry[1]) for entry in corpus])
     data = {
         "digits, 60 labels + 5 x 60": (digits.data / 16, digits.target, 60, 60, 1.0),
         "docstrings, 80 + 5 x 60": (reduced, packages, 80, 60, 3.0),
@@ -118,7 +118,7 @@ def next_labels() -> Table:
             np.mean([learn(rows, truth, how, 100 + seed, start, batch, strength) for seed in range(10)])
             for how in ("random", "margin", "ours")
         ]
-        table.add_row(name, *(f"{one:.4f}" for one in means))
+        table.add_row(name, *(f"{mean:.4f}" for mean in means))
     return table
 
 

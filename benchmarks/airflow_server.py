@@ -88,7 +88,7 @@ class Airflow:
 
         def asks() -> bool:
             assert self.run_state(dag_id, run_id) not in FINAL, self.tasks(dag_id, run_id)
-            found = next(one for one in self.tasks(dag_id, run_id) if one["task_id"] == task_id)
+            found = next(task for task in self.tasks(dag_id, run_id) if task["task_id"] == task_id)
             return found["state"] == "awaiting_input"
 
         wait(asks, "the question")

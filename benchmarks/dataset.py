@@ -102,7 +102,7 @@ def duplicates() -> Table:
             copies = np.arange(len(clean), len(rows))
             recall = (ours.group[copies] == ours.group[source]) & (ours.group[copies] >= 0)
             their_recall = [place in theirs[other] for place, other in zip(copies, source, strict=True)]
-            flagged, their_flagged = ours.group >= 0, np.array([len(one) > 0 for one in theirs])
+            flagged, their_flagged = ours.group >= 0, np.array([len(neighbours) > 0 for neighbours in theirs])
             exact = ours.kind == "exact"
             assert their_flagged[exact].all(), f"{name}: an exact copy that cleanlab does not see"
             assert moved or recall.all(), f"{name}: an exact copy was not found"
@@ -154,7 +154,7 @@ def text_duplicates() -> Table:
         table.add_row(kind, f"{same[place::5].mean():.3f}", f"{their_same[place::5].mean():.3f}")
     grouped = np.isin(np.arange(len(originals)), source, invert=True)
     flagged = (ours.group[: len(originals)] >= 0)[grouped].mean()
-    their_flagged = np.array([len(one) > 0 for one in theirs[: len(originals)]])[grouped].mean()
+    their_flagged = np.array([len(neighbours) > 0 for neighbours in theirs[: len(originals)]])[grouped].mean()
     table.add_row("flagged among the unedited", f"{flagged:.3f}", f"{their_flagged:.3f}")
     table.add_row("seconds", f"{seconds:.2f}", f"{their_seconds:.2f}")
     return table
@@ -205,7 +205,7 @@ def outliers() -> Table:
         scores.append((roc_auc_score(odd, -ours.outlier_quality), roc_auc_score(odd, -theirs)))
         table.add_row(
             name,
-            *(f"{one:.3f}" for one in scores[-1]),
+            *(f"{score:.3f}" for score in scores[-1]),
             f"{ours.is_outlier[odd].mean():.2f}",
             f"{ours.is_outlier[~odd].mean():.3f}",
             f"{1000 * seconds:.0f}",
@@ -229,7 +229,7 @@ def overlaps() -> Table:
         longer, _ = timed(lambda y=labels, p=pred_probs, s=sources: find_overlapping_classes(y, p, s))
         their_seconds, found = timed(lambda y=labels, p=pred_probs: theirs(y, p))
         known = {(int(a), int(b)): int(x) for a, b, x in found.iloc[:, :3].itertuples(index=False)}
-        counts = {(one.a, one.b): one.ab + one.ba for one in ours}
+        counts = {(pair.a, pair.b): pair.ab + pair.ba for pair in ours}
         first = max(known, key=known.get)
         assert (ours[0].a, ours[0].b) in sorted(known, key=known.get)[-3:], f"{name}: {first}"
         rank = spearmanr([counts.get(pair, 0) for pair in known], list(known.values())).statistic

@@ -126,11 +126,11 @@ def through_airflow(home: Path, console: Console) -> float:
         state = airflow.finished(DAG, run)
         assert state == "success", f"the run ended as {state}"
         found = airflow.call("GET", f"/api/v2/dags/{DAG}/dagRuns/{run}")[1]
-        tasks = [one for one in airflow.tasks(DAG, run) if one["state"] == "success"]
+        tasks = [task for task in airflow.tasks(DAG, run) if task["state"] == "success"]
     begun = moment(found["queued_at"])
     table = Table("task", "starts after", "takes", title="where the time goes, through Airflow (s)")
-    for one in sorted(tasks, key=lambda one: one["start_date"]):
-        table.add_row(one["task_id"], f"{moment(one['start_date']) - begun:.1f}", f"{one['duration']:.1f}")
+    for task in sorted(tasks, key=lambda one: one["start_date"]):
+        table.add_row(task["task_id"], f"{moment(task['start_date']) - begun:.1f}", f"{task['duration']:.1f}")
     console.print(table)
     return next(moment(one["end_date"]) for one in tasks if one["task_id"] == "publish") - begun
 

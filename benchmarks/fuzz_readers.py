@@ -45,7 +45,7 @@ BINARY = ("parquet", "arrow", "excel", "csv.gzip", "csv.zstd", "csv.zip")
 def accounted(batches: list[Batch]) -> None:
     """Raises AssertionError where a reject says no place, or a row stands on no line."""
     for batch in batches:
-        assert all(one.line >= 1 and one.reason and one.code for one in batch.rejects)
+        assert all(reject.line >= 1 and reject.reason and reject.code for reject in batch.rejects)
         assert all(line >= 1 for line in batch.rows["line"].to_pylist())
         batch.rows.validate(full=True)
 

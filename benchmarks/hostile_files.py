@@ -165,13 +165,13 @@ def _everything(case: Case) -> Iterator[tuple[dict[str, Any], Reject | None]]:
         for one in readers.rows(case.path, case.terms):
             yield ({}, one) if isinstance(one, Reject) else (one.cells, None)
         return
-    names, compared = [one.name for one in case.terms.fields], 0
+    names, compared = [field.name for field in case.terms.fields], 0
     for batch in readers.read(case.path, case.terms):
         compared += batch.rows.num_rows
         if compared > ROWS_COMPARED:
             continue  # a bomb of rows: only its end is of interest
         yield from ((row, None) for row in batch.rows.select(names).to_pylist())
-        yield from (({}, one) for one in batch.rejects)
+        yield from (({}, reject) for reject in batch.rejects)
 
 
 def main(folders: list[str], only: str) -> int:
@@ -205,7 +205,7 @@ def main(folders: list[str], only: str) -> int:
 
 
 def _codes(found: Found) -> set[str]:
-    return {found.refusal.code} if found.refusal else {one.code for one in found.rejects}
+    return {found.refusal.code} if found.refusal else {reject.code for reject in found.rejects}
 
 
 def _complaints(verdict: Verdict, where: str) -> list[str]:

@@ -67,13 +67,13 @@ def judged(found: Found, expected: Expected, name: str) -> Verdict:
         return Verdict(CRASHED, found.crash)
     if found.refusal:
         return Verdict(REFUSED, str(found.refusal), says_where(found.refusal, name), expected.sound is True)
-    located = all(one.line >= 1 and one.reason and one.file.startswith(name) for one in found.rejects)
+    located = all(reject.line >= 1 and reject.reason and reject.file.startswith(name) for reject in found.rejects)
     refused = Verdict(REFUSED, _first(found.rejects), located, expected.sound is True)
     if expected.sound is False and not found.rejects:
         return Verdict(WRONG, f"accepted whole, {len(found.rows)} rows")
     if len(found.rows) + len(found.rejects) < expected.records:
         return Verdict(WRONG, f"{len(found.rows)} rows, {len(found.rejects)} rejects of {expected.records} records")
-    strange = [] if expected.words is None else [one for one in found.labels if one not in expected.words]
+    strange = [] if expected.words is None else [label for label in found.labels if label not in expected.words]
     if strange:
         return Verdict(WRONG, f"labels that the file does not have: {strange[:3]}")
     if expected.rows is None:
@@ -250,7 +250,7 @@ def _export(path: Path, terms: Terms) -> Expected:
     except (ValueError, RecursionError):
         return Expected(sound=False)
     derived = {"true", "false", "a", "b"} if terms.format in ("preference", "kto", "rubric") else set()
-    words = derived | {str(one) for value in values for one in _scalars(value)}
+    words = derived | {str(scalar) for value in values for scalar in _scalars(value)}
     return Expected(None, None, len(values), frozenset(words))
 
 
@@ -280,5 +280,9 @@ def _coco(path: Path) -> Expected:
     annotations, categories = lists.get("annotations"), lists.get("categories")
     if not isinstance(annotations, list) or not isinstance(categories, list):
         return Expected(sound=None if isinstance(document, list) else False)
-    names = {json.dumps(one.get("id")): str(one.get("name")) for one in categories if isinstance(one, dict)}
+    names = {
+        json.dumps(category.get("id")): str(category.get("name"))
+        for category in categories
+        if isinstance(category, dict)
+    }
     return Expected(None, None, len(annotations), frozenset(names.values()))

@@ -97,7 +97,7 @@ def check_joint(one: NoisySet) -> None:
 
 
 def mean(results: list[Result], key: str) -> float:
-    return float(np.mean([one[key] for one in results if key in one]))
+    return float(np.mean([result[key] for result in results if key in result]))
 
 
 def best(results: list[Result], metric: str, names: Iterable[str]) -> float:
@@ -140,7 +140,7 @@ def public() -> None:
 def small() -> None:
     """The small tables by noise, model and table; where single sets are behind; flags of clean tables."""
     sets = list(suite())
-    results = [measured(one) for one in sets]
+    results = [measured(noisy_set) for noisy_set in sets]
     noisy = [(one, result) for one, result in zip(sets, results, strict=True) if one.wrong.any()]
     compare("all small tables", {"all": [result for _, result in noisy]})
     for by in ("noise", "model", "table"):
@@ -165,13 +165,15 @@ def evidence(sets: list[NoisySet]) -> None:
     from cleanlab.rank import get_label_quality_ensemble_scores
 
     cells: dict[tuple[str, str], list[NoisySet]] = {}
-    for one in sets:
-        if one.wrong.any():
-            cells.setdefault((one.table, one.noise), []).append(one)
+    for noisy_set in sets:
+        if noisy_set.wrong.any():
+            cells.setdefault((noisy_set.table, noisy_set.noise), []).append(noisy_set)
     rows: dict[str, list[tuple[float, float]]] = {}
     for members in cells.values():
-        labels, wrong, models = members[0].labels, members[0].wrong, [one.pred_probs for one in members]
-        quality = {one.model: labelaudit.find_label_errors(labels, one.pred_probs).label_quality for one in members}
+        labels, wrong, models = members[0].labels, members[0].wrong, [member.pred_probs for member in members]
+        quality = {
+            member.model: labelaudit.find_label_errors(labels, member.pred_probs).label_quality for member in members
+        }
         quality["ours, all five"] = labelaudit.find_label_errors(labels, models).label_quality
         quality["cleanlab's ensemble"] = get_label_quality_ensemble_scores(labels, models, verbose=False)
         for name, score in quality.items():
@@ -198,7 +200,7 @@ def canaries() -> None:
         if data.predictions is not None:
             by_item = data.predictions.set_index("item_id").loc[np.unique(items)]
             classes, pred_probs = list(by_item.columns), by_item.to_numpy()
-        labels = np.array([classes.index(one) for one in given])
+        labels = np.array([classes.index(label) for label in given])
         made = classification.detect(items, people, labels, pred_probs, len(classes))
         add_canaries(table, f"{name}, annotations", made.annotation_is_issue, given != truth, made.canaries)
     Console(width=110).print(table)

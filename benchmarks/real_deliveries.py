@@ -116,7 +116,7 @@ def _run(home: Path) -> dict[str, float]:
         rows = tables.read_table(destination, layout.LABELS).to_pandas().set_index("item")
         truth = public_data.delivered(dataset).truth
         scores[dataset] = float((rows["label"].reindex(truth.index) == truth).mean())
-        whole = {one.metric: one for one in read_counts(destination)[rows["release"].iloc[0]] if not one.vendor}
+        whole = {count.metric: count for count in read_counts(destination)[rows["release"].iloc[0]] if not count.vendor}
         delivered = len(public_data.delivered(dataset).labels)
         accounted = len(tables.read_table(destination, layout.ANNOTATIONS)) + whole["reject"].x
         print(

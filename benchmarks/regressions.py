@@ -150,7 +150,7 @@ def regimes(streams: int = 1000) -> None:
         for rate in (0.005, 0.02, 0.08, 0.25):
             ratios = [steady(units, rate, rho, streams) for rho in RHOS]
             worst = max(worst, *ratios)
-            print(f"{units:6} {rate:6.1%} " + "".join(f"{one:11.2f}" for one in ratios), flush=True)
+            print(f"{units:6} {rate:6.1%} " + "".join(f"{ratio:11.2f}" for ratio in ratios), flush=True)
     print(f"worst: {worst:.2f} (asked: at most 1.5)")
 
 

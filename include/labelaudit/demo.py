@@ -63,12 +63,18 @@ def deliver_day(store: Store, day: int) -> int:
     """Deliver what belongs to a day, but for what is in the inbox already; gives how many deliveries were new."""
     new = 0
     with scratch() as folder:
-        for one in write_day(day, folder):
-            place = layout.delivery(one.vendor, one.customer, one.dataset, one.delivery_id)
+        for delivery in write_day(day, folder):
+            place = layout.delivery(delivery.vendor, delivery.customer, delivery.dataset, delivery.delivery_id)
             if not store.exists(place + layout.MANIFEST):
                 new += 1
                 delivering.deliver(
-                    store, one.customer, one.dataset, one.vendor, one.delivery_id, one.files, records=one.records
+                    store,
+                    delivery.customer,
+                    delivery.dataset,
+                    delivery.vendor,
+                    delivery.delivery_id,
+                    delivery.files,
+                    records=delivery.records,
                 )
     return new
 
@@ -199,18 +205,18 @@ def _digit_images() -> tuple[np.ndarray, np.ndarray]:
 def _corpus() -> tuple[tuple[str, str, str], ...]:
     """(item, package, text) of docstrings of the installed packages, shuffled; package names in the text are masked."""
     wanted = DAYS * DOCSTRINGS_A_DAY // len(PACKAGES)
-    found = []
+    docstrings = []
     for package in PACKAGES:
         texts = dict.fromkeys(text for text in _paragraphs(package))
-        found += [(package, text) for text in list(texts)[:wanted]]
-    order = np.random.default_rng(11).permutation(len(found))
-    return tuple((f"doc-{number:05d}", *found[place]) for number, place in enumerate(order))
+        docstrings += [(package, text) for text in list(texts)[:wanted]]
+    order = np.random.default_rng(11).permutation(len(docstrings))
+    return tuple((f"doc-{number:05d}", *docstrings[place]) for number, place in enumerate(order))
 
 
 def _paragraphs(package: str) -> Iterator[str]:
     spec = importlib.util.find_spec(package)
     root = Path(spec.origin).parent
-    found = 0
+    paragraphs = 0
     for path in sorted(root.rglob("*.py")):
         if "tests" in path.parts or path.name.startswith(("test_", "conftest")):
             continue
@@ -218,7 +224,7 @@ def _paragraphs(package: str) -> Iterator[str]:
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and (text := ast.get_docstring(node)):
                 paragraph = " ".join(" ".join(text.split("\n\n")[:2]).split())
                 if 40 <= len(paragraph) <= 600:
-                    found += 1
+                    paragraphs += 1
                     yield paragraph
-        if found > DAYS * DOCSTRINGS_A_DAY // 2:
+        if paragraphs > DAYS * DOCSTRINGS_A_DAY // 2:
             return

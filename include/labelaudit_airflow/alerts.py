@@ -42,19 +42,19 @@ def of_run(
     release: Release | None = None,
 ) -> list[Message]:
     """Everything that a run has to say to those with this view."""
-    found = read_findings(store, audit) if audit else None
-    see = customer_view.seeing(contract, store, view, found)
-    rejected = [(see(one), store.uri_of(one.report)) for one in checked if not one.accepted]
-    return messages.of_run(contract, rejected, see(audit), see(verdict), release, found.worst if found else ())
+    findings = read_findings(store, audit) if audit else None
+    see = customer_view.seeing(contract, store, view, findings)
+    rejected = [(see(delivery), store.uri_of(delivery.report)) for delivery in checked if not delivery.accepted]
+    return messages.of_run(contract, rejected, see(audit), see(verdict), release, findings.worst if findings else ())
 
 
 def of_question(
     contract: Contract, store: Store, view: View, audit: Audit, verdict: Verdict, link: str
 ) -> list[Message]:
     """What a held release asks about, for those with this view; `link` leads to the question."""
-    found = read_findings(store, audit)
-    see = customer_view.seeing(contract, store, view, found)
-    return messages.of_release(contract, see(audit), see(verdict), None, found.worst, link)
+    findings = read_findings(store, audit)
+    see = customer_view.seeing(contract, store, view, findings)
+    return messages.of_release(contract, see(audit), see(verdict), None, findings.worst, link)
 
 
 def tell(

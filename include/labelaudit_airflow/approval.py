@@ -63,7 +63,7 @@ class Approve(HITLOperator):
             view: alerts.of_question(contract, store, view, audit, verdict, link) for view in ("internal", "customer")
         }
         report = f"/labelaudit/datasets/{contract.id}/releases/{audit.release}"
-        question = "\n\n".join(one.text for one in told["customer"] if not one.resolved)
+        question = "\n\n".join(message.text for message in told["customer"] if not message.resolved)
         self.body = (
             f"{as_text(question)}\n\n[The report, as it would be published]({report}).\n\n"
             f"Release {audit.release}, digest `{audit.digest}`: the answer is for this and no other."

@@ -53,8 +53,8 @@ def valid_dag(contract: Contract) -> DAG:
 
 def require_dag(contract: Contract) -> None:
     """Raise ContractError where Airflow can't make the contract's DAG, or not store it."""
-    if found := _problem(contract.model_dump_json()):
-        raise ContractError(f"{contract.id}.yaml", [found])
+    if problem := _problem(contract.model_dump_json()):
+        raise ContractError(f"{contract.id}.yaml", [problem])
 
 
 @lru_cache(maxsize=1000)  # the page asks for every contract each time that it is looked at

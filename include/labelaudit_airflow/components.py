@@ -44,7 +44,7 @@ class Components:
                     start_new_session=True,
                     pass_fds=[self.lock.fileno()],  # the folder stays taken while any of them lives
                 )
-        note(self.lock, processes=[os.getpid(), *(one.pid for one in self.processes.values())])
+        note(self.lock, processes=[os.getpid(), *(process.pid for process in self.processes.values())])
 
     def until(self, ready: Callable[[], bool]) -> None:
         """Wait for `ready`, without limit. SystemExit with the log's end where a component ends meanwhile."""
@@ -56,7 +56,7 @@ class Components:
 
     def end(self) -> None:
         """End all of them; the api-server last, to which the others still report."""
-        others = [one for name, one in self.processes.items() if name != "api-server"]
+        others = [process for name, process in self.processes.items() if name != "api-server"]
         for group in (others, list(self.processes.values())):
             for process in group:
                 _send(process, signal.SIGTERM)
@@ -78,7 +78,7 @@ def take(home: Path) -> IO[str]:
     except BlockingIOError:
         lock.seek(0)
         said = json.loads(lock.read() or "{}")
-        there = " ".join(str(one) for one in said.get("processes", ()) if _lives(one))
+        there = " ".join(str(pid) for pid in said.get("processes", ()) if _lives(pid))
         raise SystemExit(
             f"Airflow runs from {home} already: {said.get('url', 'it starts')}\n"
             f"End it with Ctrl-C where it was started{f', or: kill {there}' if there else ''}"

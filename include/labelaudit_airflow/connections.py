@@ -19,11 +19,11 @@ def granted(connection_id: str, customer: str, dataset: str, field: str) -> Conn
     """The Connection that a contract's `field` names. Raises ContractError unless it says that the customer may."""
     from airflow.sdk import Connection
 
-    found = Connection.get(connection_id)
-    extra = found.extra_dejson
+    connection = Connection.get(connection_id)
+    extra = connection.extra_dejson
     named = extra.get(CUSTOMERS) if isinstance(extra, dict) else None
     if isinstance(named, list) and (customer in named or "*" in named):
-        return found
+        return connection
     problem = (
         f"`{field}`: Connection {connection_id!r} does not say that {customer!r} may use it. In Airflow, under Admin →"
         f' Connections, put {{"{CUSTOMERS}": ["{customer}"]}} into its extra, or the name into the list that is there;'

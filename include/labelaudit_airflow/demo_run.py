@@ -26,7 +26,7 @@ def main(home: Path, days: int) -> None:
         prepare_database()
         dags = load_dags()
     runs, new = _run_days(dags, days, log, console)
-    failed = [one for one in runs if one[1] != "success"]
+    failed = [run for run in runs if run[1] != "success"]
     console.print(f"{len(runs)} runs in {time.monotonic() - started:.0f} s. Airflow's log: {log}")
     if not new:
         console.print("Everything was delivered and published already: nothing was published twice.")

@@ -59,16 +59,19 @@ def tell(contract: Contract, store: Store, destination: Store, console: Console)
     story.add_column(style="bold", no_wrap=True)
     story.add_column(overflow="fold")
     for about, lines in (
-        ("rejected", _some([_rejection(one) for _, one in rejected])),
-        ("incident", _some([_incident(one) for one in past.read_open(contract, store)], "none is open")),
+        ("rejected", _some([_rejection(delivery) for _, delivery in rejected])),
+        ("incident", _some([_incident(incident) for incident in past.read_open(contract, store)], "none is open")),
         ("held", list(_held(contract, store, destination))),
         ("limits", list(_breaches(contract, reports))),
-        ("worst", [f"{one.item}: given {one.given}, rather {one.suggested}" for one in _worst(reports)] or ["nothing"]),
+        (
+            "worst",
+            [f"{item.item}: given {item.given}, rather {item.suggested}" for item in _worst(reports)] or ["nothing"],
+        ),
     ):
         for place, line in enumerate(lines):
             story.add_row("" if place else about, escape(line))
     console.print(story)
-    links = [destination.uri_of(layout.release(one.release) + "report.html") for one in reports[-1:]]
+    links = [destination.uri_of(layout.release(report.release) + "report.html") for report in reports[-1:]]
     links += [store.uri_of(prefix + "rejection.html") for prefix, _ in rejected[:SHOWN]]
     for place, link in enumerate(links):
         about = "" if place else "reports"
@@ -90,16 +93,16 @@ def where_to_look(console: Console, home: str, store: str, contract: Contract) -
 
 def read_reports(destination: Store) -> list[Told]:
     """What the report of every release says, oldest first."""
-    keys = [layout.release(one.release) + "report.json" for one in release_log.log(destination)]
+    keys = [layout.release(entry.release) + "report.json" for entry in release_log.log(destination)]
     return [Told.model_validate_json(destination.read(key)) for key in keys]
 
 
 def releases(contract: Contract, reports: list[Told]) -> Table:
     table = Table("release", "items", "likely wrong", "rate", "rows rejected", title=contract.id, title_justify="left")
-    for one in reports:
-        rate = f"{one.issues / one.items:.1%}" if one.items else "none"
-        rows = f"{one.rejected_rows} of {one.delivered_rows}"
-        table.add_row(one.release, str(one.items), str(one.issues), rate, rows)
+    for report in reports:
+        rate = f"{report.issues / report.items:.1%}" if report.items else "none"
+        rows = f"{report.rejected_rows} of {report.delivered_rows}"
+        table.add_row(report.release, str(report.items), str(report.issues), rate, rows)
     return table
 
 
@@ -108,41 +111,43 @@ def _some(lines: list[str], none: str = "nothing") -> list[str]:
     return [*lines[:SHOWN], *more] or [none]
 
 
-def _rejection(one: CheckedDelivery) -> str:
-    rows = f", {one.delivered_rows} rows" if one.delivered_rows else ""
-    return f"{one.delivery.name}{rows}: {title(one.refusal.code).lower()}. {one.refusal.message}"
+def _rejection(delivery: CheckedDelivery) -> str:
+    rows = f", {delivery.delivered_rows} rows" if delivery.delivered_rows else ""
+    return f"{delivery.delivery.name}{rows}: {title(delivery.refusal.code).lower()}. {delivery.refusal.message}"
 
 
-def _incident(one: Incident) -> str:
-    blamed = f"vendor {one.vendor} is to blame" if one.vendor else "several vendors, or all, are to blame"
-    people = f" Its annotators that carry it: {', '.join(one.annotators)}." if one.annotators else ""
-    changes = "; ".join(map(_change, one.streams[:SHOWN]))
-    return f"{blamed} since {one.since} ({one.severity}): {changes}.{people}"
+def _incident(incident: Incident) -> str:
+    blamed = f"vendor {incident.vendor} is to blame" if incident.vendor else "several vendors, or all, are to blame"
+    people = f" Its annotators that carry it: {', '.join(incident.annotators)}." if incident.annotators else ""
+    changes = "; ".join(map(_change, incident.streams[:SHOWN]))
+    return f"{blamed} since {incident.since} ({incident.severity}): {changes}.{people}"
 
 
-def _change(one: StreamChange) -> str:
-    before, since = (f"{x / n:.1%}" if n else "none" for x, n in ((one.before_x, one.before_n), (one.x, one.n)))
-    return f"{rate_of(one.metric)}{whose(one.vendor)}: {before} before, {since} since"
+def _change(change: StreamChange) -> str:
+    before, since = (
+        f"{x / n:.1%}" if n else "none" for x, n in ((change.before_x, change.before_n), (change.x, change.n))
+    )
+    return f"{rate_of(change.metric)}{whose(change.vendor)}: {before} before, {since} since"
 
 
 def _held(contract: Contract, store: Store, destination: Store) -> Iterator[str]:
-    published = {one.sequence for one in release_log.log(destination)}
-    waiting = [one for one in past.read_judged(contract, store, destination) if one.sequence not in published]
-    for one in waiting:
-        yield f"{one.release} waits for an answer: open its run in Airflow, task `approve`"
+    published = {entry.sequence for entry in release_log.log(destination)}
+    waiting = [judged for judged in past.read_judged(contract, store, destination) if judged.sequence not in published]
+    for release in waiting:
+        yield f"{release.release} waits for an answer: open its run in Airflow, task `approve`"
     if not waiting:
         yield "nothing"
 
 
 def _breaches(contract: Contract, reports: list[Told]) -> Iterator[str]:
     """How many releases break a limit, and what the last of them breaks."""
-    found = [one for one in reports if one.verdict.breaches]
-    if not found:
+    breached = [report for report in reports if report.verdict.breaches]
+    if not breached:
         yield "all kept"
         return
     so = "; published and told: `on_breach: alert`" if contract.on_breach == "alert" else ""
-    yield f"broken by {len(found)} of {len(reports)} releases{so}. The last, {found[-1].release}:"
-    yield from (f"- {one.message}" for one in found[-1].verdict.breaches[:SHOWN])
+    yield f"broken by {len(breached)} of {len(reports)} releases{so}. The last, {breached[-1].release}:"
+    yield from (f"- {breach.message}" for breach in breached[-1].verdict.breaches[:SHOWN])
 
 
 def _worst(reports: list[Told]) -> tuple:

@@ -48,15 +48,15 @@ def inbox_dag() -> DAG:
 @task
 def without_manifests() -> list[str]:
     """The contracts that give a vendor `settled_minutes`."""
-    found = []
+    paths = []
     for path in contract_names(runtime.contracts_folder()):
         try:
             contract = read_contract(runtime.contracts_folder() / path)
         except ContractError:  # the upkeep tells
             continue
-        if any(one.settled_minutes for one in contract.vendors.values()):
-            found.append(path)
-    return found
+        if any(vendor.settled_minutes for vendor in contract.vendors.values()):
+            paths.append(path)
+    return paths
 
 
 @task(map_index_template="{{ contract }}")

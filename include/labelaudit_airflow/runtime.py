@@ -85,23 +85,24 @@ def destination(contract: Contract) -> Store:
     """
     named, credentials = contract.destination.connection, None
     if named:
-        found = connections.granted(named, contract.customer, contract.dataset, "destination.connection")
-        if found.conn_type != "aws":  # without keys in it our own would serve
-            problem = (
-                f"`destination.connection`: Connection {named!r} is of type {found.conn_type}; name one of type aws"
-            )
+        connection = connections.granted(named, contract.customer, contract.dataset, "destination.connection")
+        if connection.conn_type != "aws":  # without keys in it our own would serve
+            kind = connection.conn_type
+            problem = f"`destination.connection`: Connection {named!r} is of type {kind}; name one of type aws"
             raise ContractError(f"{contract.id}.yaml", [problem])
-        credentials = _credentials(found)
-    folders = [Path(one) for one in os.environ.get("LABELAUDIT_FILE_DESTINATIONS", "").split(os.pathsep) if one]
+        credentials = _credentials(connection)
+    folders = [
+        Path(folder) for folder in os.environ.get("LABELAUDIT_FILE_DESTINATIONS", "").split(os.pathsep) if folder
+    ]
     return steps.open_destination(contract, store(), credentials, folders)
 
 
-def _credentials(found: Connection) -> dict[str, Any]:
+def _credentials(connection: Connection) -> dict[str, Any]:
     """Arguments of boto3's client from a Connection of type `aws`: login, password, and extra (region, endpoint…)."""
-    extra = found.extra_dejson
+    extra = connection.extra_dejson
     named = {
-        "aws_access_key_id": found.login or extra.get("aws_access_key_id"),
-        "aws_secret_access_key": found.password or extra.get("aws_secret_access_key"),
+        "aws_access_key_id": connection.login or extra.get("aws_access_key_id"),
+        "aws_secret_access_key": connection.password or extra.get("aws_secret_access_key"),
         "aws_session_token": extra.get("aws_session_token"),
         "region_name": extra.get("region_name"),
         "endpoint_url": extra.get("endpoint_url"),
@@ -119,8 +120,8 @@ def alert_routes(contract: Contract | None = None) -> dict[View, list[AlertRoute
     what the customer may see."""
     ours = our_routes()
     theirs = list(contract.alerts) if contract else []
-    shared = [one for one in ours if any(outbox.same_place(one, other) for other in theirs)]
-    return {"internal": [one for one in ours if one not in shared], "customer": [*shared, *theirs]}
+    shared = [route for route in ours if any(outbox.same_place(route, other) for other in theirs)]
+    return {"internal": [route for route in ours if route not in shared], "customer": [*shared, *theirs]}
 
 
 def recipients(contract: Contract | None = None) -> list[tuple[AlertRoute, View]]:

@@ -83,7 +83,7 @@ def start(made: components.Components, url: str, password: str, demo_days: int, 
         made.until(lambda: bool(health(url)))
     with step(console, ", ".join(components.AFTER_API_SERVER)):
         made.start(*components.AFTER_API_SERVER)
-        made.until(lambda: all(health(url).get(one, {}).get("status") == "healthy" for one in HEALTHY))
+        made.until(lambda: all(health(url).get(component, {}).get("status") == "healthy" for component in HEALTHY))
     with step(console, f"DAGs of {len(good)} contracts" + (f"; {len(broken)} are broken" if broken else "")):
         made.until(lambda: has_dags(url, password, audits=bool(good)))
 
@@ -130,8 +130,8 @@ def health(url: str) -> dict[str, Any]:
 def has_dags(url: str, password: str, audits: bool) -> bool:
     """Whether the DAGs are there; those of the contracts come all at once."""
     token = ask(f"{url}/auth/token", body={"username": USER, "password": password}).get("access_token", "")
-    found = [one["dag_id"] for one in ask(f"{url}/api/v2/dags?limit=1000", token=token).get("dags", ())]
-    return "labelaudit__upkeep" in found and (not audits or any(one.startswith("audit__") for one in found))
+    dags = [dag["dag_id"] for dag in ask(f"{url}/api/v2/dags?limit=1000", token=token).get("dags", ())]
+    return "labelaudit__upkeep" in dags and (not audits or any(dag.startswith("audit__") for dag in dags))
 
 
 def ask(address: str, token: str = "", body: dict[str, str] | None = None) -> dict[str, Any]:

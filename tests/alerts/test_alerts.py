@@ -98,11 +98,11 @@ def test_what_vendors_write_takes_no_effect_in_any_channel(alerts, services, fol
     bodies, mails = services
     for _ in range(20):
         alerts.tell(folder_store, *OF, [message(1)], [HOOK, SLACK, MAIL], {})
-    hook = next(one for one in bodies if "event" in one)
-    slack = next(one for one in bodies if "event" not in one)
+    hook = next(body for body in bodies if "event" in body)
+    slack = next(body for body in bodies if "event" not in body)
     assert "{{ 7 * 7 }}" in hook["text"], "no template is rendered"
     assert "&lt;!channel&gt;" in slack["text"]
-    (mail,) = (email.message_from_bytes(one.content, policy=policy.default) for one in mails)
+    (mail,) = (email.message_from_bytes(mail.content, policy=policy.default) for mail in mails)
     assert mail["Bcc"] is None
     assert mails[0].rcpt_tos == ["ops@example.org"]
     assert "&lt;script&gt;" in mail.get_body(("html",)).get_content()
@@ -195,13 +195,13 @@ def test_every_failure_of_a_mapped_task_is_told_and_each_once(alerts, deployed, 
         told = alerts.on_failure(contract, "audit")
         for index, attempt, name in ((0, 1, "alder/d1"), (1, 1, "birch/d1"), (0, 1, "alder/d1"), (0, 2, "alder/d1")):
             told(failed(index, attempt, name=name))
-    assert [("alder/d1" in one["subject"], "birch/d1" in one["subject"]) for one in bodies] == [
+    assert [("alder/d1" in body["subject"], "birch/d1" in body["subject"]) for body in bodies] == [
         (True, False),
         (False, True),
         (True, False),
     ]
-    assert len({one["key"] for one in bodies}) == 3
-    assert all("ValueError: no" in one["text"] for one in bodies)
+    assert len({body["key"] for body in bodies}) == 3
+    assert all("ValueError: no" in body["text"] for body in bodies)
 
 
 @pytest.fixture
@@ -232,9 +232,9 @@ def test_alerts_of_a_route_or_a_contract_that_is_gone_wait_no_more(
         connect("hook", conn_type="http", host="127.0.0.1", port=port, schema="http")
         deployed(alerts=[{"via": "webhook", "connection": "hook"}])
         assert sent(monkeypatch) == ["acme/pets.yaml"]
-        assert [one["key"] for one in bodies] == ["breach/1"]
+        assert [body["key"] for body in bodies] == ["breach/1"]
         assert outbox.waiting(folder_store, *OF) == []
-        assert [one.route for one in outbox.closed(folder_store, *OF)] == ["webhook other"]
+        assert [closed.route for closed in outbox.closed(folder_store, *OF)] == ["webhook other"]
         alerts.outbox.post(folder_store, "acme", "gone", [message(2)], [HOOK], 1.0)
         assert sent(monkeypatch) == ["acme/gone.yaml"]
         assert outbox.waiting(folder_store, "acme", "gone") == []

@@ -52,16 +52,18 @@ MAIL = AlertRoute(via="email", to=("ops@example.org",))
 
 
 def posted_to(store, *routes) -> list[str]:
-    return [one.route.connection or one.route.to[0] for one in outbox.waiting(store, *OF) if one.route in routes]
+    return [
+        entry.route.connection or entry.route.to[0] for entry in outbox.waiting(store, *OF) if entry.route in routes
+    ]
 
 
 def test_what_waits_for_a_route_that_has_left_is_closed_with_a_note_and_never_sent(store):
     """Not retried for ever, and not lost silently either: the page shows it until its note expires."""
     outbox.post(store, *OF, [message()], [HOOK, MAIL], 1.0)
-    (gone,) = [one for one in outbox.waiting(store, *OF) if one.route == HOOK]
+    (gone,) = [entry for entry in outbox.waiting(store, *OF) if entry.route == HOOK]
     outbox.mark_failed(store, *OF, outbox.claim(store, *OF, gone, 2.0), "refused", 3.0)
     assert outbox.close_left(store, *OF, [(MAIL, "customer")], 4.0) == 1
-    assert [one.route for one in outbox.waiting(store, *OF)] == [MAIL]
+    assert [entry.route for entry in outbox.waiting(store, *OF)] == [MAIL]
     (said,) = outbox.closed(store, *OF)
     assert (said.subject, said.route, said.at) == ("s", "webhook hook", 4.0)
     assert "its route has left the contract" in said.note
@@ -75,7 +77,7 @@ def test_what_waited_for_an_address_that_was_changed_goes_to_the_new_one(folder_
     """And to each address once: who got it already does not get it again."""
     there, new = (MAIL.model_copy(update={"to": (f"{name}@example.org",)}) for name in ("there", "new"))
     outbox.post(folder_store, *OF, [message()], [MAIL, there, HOOK], 1.0)
-    (sent,) = [one for one in outbox.waiting(folder_store, *OF) if one.route == there]
+    (sent,) = [entry for entry in outbox.waiting(folder_store, *OF) if entry.route == there]
     outbox.mark_sent(folder_store, *OF, outbox.claim(folder_store, *OF, sent, 2.0), 2.0)
     now = [(there, "customer"), (new, "customer"), (HOOK, "customer")]
     assert outbox.close_left(folder_store, *OF, now, 3.0) == 1

@@ -26,7 +26,7 @@ def checked(contract, store: Store) -> CheckedDelivery:
     if found.accepted:
         assert read_table(store, found.table).num_rows == found.accepted_rows
         rejects = read_table(store, found.rejects).num_rows if found.rejects else 0
-        assert rejects == found.rejected_rows == sum(one.rows for one in found.reject_counts)
+        assert rejects == found.rejected_rows == sum(count.rows for count in found.reject_counts)
     return found
 
 

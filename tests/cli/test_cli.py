@@ -105,7 +105,7 @@ def test_a_run_says_what_it_did_not_look_into_and_why(labelaudit, tmp_path):
     assert "waits alder/d1: no manifest.json: first seen as it is at 20" in said
     assert "waits alder/d2: it is a symbolic link" in said
     waits = json.loads(labelaudit("run", "acme/pets", "--json"))["incomplete"]
-    assert [one["name"] for one in waits] == ["alder/d1", "alder/d2"]
+    assert [delivery["name"] for delivery in waits] == ["alder/d1", "alder/d2"]
 
 
 def test_json_is_all_that_programs_read(labelaudit, tmp_path):
@@ -115,7 +115,7 @@ def test_json_is_all_that_programs_read(labelaudit, tmp_path):
     labelaudit("deliver", str(path), "--vendor", "alder", "--to", "acme/pets", "--id", "d1", "--json")
     outcome = json.loads(labelaudit("run", "acme/pets", "--json"))
     assert outcome["status"] == "published"
-    assert [one["release"] for one in json.loads(labelaudit("releases", "acme/pets", "--json"))] == [
+    assert [release["release"] for release in json.loads(labelaudit("releases", "acme/pets", "--json"))] == [
         outcome["release"]["release"]
     ]
     assert json.loads(labelaudit("verify", "acme/pets", "--json"))["rows"] == 12

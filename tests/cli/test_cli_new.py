@@ -85,8 +85,8 @@ def test_a_program_is_told_what_to_say(new):
 def test_a_person_who_says_no_gets_no_contract(new, tmp_path, person):
     """Half of the answers are of several choices: that is said, and asked, before anything is written."""
     records = [{"id": n, "text": f"a text of words, {n}", "label": ["cat", "dog"][: 1 + n % 2]} for n in range(10)]
-    for n, one in enumerate(records):
-        one["label"] = one["label"] if n % 2 else [["cat", "dog"][n % 4 // 2]]
+    for n, record in enumerate(records):
+        record["label"] = record["label"] if n % 2 else [["cat", "dog"][n % 4 // 2]]
     content = valid_files.as_lines(records)
     done = new(content, typed="n\n")
     assert done.exit_code == 1
@@ -131,8 +131,8 @@ def test_of_boxes_is_said_what_is_not_audited(new):
 
 def test_what_no_column_has_is_said(new):
     rows = [valid_files.label_studio(n, "cat" if n % 2 else "dog") for n in range(6)]
-    for one in rows:
-        one["annotations"][0]["result"].append({"type": "relation", "from_id": "a", "to_id": "b"})
+    for row in rows:
+        row["annotations"][0]["result"].append({"type": "relation", "from_id": "a", "to_id": "b"})
     assert "annotations[].result[].type=relation (6)" in checks(new(json.dumps(rows), "--json", name="a.json"))
 
 

@@ -52,14 +52,14 @@ def test_a_sound_file_of_any_format_is_read_to_its_end(tried, name):
 def test_every_reject_is_counted_and_the_first_are_told_with_their_place(tried, tmp_path):
     said = tried(BAD + "x\n" * 20, "--rejects", str(tmp_path / "rejects.csv"), code=REJECTED)
     assert (said["rows"], said["records"], said["rejected_rows"]) == (36, 58, 22)
-    assert [(one["code"], one["rows"]) for one in said["rejects"]] == [("wrong_width", 22)]
+    assert [(reject["code"], reject["rows"]) for reject in said["rejects"]] == [("wrong_width", 22)]
     assert len(said["first_rejects"]) == 10
     first = said["first_rejects"][0]
     assert (first["line"], first["text"]) == (38, "i1,ann")
     assert first["advice"].startswith("Quote fields")
     with (tmp_path / "rejects.csv").open(encoding="utf-8-sig", newline="") as file:
         lines = list(csv.DictReader(file))
-    assert [int(one["line"]) for one in lines] == list(range(38, 60))
+    assert [int(line["line"]) for line in lines] == list(range(38, 60))
 
 
 def test_people_are_told_what_to_do(tmp_path):
@@ -93,7 +93,7 @@ def test_what_was_skipped_is_no_fault(tried):
     tasks[1]["annotations"][0]["was_cancelled"] = True
     said = tried(json.dumps(tasks))
     assert (said["rows"], said["records"]) == (2, 3)
-    assert [one["code"] for one in said["rejects"]] == ["skipped"]
+    assert [reject["code"] for reject in said["rejects"]] == ["skipped"]
 
 
 def test_a_format_can_be_said(tried):
@@ -108,11 +108,11 @@ def test_with_a_contract_it_is_read_as_its_delivery_would_be(tried, make_contrac
     text = "item,annotator,label,n,other\ni1, ann ,CAT,1,x\ni2,ann,dog,one,x\ni3, ,dog,1,x\n"
     said = tried(text, "--contract", "acme/pets", code=REJECTED)
     assert (said["rows"], said["records"], said["rejected_rows"]) == (1, 3, 2)
-    codes = {(one["code"], one["column"]) for one in said["rejects"]}
+    codes = {(reject["code"], reject["column"]) for reject in said["rejects"]}
     assert codes == {("wrong_type", "n"), ("empty", "annotator")}
     assert said["cleanups"][-1] == {"column": "label", "kind": "case", "rows": 1}
     assert said["undeclared"] == ["other"]
-    assert {one["line"] for one in said["first_rejects"]} == {3, 4}
+    assert {reject["line"] for reject in said["first_rejects"]} == {3, 4}
 
 
 def test_the_contracts_terms_hold_and_are_not_guessed(tried, make_contract):

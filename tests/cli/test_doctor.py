@@ -29,12 +29,12 @@ with tempfile.TemporaryDirectory() as folder:
 
 def examined(user: int | None, without: tuple[str, ...] = (), **environment: str) -> tuple[int, dict[str, dict]]:
     code, found = run_as(DOCTOR, user, without, **environment)
-    return code, {one["about"].split(" file:")[0]: one for one in found}
+    return code, {finding["about"].split(" file:")[0]: finding for finding in found}
 
 
 def test_a_machine_that_gives_everything_is_called_good():
     code, found = examined(None)
-    assert {one["good"] for name, one in found.items() if name.startswith("parser")} == {True}
+    assert {finding["good"] for name, finding in found.items() if name.startswith("parser")} == {True}
     assert found["store"]["good"] is True
     assert "pyarrow" in found["versions"]["said"]
     assert code == 0
@@ -47,7 +47,7 @@ def test_what_is_missing_is_named_with_what_was_possible_and_what_to_do():
     assert found["parser: no network"]["good"] is False
     assert "send a datagram" in found["parser: no network"]["said"]
     assert "seccomp" in found["parser: no network"]["advice"]
-    reading = next(one for name, one in found.items() if name.startswith("parser: reads no file"))
+    reading = next(finding for name, finding in found.items() if name.startswith("parser: reads no file"))
     assert reading["good"] is True
     assert found["LABELAUDIT_ISOLATION"]["good"] is None
     assert "required" in found["LABELAUDIT_ISOLATION"]["advice"]
@@ -69,7 +69,7 @@ def test_a_store_whose_conditional_puts_overwrite_is_found(folder_store, tmp_pat
 
     monkeypatch.setattr(FolderStore, "put_if_absent", overwrite)
     found = machine.examine(folder_store.uri, tmp_path / "contracts")
-    (store,) = (one for one in found if one.about.startswith("store"))
+    (store,) = (finding for finding in found if finding.about.startswith("store"))
     assert store.good is False
     assert "If-None-Match" in store.advice
     assert folder_store.list("") == []
@@ -78,7 +78,7 @@ def test_a_store_whose_conditional_puts_overwrite_is_found(folder_store, tmp_pat
 def test_the_store_is_left_as_it_was(store, tmp_path, monkeypatch: pytest.MonkeyPatch):
     store.write("inbox/there", b"1")
     monkeypatch.setattr(machine, "parsers", list)
-    found = {one.about.split()[0]: one for one in machine.examine(store.uri, tmp_path)}
+    found = {finding.about.split()[0]: finding for finding in machine.examine(store.uri, tmp_path)}
     assert found["store"].good is True
     assert store.list("") == ["inbox/there"]
 
@@ -86,7 +86,7 @@ def test_the_store_is_left_as_it_was(store, tmp_path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("uri", ["ftp://nowhere", "file:///proc/nowhere/store"])
 def test_a_store_that_is_not_there_is_said(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(machine, "parsers", list)
-    found = {one.about.split()[0]: one for one in machine.examine(uri, tmp_path)}
+    found = {finding.about.split()[0]: finding for finding in machine.examine(uri, tmp_path)}
     assert found["store"].good is False
 
 
@@ -94,6 +94,9 @@ def test_a_broken_contract_is_named(make_contract, tmp_path: Path, monkeypatch: 
     make_contract("acme/pets")
     (tmp_path / "contracts" / "acme" / "cars.yaml").write_text("task: [")
     monkeypatch.setattr(machine, "parsers", list)
-    found = {one.about.split()[0]: one for one in machine.examine(f"file://{tmp_path}/store", tmp_path / "contracts")}
+    found = {
+        finding.about.split()[0]: finding
+        for finding in machine.examine(f"file://{tmp_path}/store", tmp_path / "contracts")
+    }
     assert found["contracts"].good is False
     assert "cars" in found["contracts"].said

@@ -90,7 +90,7 @@ def test_nothing_but_a_file_of_the_customer_s_own_folder_is_read(tmp_path: Path)
     (made / "kube" / "..data" / "pets.yaml").write_text(GOOD)
     (made / "kube" / "pets.yaml").symlink_to("..data/pets.yaml")
     contracts, errors = read_contracts(made)
-    assert [one.id for one in contracts] == ["acme/pets", "kube/pets"]
+    assert [contract.id for contract in contracts] == ["acme/pets", "kube/pets"]
     assert {error.where for error in errors} == {
         "evil/bad\\udcffname.yaml", "evil/circle.yaml", "evil/folder.yaml", "evil/gone.yaml", "evil/link.yaml",
         "evil/pipe.yaml", "evil/short.yml",

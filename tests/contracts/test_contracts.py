@@ -83,7 +83,7 @@ def test_a_broken_contract_hides_no_other(tmp_path: Path):
         (tmp_path / customer).mkdir()
         (tmp_path / customer / "pets.yaml").write_text(text)
     contracts, errors = read_contracts(tmp_path)
-    assert [one.id for one in contracts] == ["acme/pets"]
+    assert [contract.id for contract in contracts] == ["acme/pets"]
     assert [error.where for error in errors] == ["broken/pets.yaml", "twice/pets.yaml"]
     assert "given twice (line 1)" in str(errors[1])
 

@@ -69,7 +69,7 @@ def test_items_without_a_text_are_no_copies_and_are_named(make_contract, folder_
 def test_an_item_without_a_text_teaches_no_model(make_contract):
     """A hundred blank items labelled "dog" don't make a text about cats a dog's."""
     contract = text_contract(make_contract)
-    rows = pd.DataFrame(texts(60) + [{"item": f"x{one}", "label": "dog", "text": None} for one in range(100)])
+    rows = pd.DataFrame(texts(60) + [{"item": f"x{number}", "label": "dog", "text": None} for number in range(100)])
     found = features_of(contract, rows, np.arange(160), 160)
     assert found.present.tolist() == [True] * 60 + [False] * 100
     assert found.of(found.present) == rows["text"][:60].tolist()
@@ -92,7 +92,9 @@ def test_a_column_for_predictions_may_come_later(make_contract, folder_store, pu
     """A dataset with a history gets the column: old items lack it, and items of now may; the run goes on."""
     first = make_contract(columns={**IDS, "annotator": {}}, vendors=VENDOR)
     rows = [
-        {"item": f"i{one}", "label": "cat" if one % 2 else "dog", "annotator": who} for one in range(40) for who in "ab"
+        {"item": f"i{number}", "label": "cat" if number % 2 else "dog", "annotator": who}
+        for number in range(40)
+        for who in "ab"
     ]
     put(folder_store, first, as_lines(rows), name="labels.jsonl")
     assert audit(first, folder_store, "one").release
@@ -115,11 +117,11 @@ def test_a_vector_of_another_length_is_another_model_s(make_contract, folder_sto
         rng = np.random.default_rng(run)
         rows = [
             {
-                "item": f"{run}-{one}",
-                "label": ("dog", "cat")[one % 2],
-                "v": (rng.normal(size=length) + one % 2).tolist(),
+                "item": f"{run}-{number}",
+                "label": ("dog", "cat")[number % 2],
+                "v": (rng.normal(size=length) + number % 2).tolist(),
             }
-            for one in range(60)
+            for number in range(60)
         ]
         put(folder_store, contract(length), as_lines(rows), delivery=f"d{run}", name="labels.jsonl")
         outcome = audit(contract(length), folder_store, f"run{run}")
@@ -139,13 +141,13 @@ def test_a_task_without_a_picture_is_empty(make_contract):
 
 def test_classes_in_another_order_keep_their_probabilities(make_contract, folder_store, put):
     """The history's probabilities are by class, not by place: a contract may reorder or add classes."""
-    rows = [{"item": f"i{one}", "label": "cat", "cat": 0.9, "dog": 0.1} for one in range(20)]
+    rows = [{"item": f"i{number}", "label": "cat", "cat": 0.9, "dog": 0.1} for number in range(20)]
     columns = {"source": "delivered"}
     first = make_contract(columns=IDS, vendors=VENDOR, predictions=columns)
     put(folder_store, first, as_lines(rows), name="labels.jsonl")
     assert audit(first, folder_store, "one").release
     second = make_contract(columns=IDS, vendors=VENDOR, predictions=columns, classes=["eel", "dog", "cat"])
-    again = [{"item": f"i{one}", "label": "cat", "eel": 0, "dog": 0.1, "cat": 0.9} for one in range(19, 40)]
+    again = [{"item": f"i{number}", "label": "cat", "eel": 0, "dog": 0.1, "cat": 0.9} for number in range(19, 40)]
     put(folder_store, second, as_lines(again), delivery="d2", name="labels.jsonl")
     outcome = audit(second, folder_store, "two")
     assert outcome.release
@@ -179,7 +181,7 @@ def test_one_long_text_costs_its_own_length(make_contract):
 
 def test_one_long_name_costs_its_own_length():
     """The public functions too: items and annotators as lists of texts."""
-    items = [LONG, LONG, *(f"i{one // 2}" for one in range(398))]
+    items = [LONG, LONG, *(f"i{number // 2}" for number in range(398))]
     people, labels = ["ann", "bob"] * 200, ["cat", "dog"] * 200
     assert peak(lambda: aggregate_labels(items, people, labels)) < 40 << 20
     assert peak(lambda: agreement(items, people, labels)) < 40 << 20

@@ -70,11 +70,11 @@ def test_gold_fixes_its_items_and_scores_annotators_and_vendors(folder_store, ma
     assert {item: published[item] for item in known} == known
     assert published == truth, "what gold taught of the annotators holds for the other items too"
     findings = read_findings(folder_store, outcome.audit)
-    scored = {one.name: (one.gold_right, one.gold_labels) for one in findings.annotators}
+    scored = {annotator.name: (annotator.gold_right, annotator.gold_labels) for annotator in findings.annotators}
     cows = sum(label == "cow" for label in known.values())
     assert scored == {"ann": (30, 30), "bob": (cows, 30), "cyd": (cows, 30)}
     counts = read_counts(steps.open_destination(contract, folder_store))[outcome.release.release]
-    gold = {one.vendor: (one.x, one.n) for one in counts if one.metric == "gold"}
+    gold = {count.vendor: (count.x, count.n) for count in counts if count.metric == "gold"}
     assert gold == {"": (30 + 2 * cows, 90), "alder": (30 + 2 * cows, 90)}
 
 
@@ -138,12 +138,14 @@ def test_an_annotator_who_changes_is_named_by_us_and_not_to_the_customer(folder_
     good = {"ann": 0.97, "bob": 0.97, "cyd": 0.97, "dora-the-careless": 0.97}
     first, _ = crowd(150, good, seed=1)
     put(folder_store, contract, as_csv(first), delivery="d1")
-    assert not any(one.changed for one in read_findings(folder_store, audit(contract, folder_store).audit).annotators)
+    assert not any(
+        annotator.changed for annotator in read_findings(folder_store, audit(contract, folder_store).audit).annotators
+    )
     second, _ = crowd(300, good | {"dora-the-careless": 0.5}, seed=2)
     put(folder_store, contract, as_csv([(f"x{item}", who, label) for item, who, label in second]), delivery="d2")
     outcome = audit(contract, folder_store, "second")
-    changed = [one for one in read_findings(folder_store, outcome.audit).annotators if one.changed]
-    assert [one.name for one in changed] == ["dora-the-careless"]
+    changed = [annotator for annotator in read_findings(folder_store, outcome.audit).annotators if annotator.changed]
+    assert [annotator.name for annotator in changed] == ["dora-the-careless"]
     assert changed[0].before > 0.9 > 0.65 > changed[0].after
     assert abs(changed[0].labels_before - 150) <= 20
     folder = layout.release(outcome.release.release)
@@ -176,14 +178,14 @@ def test_copies_outliers_and_second_opinions_are_listed(folder_store, make_contr
     rows = [(i, who, "7" if i in ("d290", "d291") else label, pixels) for i, who, label, pixels in rows]
     rows.append(("noise", "ann", "1", json.dumps([16, 0] * 32)))
     contract = make_contract(
-        classes=[str(one) for one in range(10)],
+        classes=[str(number) for number in range(10)],
         columns={"item": {}, "annotator": {}, "label": {}, "pixels": {"type": "vector", "length": 64}},
         predictions={"source": "pixels", "column": "pixels", "shape": [8, 8], "maximum": 16},
     )
     put(folder_store, contract, as_csv(rows, ("item", "annotator", "label", "pixels")))
     outcome = audit(contract, folder_store)
     found = read_findings(folder_store, outcome.audit).dataset
-    pairs = {one.items: one.conflict for one in found.copies}
+    pairs = {group.items: group.conflict for group in found.copies}
     assert {(f"d00{n}", f"d29{n}") for n in range(10)} <= set(pairs)
     assert found.copied_items >= 20
     assert pairs["d000", "d290"]
@@ -198,7 +200,7 @@ def test_copies_outliers_and_second_opinions_are_listed(folder_store, make_contr
     assert gains == sorted(gains, reverse=True)
     assert gains[0] > 0.1
     assert set(tables.read_table(destination, layout.LABELS).column_names).isdisjoint({"_copy_of", "_is_outlier"})
-    named = {one["path"] for one in json.loads(destination.read(folder + "manifest.json"))["files"]}
+    named = {file["path"] for file in json.loads(destination.read(folder + "manifest.json"))["files"]}
     assert {"copies.csv", "outliers.csv", "second_opinions.csv"} <= named
 
 
@@ -210,7 +212,7 @@ def test_a_vendor_that_is_worse_on_equal_items_is_told(folder_store, make_contra
     put(folder_store, contract, "\n".join(lines), vendor="birch", delivery="d2", name="labels.jsonl")
     outcome = audit(contract, folder_store)
     findings = read_findings(folder_store, outcome.audit)
-    vendors = {one.vendor: one for one in findings.vendors}
+    vendors = {vendor.vendor: vendor for vendor in findings.vendors}
     assert vendors["birch"].differs == "worse"
     assert vendors["birch"].fair_high < vendors["alder"].fair_low
     assert findings.agreement.items == 300
@@ -276,7 +278,7 @@ def test_hostile_texts_of_copies_and_slices_take_no_effect(folder_store, make_co
     words = ["<script>alert(1)</script>", "apple", "river", "stone", "cloud", "music", "engine", "copper", "window"]
     rows = []
     for number in range(80):
-        text = " ".join(words[int(one)] for one in rng.integers(0, len(words), 12)) + f" number {number % 76}"
+        text = " ".join(words[int(place)] for place in rng.integers(0, len(words), 12)) + f" number {number % 76}"
         name = f"=cmd|{number}" if number % 2 else f"<img src=x onerror=alert({number})>"
         rows.append([name, "ann", CLASSES[number % 2], text])
     for copy, first in ((76, 0), (77, 1), (78, 2), (79, 3)):

@@ -61,7 +61,7 @@ def test_a_label_never_vouches_for_itself(make_contract):
 def test_copies_of_one_item_share_a_fold(make_contract):
     """Texts that differ in case and blanks only are copies; a wrong label on one must not be learnt from the other."""
     words = [f"{a} {b} story" for a in ("red", "blue", "green", "old", "new") for b in ("cat", "dog", "cow", "bee")]
-    texts = [text for one in words for text in (one, one.upper() + "  ")]
+    texts = [text for word in words for text in (word, word.upper() + "  ")]
     labels = np.repeat(np.random.default_rng(2).integers(0, 2, len(words)), 2)
     folds = models._folds(models._groups(texts), labels, seed=0)
     assert (folds[::2] == folds[1::2]).all()

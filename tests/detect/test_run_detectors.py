@@ -28,7 +28,7 @@ from labelaudit.values.value import Value
 from tests.detect.test_findings import as_csv, digits_rows, table_of
 
 DIGITS = {
-    "classes": [str(one) for one in range(10)],
+    "classes": [str(number) for number in range(10)],
     "columns": {"item": {}, "annotator": {}, "label": {}, "pixels": {"type": "vector", "length": 64}},
     "predictions": {"source": "pixels", "column": "pixels", "shape": [8, 8], "maximum": 16},
 }
@@ -88,12 +88,12 @@ def small(monkeypatch, tmp_path):
 
 
 def test_every_detector_has_a_name_a_template_and_words_of_its_own():
-    names = [one.name for one in RUN_DETECTORS]
+    names = [detector.name for detector in RUN_DETECTORS]
     assert len(set(names)) == len(names)
-    for one in RUN_DETECTORS:
-        assert not one.template or (TEMPLATES / one.template).is_file()
-        assert not one.file or one.file.endswith(".csv")
-    words = [one.words for one in looking.metrics()]
+    for detector in RUN_DETECTORS:
+        assert not detector.template or (TEMPLATES / detector.template).is_file()
+        assert not detector.file or detector.file.endswith(".csv")
+    words = [metric.words for metric in looking.metrics()]
     assert len(set(words)) == len(words)
 
 
@@ -107,10 +107,10 @@ def test_an_entry_is_all_that_findings_counts_report_file_and_customer_need(smal
     folder = layout.release(outcome.release.release)
     internal = read_findings(folder_store, outcome.audit).further["small"]
     assert internal["item"] == "i0"
-    assert [one["name"] for one in internal["people"]] == ["annabel", "bob", "cyd"]
+    assert [person["name"] for person in internal["people"]] == ["annabel", "bob", "cyd"]
     published = json.loads(destination.read(folder + "report.json"))["further"]["small"]
     assert published["item"] == "i0"
-    assert len({one["name"] for one in published["people"]} - {"annabel", "bob", "cyd"}) == 3
+    assert len({person["name"] for person in published["people"]} - {"annabel", "bob", "cyd"}) == 3
     page = destination.read(folder + "report.html").decode()
     assert "<h2>Small</h2>i0" in page
     assert "annabel" not in page
@@ -119,9 +119,12 @@ def test_an_entry_is_all_that_findings_counts_report_file_and_customer_need(smal
         ["i0"],
     ]
     counts = read_counts(destination)[outcome.release.release]
-    assert {(one.vendor, one.x, one.n) for one in counts if one.metric == "dogs"} == {("", 24, 36), ("alder", 24, 36)}
+    assert {(count.vendor, count.x, count.n) for count in counts if count.metric == "dogs"} == {
+        ("", 24, 36),
+        ("alder", 24, 36),
+    }
     (judged,) = read_judged(contract, folder_store, destination)
-    assert {(one.vendor, one.x, one.n) for one in judged.counts if one.metric == "dogs"} == {
+    assert {(count.vendor, count.x, count.n) for count in judged.counts if count.metric == "dogs"} == {
         ("", 24, 36),
         ("alder", 24, 36),
     }
@@ -139,9 +142,9 @@ def test_the_parts_of_deliveries_add_up_to_what_a_metric_counts(small, folder_st
     outcome = audit(contract, folder_store)
     shares = json.loads(folder_store.read(outcome.audit.shares))["shares"]
     parts = [one for share in shares for one in share["counts"] if one["metric"] == "dogs" and not one["vendor"]]
-    (whole,) = (one for one in outcome.audit.counts if one.metric == "dogs" and not one.vendor)
+    (whole,) = (count for count in outcome.audit.counts if count.metric == "dogs" and not count.vendor)
     assert len(parts) == 2
-    assert (sum(one["x"] for one in parts), sum(one["n"] for one in parts)) == (whole.x, whole.n) == (32, 48)
+    assert (sum(part["x"] for part in parts), sum(part["n"] for part in parts)) == (whole.x, whole.n) == (32, 48)
 
 
 def test_a_watched_count_opens_an_incident_in_its_own_words(small):
@@ -153,7 +156,7 @@ def test_a_watched_count_opens_an_incident_in_its_own_words(small):
 
     history = [release(at, 5 if at < 20 else 40) for at in range(24)]
     (incident,) = review(Regressions(), history).incidents
-    assert {one.metric for one in incident.streams} == {"dogs"}
+    assert {stream.metric for stream in incident.streams} == {"dogs"}
     assert stream_words.rate_of("dogs") == "dogs among the labels"
 
 
@@ -196,16 +199,16 @@ def test_a_run_says_what_to_label_next(folder_store, make_contract, put):
     wrong = {row["item"] for row in table_of(destination.read(folder + "issues.csv"))}
     listed = table_of(destination.read(folder + "next_labels.csv"))
     assert found.pending == len(wrong) > 10
-    assert [row["item"] for row in listed] == [one.item for one in found.items]
+    assert [row["item"] for row in listed] == [item.item for item in found.items]
     assert {row["item"] for row in listed} == wrong
-    assert sum(one.pending for one in found.groups) == found.pending
-    assert sum(one.share for one in found.groups) == pytest.approx(1, abs=1e-4)
-    values = [one.value for one in found.items]
+    assert sum(group.pending for group in found.groups) == found.pending
+    assert sum(group.share for group in found.groups) == pytest.approx(1, abs=1e-4)
+    values = [item.value for item in found.items]
     assert values[0] == max(values) > 0, "the most valuable comes first; then they spread in space"
     page = destination.read(folder + "report.html").decode()
     assert "<h2>What to label next</h2>" in page
     assert looking.lines(findings.further)[0].startswith(f"label next: {len(wrong)} items")
-    named = {one["path"] for one in json.loads(destination.read(folder + "manifest.json"))["files"]}
+    named = {file["path"] for file in json.loads(destination.read(folder + "manifest.json"))["files"]}
     assert "next_labels.csv" in named
 
 
@@ -221,7 +224,7 @@ def test_texts_are_told_apart_too_and_without_features_nothing_is_said(folder_st
         rows.append((f"i{n:03d}", "ann", said, f"it {rng.choice(words[true])} and {rng.choice(words[true])} {n}"))
     put(folder_store, contract, as_csv(rows, ("item", "annotator", "label", "text")))
     found = read_findings(folder_store, audit(contract, folder_store).audit).further["next_labels"]
-    assert {one["item"] for one in found["items"]} >= {f"i{n:03d}" for n in range(10)}
+    assert {item["item"] for item in found["items"]} >= {f"i{n:03d}" for n in range(10)}
     plain = make_contract("acme/plain")
     put(folder_store, plain, as_csv([(f"i{n}", who, "dog") for n in range(60) for who in ("ann", "bob")]))
     assert read_findings(folder_store, audit(plain, folder_store).audit).further == {}

@@ -27,12 +27,12 @@ def sets() -> list[NoisySet]:
 def gains(sets: list[NoisySet]) -> np.ndarray:
     """AUROC and AUPRC of the score less those of P_y, (sets, 2)."""
     found = []
-    for one in sets:
-        alone = one.pred_probs[np.arange(len(one.labels)), one.labels]
-        quality = labelaudit.find_label_errors(one.labels, one.pred_probs).label_quality
+    for noisy_set in sets:
+        alone = noisy_set.pred_probs[np.arange(len(noisy_set.labels)), noisy_set.labels]
+        quality = labelaudit.find_label_errors(noisy_set.labels, noisy_set.pred_probs).label_quality
         found.append(
             [
-                measure(one.wrong, -quality) - measure(one.wrong, -alone)
+                measure(noisy_set.wrong, -quality) - measure(noisy_set.wrong, -alone)
                 for measure in (roc_auc_score, average_precision_score)
             ]
         )
@@ -42,21 +42,24 @@ def gains(sets: list[NoisySet]) -> np.ndarray:
 @pytest.mark.parametrize("by", ["noise", "model", "table"])
 def test_the_score_ranks_better_than_self_confidence_in_every_family(sets, by: str):
     """Means over a kind of noise, a kind of model (naive Bayes included), a table."""
-    for name in {getattr(one, by) for one in sets}:
-        auroc, auprc = gains([one for one in sets if getattr(one, by) == name]).mean(0)
+    for name in {getattr(noisy_set, by) for noisy_set in sets}:
+        auroc, auprc = gains([noisy_set for noisy_set in sets if getattr(noisy_set, by) == name]).mean(0)
         assert auroc > (-0.001 if name == "open-set" else 0), f"{by} {name}"
         assert auprc > (-0.005 if name == "open-set" else 0), f"{by} {name}"
 
 
 def test_one_way_confusions_are_used(sets):
     """Labels of two classes too: where one is often called the other, and hardly ever the other way round."""
-    auroc, auprc = gains([one for one in sets if one.noise in ("sparse", "one-sided")]).mean(0)
+    auroc, auprc = gains([noisy_set for noisy_set in sets if noisy_set.noise in ("sparse", "one-sided")]).mean(0)
     assert auroc > 0.008
     assert auprc > 0.05
 
 
 def test_flags_have_a_floor(sets):
-    scores = [f1_score(one.wrong, labelaudit.find_label_errors(one.labels, one.pred_probs).is_issue) for one in sets]
+    scores = [
+        f1_score(noisy_set.wrong, labelaudit.find_label_errors(noisy_set.labels, noisy_set.pred_probs).is_issue)
+        for noisy_set in sets
+    ]
     assert np.mean(scores) > 0.59
 
 

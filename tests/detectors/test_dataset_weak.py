@@ -39,7 +39,7 @@ def test_the_overlapping_pair_comes_first_with_its_counts():
     assert first.a_rows == (labels == 0).sum()
     assert first.overlap_rate == pytest.approx((first.ab + first.ba) / (first.a_rows + first.b_rows))
     assert first.low < first.overlap_rate < first.high
-    assert first.low > max((one.high for one in others), default=0)
+    assert first.low > max((other.high for other in others), default=0)
     assert first.p_value is None
     assert not first.drawn_differently
     assert first.sentence.startswith("'ape' and 'monkey' overlap in")
@@ -61,8 +61,8 @@ def test_the_source_that_draws_the_line_elsewhere_is_named():
     doubtful = (sources == "oak") & (labels == 1) & (pred_probs[:, 0] > 0.2)
     labels = np.where(doubtful & (np.random.default_rng(1).random(len(labels)) < 0.6), 0, labels)
     found = find_overlapping_classes(labels, pred_probs, sources)
-    differing = [one for one in found if one.drawn_differently]
-    assert [(one.a, one.b, one.source, one.source_says) for one in differing] == [(0, 1, "oak", 0)]
+    differing = [pair for pair in found if pair.drawn_differently]
+    assert [(pair.a, pair.b, pair.source, pair.source_says) for pair in differing] == [(0, 1, "oak", 0)]
     assert differing[0].source_says_rows > differing[0].expected_rows + 50
     assert "oak says 'class 0' to" in differing[0].sentence
 
@@ -75,7 +75,7 @@ def test_a_careless_source_and_chance_are_no_other_reading():
         if seed % 2:
             careless = (sources == "elm") & (np.random.default_rng(seed).random(len(labels)) < 0.15)
             labels = np.where(careless, np.random.default_rng(seed + 99).integers(0, 4, len(labels)), labels)
-        false += any(one.drawn_differently for one in find_overlapping_classes(labels, pred_probs, sources))
+        false += any(pair.drawn_differently for pair in find_overlapping_classes(labels, pred_probs, sources))
     assert false <= 2
 
 
@@ -118,7 +118,7 @@ def test_losses_clusters_and_words_have_slices_too():
     rng = np.random.default_rng(1)
     table, digits = _table(1), load_digits()
     losses = rng.gamma(2, np.where(table[:, 1] == "DE", 0.4, 0.2))
-    assert [one.rule for one in find_weak_slices(table, losses, NAMES)][:1] == ["country is 'DE'"]
+    assert [weak_slice.rule for weak_slice in find_weak_slices(table, losses, NAMES)][:1] == ["country is 'DE'"]
     eights = digits.target == 8
     found = find_weak_slices(digits.data, rng.random(len(eights)) < np.where(eights, 0.4, 0.05))[0]
     assert eights[found.rows].mean() > 0.6

@@ -21,7 +21,7 @@ class Block(NamedTuple):
 
 def text_of(name: str) -> str:
     """A page by its name: README, contracts, …"""
-    (page,) = [one for one in PAGES if one.stem == name]
+    (page,) = [page for page in PAGES if page.stem == name]
     return page.read_text("utf-8")
 
 

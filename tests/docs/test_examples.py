@@ -13,10 +13,10 @@ import labelaudit
 import labelaudit_airflow
 
 MODULES = [
-    one.name
+    module.name
     for package in (labelaudit, labelaudit_airflow)
-    for one in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
-    if not one.ispkg and not one.name.endswith("__main__")
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    if not module.ispkg and not module.name.endswith("__main__")
 ]
 
 

@@ -50,7 +50,7 @@ def test_every_setting_of_compose_is_explained():
 def test_every_error_says_who_must_act():
     classes = [one for _, one in inspect.getmembers(errors, inspect.isclass) if issubclass(one, errors.LabelauditError)]
     assert len(classes) >= 14
-    assert missing("operations", [one.__name__ for one in classes]) == []
+    assert missing("operations", [kind.__name__ for kind in classes]) == []
 
 
 def test_every_alert_says_what_to_do():
@@ -71,7 +71,7 @@ def test_every_state_is_explained():
 
 def test_every_finding_of_the_doctor_says_what_to_do(folder_store):
     """As it finds them on this machine: the same lines everywhere."""
-    found = [one.about for one in examine(folder_store.uri, PROJECT / "include" / "contracts")]
+    found = [finding.about for finding in examine(folder_store.uri, PROJECT / "include" / "contracts")]
     named = [re.sub(r"^(store|contracts) .*", r"\1", about) for about in found]
     assert missing("operations", named) == []
 

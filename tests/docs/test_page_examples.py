@@ -93,7 +93,9 @@ def test_commands_in_the_text_have_these_options(text: str):
     chosen = group.get_command(click.Context(group), name)
     assert chosen is not None, f"labelaudit {name} is no command"
     known = {option for parameter in chosen.params for option in (*parameter.opts, *parameter.secondary_opts)}
-    assert {one for one in given if one.startswith("--")} <= known, f"labelaudit {name} has {sorted(known)}"
+    assert {argument for argument in given if argument.startswith("--")} <= known, (
+        f"labelaudit {name} has {sorted(known)}"
+    )
 
 
 @pytest.mark.parametrize("text", inline(r"make [a-z]"))

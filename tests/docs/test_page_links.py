@@ -24,7 +24,8 @@ def anchors(page: Path) -> list[str]:
     """Where GitHub lets a link lead: each heading in small letters, its spaces as hyphens, without other signs."""
     headings = re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE)
     return [
-        "".join(sign for sign in one.lower().replace(" ", "-") if sign.isalnum() or sign in "-_") for one in headings
+        "".join(sign for sign in heading.lower().replace(" ", "-") if sign.isalnum() or sign in "-_")
+        for heading in headings
     ]
 
 
@@ -57,8 +58,8 @@ def test_nothing_vanishes_when_it_is_shown(page: Path):
     """A name in angle brackets would be taken for HTML and hidden; so would a cell beyond its table's columns."""
     tokens = MarkdownIt("commonmark").enable("table").parse(page.read_text("utf-8"))
     inner = [child for token in tokens for child in token.children or ()]
-    html = [one.content for one in (*tokens, *inner) if one.type in ("html_block", "html_inline")]
-    assert [one for one in html if not re.match(r"<!--|<br>$", one)] == []
+    html = [token.content for token in (*tokens, *inner) if token.type in ("html_block", "html_inline")]
+    assert [tag for tag in html if not re.match(r"<!--|<br>$", tag)] == []
     for table in re.findall(r"(?:^\|.*\n)+", prose(page), re.MULTILINE):
         widths = {len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}
         assert len(widths) == 1, table

@@ -142,13 +142,13 @@ def test_a_sample_that_is_there_stays_and_the_same_audit_draws_the_same(make_con
     put(folder_store, contract, GOOD)
     found = audit(contract, folder_store).audit
     key = drawing.draw(contract, found, folder_store)
-    content = {one: folder_store.read(one) for one in folder_store.list("audits/")}
+    content = {key: folder_store.read(key) for key in folder_store.list("audits/")}
     assert drawing.draw(make_contract(human_audit={"rows": 9}), found, folder_store) == key
-    assert {one: folder_store.read(one) for one in folder_store.list("audits/")} == content
+    assert {key: folder_store.read(key) for key in folder_store.list("audits/")} == content
     for one in content:
         folder_store.delete(one)
     drawing.draw(contract, found, folder_store)
-    assert {one: folder_store.read(one) for one in folder_store.list("audits/")} == content
+    assert {key: folder_store.read(key) for key in folder_store.list("audits/")} == content
 
 
 def test_a_contract_that_asks_no_people_gets_no_sample(make_contract, folder_store, put):
@@ -177,7 +177,7 @@ def test_formulas_are_defused_in_the_spreadsheet(texts):
 def test_the_labeling_config_escapes_classes(make_contract):
     classes = ['"/><x>&', "two\nlines", "cat"]
     config = ElementTree.fromstring(task_files.labeling_config(make_contract(classes=classes)))  # noqa: S314 - ours
-    assert [one.get("value") for one in config.iter("Choice")] == [*classes, "can't tell"]
+    assert [choice.get("value") for choice in config.iter("Choice")] == [*classes, "can't tell"]
 
 
 @pytest.mark.parametrize(
@@ -356,7 +356,7 @@ def test_another_answer_needs_correct_and_the_older_one_is_kept(pets, tmp_path):
     assert stored(contract, store, release)[item] is None
     keys = samples.answer_keys(contract, store, release)
     kept = [samples.AnswersFile.model_validate_json(store.read(key)) for key in keys]
-    assert [(one.by, len(one.answers)) for one in kept] == [("pat", 8), ("sam", 1)]
+    assert [(entry.by, len(entry.answers)) for entry in kept] == [("pat", 8), ("sam", 1)]
 
 
 def test_two_answers_for_one_item_in_a_file_are_refused(pets, tmp_path):
@@ -460,8 +460,8 @@ def test_the_command_line_from_plan_to_rates(make_contract, folder_store, put, t
     path = saved(tmp_path / "filled.csv", [row | {"answer": "cat"} for row in rows])
     assert invoke(folder_store, contracts, "answers", str(path), "--to", "acme/pets", "--by", "pat")["new"] == 12
     found = invoke(folder_store, contracts, "defects", "acme/pets", "--by", "release")
-    dogs = sum(one.split(",")[2] == "dog" for one in GOOD.splitlines()[1::3])
-    assert [(one["defects"], one["low"], one["high"]) for one in found["rates"]] == [(dogs, dogs / 12, dogs / 12)]
+    dogs = sum(line.split(",")[2] == "dog" for line in GOOD.splitlines()[1::3])
+    assert [(rate["defects"], rate["low"], rate["high"]) for rate in found["rates"]] == [(dogs, dogs / 12, dogs / 12)]
     assert "model_based_range" not in found
 
 
@@ -491,7 +491,7 @@ def test_a_safe_csv_of_ours_reads_back_as_it_was(texts, tmp_path):
     """The file that the store holds, with answers in it, byte for byte as we would write it."""
     contract, store, release = texts
     tasks = task_files.read_tasks(store, samples.prefix(contract, release)).values()
-    rows = [(n, one.release, one.item, one.content, "=dog", one.proof) for n, one in enumerate(tasks, 1)]
+    rows = [(n, task.release, task.item, task.content, "=dog", task.proof) for n, task in enumerate(tasks, 1)]
     (tmp_path / "filled.csv").write_bytes(safe_csv(task_files.COLUMNS, rows))
     assert take(contract, store, tmp_path / "filled.csv", "pat", AT).new == 30
     assert set(stored(contract, store, release).values()) == {"=dog"}

@@ -71,7 +71,7 @@ def answer(contract: Contract, store: Store, release: str, items: Iterable[str] 
 
 
 def by_subject(rates: Iterable[DefectRate], of: str) -> dict[str, tuple[float, int, int]]:
-    return {one.subject: (one.defects, one.audited, one.items) for one in rates if one.of == of}
+    return {rate.subject: (rate.defects, rate.audited, rate.items) for rate in rates if rate.of == of}
 
 
 def test_without_answers_there_is_no_rate(release):
@@ -89,9 +89,9 @@ def test_items_are_counted_by_release_vendor_delivery_and_class(release):
     assert by_subject(rates, "delivery") == {"alder/d1": (1, 20, 20), "birch/d7": (3, 20, 20)}
     assert by_subject(rates, "class") == {"cat": (1, 18, 18), "dog": (3, 22, 22)}
     people = {"a": 2, "b": 1, "c": 1, "d": 3, "e": 3, "f": 3}
-    assert by_subject(rates, "annotator") == {one: (wrong, 20, 20) for one, wrong in people.items()}
-    assert {one.per for one in rates if one.of == "annotator"} == {"label"}
-    whole = next(one for one in rates if one.of == "release")
+    assert by_subject(rates, "annotator") == {annotator: (wrong, 20, 20) for annotator, wrong in people.items()}
+    assert {rate.per for rate in rates if rate.of == "annotator"} == {"label"}
+    whole = next(rate for rate in rates if rate.of == "release")
     assert (whole.value, whole.low, whole.high) == pytest.approx((0.1, 0.1, 0.1))  # everything was audited
 
 
@@ -101,7 +101,7 @@ def test_labels_are_counted_where_the_contract_says_per_label(release):
     rates = decisions.rates(contract, found, store, ())
     assert by_subject(rates, "release") == {"": (13, 40, 40)}
     assert by_subject(rates, "vendor") == {"alder": (4, 20, 20), "birch": (9, 20, 20)}
-    values = {one.subject: one.value for one in rates if one.of == "vendor"}
+    values = {rate.subject: rate.value for rate in rates if rate.of == "vendor"}
     assert values == pytest.approx({"alder": 4 / 60, "birch": 9 / 60})
     # given as cat: 18 items by all three, of which 21 is wrong; and item 1 by a alone
     assert by_subject(rates, "class")["cat"] == (4, 19, 19)
@@ -146,7 +146,7 @@ def test_a_pool_takes_the_last_releases_with_answers(release, put):
         audits.append(audit(contract, store, f"run{number}").audit)
         drawing.draw(contract, audits[-1], store)
     answer(contract, store, audits[2].release)
-    names = [one.release for one in audits]
+    names = [audit.release for audit in audits]
     pool = decisions.rates(contract, audits[2], store, names[:2])[-1]
     assert (pool.of, pool.releases) == ("pooled", (names[0], names[2]))
     assert (pool.defects, pool.audited, pool.items) == (5, 60, 60)
@@ -154,7 +154,7 @@ def test_a_pool_takes_the_last_releases_with_answers(release, put):
 
 
 def decided(contract: Contract, found: Audit, store: Store) -> dict[str, AcceptanceDecision]:
-    return {one.delivery: one for one in decisions.acceptance(contract, found, store)}
+    return {decision.delivery: decision for decision in decisions.acceptance(contract, found, store)}
 
 
 def test_acceptance_by_interval_accepts_deducts_and_rejects(release):
@@ -164,7 +164,7 @@ def test_acceptance_by_interval_accepts_deducts_and_rejects(release):
         "deductions": [{"above": 0.01, "percent": 2}, {"above": 0.04, "percent": 5}],
     }
     contract, store, found = release(human_audit=CENSUS, acceptance=terms)
-    assert {one.outcome for one in decided(contract, found, store).values()} == {"undecided"}
+    assert {decision.outcome for decision in decided(contract, found, store).values()} == {"undecided"}
     answer(contract, store, found.release)
     said = decided(contract, found, store)
     assert (said["alder/d1"].outcome, said["alder/d1"].deduction_percent) == ("deduct", 5)
@@ -178,8 +178,8 @@ def test_acceptance_by_interval_is_undecided_where_the_limit_lies_within(release
     items = samples.read_sample(contract, store, found.release).items["item"]
     answer(contract, store, found.release, items[:10])
     said = decided(contract, found, store).values()
-    assert {one.outcome for one in said} == {"undecided"}
-    assert all("lies within the interval" in one.reason for one in said)
+    assert {decision.outcome for decision in said} == {"undecided"}
+    assert all("lies within the interval" in decision.reason for decision in said)
 
 
 def test_a_single_plan_decides_by_the_lots_own_sample(release):
@@ -187,7 +187,7 @@ def test_a_single_plan_decides_by_the_lots_own_sample(release):
     contract, store, found = release(alder={1: "a"}, birch=everything, acceptance=SINGLE)
     plan = drawing.lot_plan(contract.acceptance, 20)
     sample = samples.read_sample(contract, store, found.release)
-    assert [(one.delivery, one.items, one.rows) for one in sample.plan.lots] == [
+    assert [(lot.delivery, lot.items, lot.rows) for lot in sample.plan.lots] == [
         ("alder/d1", 20, plan.n),
         ("birch/d7", 20, plan.n),
     ]
@@ -219,7 +219,7 @@ def test_a_sequential_plan_needs_answers_in_drawn_order(release):
     contract, store, found = release(alder={1: "a"}, birch=everything, acceptance=SINGLE | {"by": "sequential"})
     items = samples.read_sample(contract, store, found.release).items
     firsts = {items.loc[release_rates.in_lot(items, one), "item"].iloc[0] for one in ("alder/d1", "birch/d7")}
-    answer(contract, store, found.release, [one for one in items["item"] if one not in firsts])
+    answer(contract, store, found.release, [item for item in items["item"] if item not in firsts])
     before = decided(contract, found, store)
     assert {(one.outcome, one.audited) for one in before.values()} == {("undecided", 0)}
     answer(contract, store, found.release, firsts)
@@ -249,7 +249,7 @@ def test_an_item_of_both_parts_is_one_task_and_counts_in_both(release):
     assert sample.items["item"].is_unique
     assert (sample.items["stratum"] >= 0).sum() == 15
     n = drawing.lot_plan(contract.acceptance, 20).n
-    assert [release_rates.in_lot(sample.items, one.delivery).sum() for one in sample.plan.lots] == [n, n]
+    assert [release_rates.in_lot(sample.items, lot.delivery).sum() for lot in sample.plan.lots] == [n, n]
     answer(contract, store, found.release)
     assert decisions.rates(contract, found, store, ())[0].audited == 15
 
@@ -303,5 +303,5 @@ def test_while_answers_are_missing_a_delivery_is_held_or_accepted_as_the_contrac
     contract = make_contract(acceptance=SINGLE | {"on_undecided": on_undecided})
     put(folder_store, contract, labelled(range(20), "abc", {1: "a"}))
     outcome = audit(contract, folder_store)
-    assert [one.outcome for one in outcome.verdict.acceptance] == ["undecided"]
+    assert [decision.outcome for decision in outcome.verdict.acceptance] == ["undecided"]
     assert outcome.status == status

@@ -33,9 +33,9 @@ def contract_at(tmp_path: Path) -> Path:
 def test_a_limit_breaks_in_the_releases_above_it_and_holds_only_where_the_contract_says_so(make_contract):
     alert = backtest(make_contract(limits={"issue_rate": 0.2}, regressions=None), HISTORY)
     hold = backtest(make_contract(limits={"issue_rate": 0.2}, regressions=None, on_breach="hold"), HISTORY)
-    assert [one.clauses for one in alert] == [()] * 30 + [("limits.issue_rate",)] * 4
-    assert {one.action for one in alert} == {"publish"}
-    assert [one.action for one in hold] == ["publish"] * 30 + ["hold"] * 4
+    assert [replayed.clauses for replayed in alert] == [()] * 30 + [("limits.issue_rate",)] * 4
+    assert {replayed.action for replayed in alert} == {"publish"}
+    assert [replayed.action for replayed in hold] == ["publish"] * 30 + ["hold"] * 4
 
 
 def test_incidents_open_under_the_terms_that_are_asked_about(make_contract):
@@ -43,7 +43,7 @@ def test_incidents_open_under_the_terms_that_are_asked_about(make_contract):
     after = backtest(make_contract(on_breach="hold"), HISTORY)
     assert incidents(before) == ()
     (name,) = incidents(after)
-    opened = [one.release for one in after if (name, "opened") in one.events]
+    opened = [replayed.release for replayed in after if (name, "opened") in replayed.events]
     assert len(opened) == 1
     assert opened[0] in ("r0031", "r0032")
     assert "incidents 1 instead of 0" in summary(before, after)
@@ -55,9 +55,9 @@ def test_a_release_is_judged_with_what_was_known_before_it(make_contract):
     contract = make_contract(limits={"issue_rate_ratio": 2}, on_breach="hold")
     whole = backtest(contract, HISTORY)
     for length in (31, 33):
-        assert [(one.action, one.clauses, one.events) for one in backtest(contract, HISTORY[:length])] == [
-            (one.action, one.clauses, one.events) for one in whole[:length]
-        ]
+        assert [
+            (replayed.action, replayed.clauses, replayed.events) for replayed in backtest(contract, HISTORY[:length])
+        ] == [(replayed.action, replayed.clauses, replayed.events) for replayed in whole[:length]]
 
 
 def test_what_counts_cannot_show_is_said(make_contract):

@@ -46,7 +46,12 @@ def days(bad: Sequence[int], length: int, **arguments) -> list[Judged]:
 
 def told(found: Sequence[Review]) -> list[tuple[int, str, str]]:
     """(index of the release, id, event), in order."""
-    return [(at, one.id, one.event) for at, each in enumerate(found) for one in each.incidents if one.event]
+    return [
+        (at, incident.id, incident.event)
+        for at, each in enumerate(found)
+        for incident in each.incidents
+        if incident.event
+    ]
 
 
 def only(found: Review) -> Incident:
@@ -82,7 +87,7 @@ def test_an_old_incident_of_a_stream_does_not_come_back_with_a_new_one():
 def test_nothing_is_learnt_while_an_incident_is_open():
     """However long it lasts, the former rate stays the baseline."""
     history = days(range(30, 80), 80)
-    (alder,) = (one for one in watch_streams(ISSUES, history) if one.vendor == "alder")
+    (alder,) = (stream for stream in watch_streams(ISSUES, history) if stream.vendor == "alder")
     assert alder.watched.baseline_rate[-1] == pytest.approx(0.05, abs=0.005)
     assert only(review(ISSUES, history)).state == "open"
 
@@ -93,7 +98,7 @@ def test_releases_that_were_not_accepted_do_not_teach_the_baseline():
             release(at, {"alder": (7, 100) if 20 <= at < 40 else GOOD}, accepted=accepted or not 20 <= at < 40)
             for at in range(60)
         ]
-        (alder,) = (one for one in watch_streams(ISSUES, history) if one.vendor == "alder")
+        (alder,) = (stream for stream in watch_streams(ISSUES, history) if stream.vendor == "alder")
         return float(alder.watched.baseline_rate[-1])
 
     assert baseline(accepted=False) == pytest.approx(0.05, abs=0.002)
@@ -106,7 +111,7 @@ def test_a_release_without_units_says_nothing():
     history = [*days(range(30, 36), 36), *paused]
     found = only(review(ISSUES, history))
     assert (found.state, found.rising) == ("open", False)
-    assert not [one for one in review(ISSUES, history).watched if one.vendor == "alder"]
+    assert not [stream for stream in review(ISSUES, history).watched if stream.vendor == "alder"]
 
 
 def test_three_metrics_of_one_vendor_are_one_incident_and_it_is_critical():
@@ -118,14 +123,14 @@ def test_three_metrics_of_one_vendor_are_one_incident_and_it_is_critical():
         history.append(Judged(release=f"r{at:04d}", sequence=at, accepted=True, counts=tuple(counts)))
     found = only(review(Regressions(), history))
     assert (found.vendor, found.severity) == ("alder", "critical")
-    assert {one.metric for one in found.streams if one.vendor == "alder"} == set(metrics)
+    assert {stream.metric for stream in found.streams if stream.vendor == "alder"} == set(metrics)
 
 
 def test_a_cause_that_several_vendors_share_is_one_incident_of_no_vendor():
     history = [release(at, dict.fromkeys(("alder", "birch", "cedar"), BAD if at >= 30 else GOOD)) for at in range(36)]
     found = only(review(ISSUES, history))
     assert found.vendor == ""
-    assert {one.vendor for one in found.streams} >= {"alder", "birch", "cedar"}
+    assert {stream.vendor for stream in found.streams} >= {"alder", "birch", "cedar"}
 
 
 def test_vendors_that_turn_bad_at_different_times_are_two_incidents():
@@ -133,13 +138,13 @@ def test_vendors_that_turn_bad_at_different_times_are_two_incidents():
         release(at, {"alder": BAD if at >= 30 else GOOD, "birch": BAD if at >= 45 else GOOD, "cedar": (50, 1000)})
         for at in range(50)
     ]
-    assert {one.vendor for one in review(ISSUES, history).incidents} >= {"alder", "birch"}
+    assert {incident.vendor for incident in review(ISSUES, history).incidents} >= {"alder", "birch"}
 
 
 def test_a_vendor_that_always_was_worse_is_not_blamed_for_another():
     """alder's rate goes from 2 to 8 %, birch stays at 10 %; with two tenths of the units each is seen over all."""
     history = [release(at, {"alder": (16 if at >= 40 else 4, 200), "birch": (20, 200)}) for at in range(60)]
-    assert {one.vendor for found in reviews(ISSUES, history) for one in found.incidents} == {"alder"}
+    assert {incident.vendor for found in reviews(ISSUES, history) for incident in found.incidents} == {"alder"}
 
 
 def by_class(at: int, hard: int, easy: int, hard_rate: float = 0.2) -> Judged:
@@ -157,7 +162,7 @@ def test_another_mix_of_classes_opens_none_and_is_explained():
     history = [by_class(at, 150, 50) if at >= 30 else by_class(at, 20, 180) for at in range(45)]
     found = reviews(ISSUES, history)
     assert not told(found)
-    explained = [one for each in found for one in each.explained]
+    explained = [explained for each in found for explained in each.explained]
     assert {(one.cause, one.vendor) for one in explained} == {("mix", ""), ("mix", "alder")}
     assert len(explained) == 2, "it is said once of each stream"
 
@@ -182,10 +187,13 @@ def test_a_new_guideline_or_detector_starts_the_baseline_anew_and_is_no_incident
     ]
     found = reviews(ISSUES, history)
     assert not told(found)
-    assert {(one.cause, one.vendor) for one in found[30].explained} == {(metric, ""), (metric, "alder")}
+    assert {(explained.cause, explained.vendor) for explained in found[30].explained} == {
+        (metric, ""),
+        (metric, "alder"),
+    }
     assert "15.0%" in found[30].explained[0].text
-    assert not [one for at, each in enumerate(found) for one in each.explained if at != 30]
-    (alder,) = (one for one in review(ISSUES, history).watched if one.vendor == "alder")
+    assert not [explained for at, each in enumerate(found) for explained in each.explained if at != 30]
+    (alder,) = (stream for stream in review(ISSUES, history).watched if stream.vendor == "alder")
     assert alder.baseline_rate == pytest.approx(0.15, abs=0.01)
 
 
@@ -196,7 +204,9 @@ def test_gold_counts_wrong_labels():
         found = reviews(Regressions(metrics=("gold",)), history)
         assert {event for _, _, event in told(found) if event != "escalated"} == events
     history = [release(at, {"alder": (60 if at >= 30 else 95, 100)}, "gold") for at in range(34)]
-    (alder,) = (one for one in only(review(Regressions(metrics=("gold",)), history)).streams if one.vendor == "alder")
+    (alder,) = (
+        stream for stream in only(review(Regressions(metrics=("gold",)), history)).streams if stream.vendor == "alder"
+    )
     assert (alder.before_x / alder.before_n, alder.x / alder.n) == (pytest.approx(0.05), pytest.approx(0.4))
 
 
@@ -229,9 +239,9 @@ def test_no_terms_and_no_releases_are_no_incidents():
 
 def test_small_vendors_are_watched_together_beside_a_large_one():
     history = [release(at, {"alder": (50, 1000), "elm": (1, 20), "fir": (1, 20)}) for at in range(5)]
-    small = next(one for one in watch_streams(ISSUES, history) if one.vendor == SMALL)
+    small = next(stream for stream in watch_streams(ISSUES, history) if stream.vendor == SMALL)
     assert (small.x[-1], small.n[-1]) == (2, 40)
-    assert SMALL not in {one.vendor for one in watch_streams(ISSUES, days([], 5))}
+    assert SMALL not in {stream.vendor for stream in watch_streams(ISSUES, days([], 5))}
 
 
 @settings(max_examples=6, deadline=None)
@@ -269,5 +279,7 @@ def test_a_tiny_vendor_beside_a_large_one_stays_quiet_for_most_years():
             release(at, {"large": (rng.binomial(1000, rate), 1000), "tiny": (rng.binomial(20, rate), 20)})
             for at in range(365)
         ]
-        quiet.append(not any(one.vendor == "tiny" for found in reviews(ISSUES, history) for one in found.incidents))
+        quiet.append(
+            not any(incident.vendor == "tiny" for found in reviews(ISSUES, history) for incident in found.incidents)
+        )
     assert sum(quiet) >= 2

@@ -79,11 +79,11 @@ def test_a_connection_that_names_the_customer_is_used_and_hands_the_list_to_nobo
     bodies, mails, headers = named(customers)
     assert told_to_beta(alerts, folder_store, [*ROUTES, AlertRoute(via="email", to=("b@example.org",))]) == []
     assert (len(bodies), len(mails)) == (3, 2)
-    assert any("Idempotency-Key" in one for one in headers)
-    named_once = {email.message_from_bytes(one.content)["Message-ID"] for one in mails}
+    assert any("Idempotency-Key" in header for header in headers)
+    named_once = {email.message_from_bytes(mail.content)["Message-ID"] for mail in mails}
     assert len(named_once) == 2, "one for each mail that is another; a server drops what it has by its id"
     assert all(re.fullmatch(r"<\S+@labelaudit>", one) for one in named_once)
-    assert not [name for one in headers for name in one if "labelaudit" in name.lower()]
+    assert not [name for header in headers for name in header if "labelaudit" in name.lower()]
 
 
 def test_what_waits_goes_once_the_connection_says_so(alerts, named, folder_store):  # noqa: F811
@@ -98,7 +98,7 @@ def test_routes_of_our_own_need_no_leave(alerts, named, folder_store, monkeypatc
     bodies, _, _ = named([])
     monkeypatch.setenv("LABELAUDIT_ALERTS", json.dumps([HOOK.model_dump(mode="json")]))
     assert len(told_to_beta(alerts, folder_store, [HOOK, PAGER])) == 1
-    assert ["event" in one for one in bodies] == [True]
+    assert ["event" in body for body in bodies] == [True]
 
 
 def test_without_a_store_too_a_refused_route_sends_nothing_and_stops_none(

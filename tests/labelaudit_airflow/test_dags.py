@@ -76,8 +76,10 @@ class Customers:
                 task.retries = 0
             run = dag.test(run_conf=conf)
             found = {
-                f"{one.task_id}[{one.map_index}]" if one.map_index >= 0 else one.task_id: str(one.state)
-                for one in run.get_task_instances()
+                f"{instance.task_id}[{instance.map_index}]" if instance.map_index >= 0 else instance.task_id: str(
+                    instance.state
+                )
+                for instance in run.get_task_instances()
             }
         return found | {"run": str(run.state.value)}
 
@@ -127,7 +129,7 @@ def test_no_two_contracts_are_one_dag(customers):
     names = ["a/b__c", "a__b/c", "a/b_c", "a_b/c", "a/b-c", "a_/b", "a_/b__c", "a__b/c__d", "a/b__c__d"]
     for name in names:
         customers.add(name)
-    dags = [one for one in bag_of(customers).dags if one.startswith("audit__")]
+    dags = [dag for dag in bag_of(customers).dags if dag.startswith("audit__")]
     assert len(dags) == len(names)
     assert "audit__a_b__c" in dags, "the id of a plain name stays what it was"
 
@@ -147,11 +149,11 @@ def test_a_dag_that_can_not_be_made_takes_no_other_away_and_is_told(customers):
         customers.monkeypatch.setenv("LABELAUDIT_ALERTS", json.dumps([{"via": "webhook", "connection": "hook"}]))
         for name in ("acme/pets", "odd/pets"):
             customers.add(name)
-        assert {one for one in bag_of(customers).dags if one.startswith("audit__")} == {"audit__acme__pets"}
+        assert {dag for dag in bag_of(customers).dags if dag.startswith("audit__")} == {"audit__acme__pets"}
         found = customers.run("labelaudit__upkeep")
         states = [state for name, state in found.items() if name.startswith("check_contract")]
         assert (sorted(states), found["run"]) == (["failed", "success"], "failed")
-        assert any("date value out of range" in one["text"] and "odd/pets" in one["text"] for one in received)
+        assert any("date value out of range" in alert["text"] and "odd/pets" in alert["text"] for alert in received)
 
 
 HOSTILE = ["{id} {} {0.__class__}", "</div><script>alert(1)</script>![x](http://x/y)", "README.md", "{{ 7 * 7 }}",
@@ -260,14 +262,14 @@ def test_bad_deliveries_and_a_broken_contract_stop_no_other_and_are_told(custome
         assert found["publish"] == "success"
         (release,) = customers.releases("acme/pets")
         assert set(release.deliveries) == {"alder/d1"}
-        assert sorted(one["key"].split("/")[0] for one in received) == ["rejection", "rejection"]
-        assert any("count_mismatch" in one["subject"] for one in received)
-        assert all(one["link"].endswith("rejection.html") for one in received)
+        assert sorted(alert["key"].split("/")[0] for alert in received) == ["rejection", "rejection"]
+        assert any("count_mismatch" in alert["subject"] for alert in received)
+        assert all(alert["link"].endswith("rejection.html") for alert in received)
         received.clear()
         found = customers.run("labelaudit__upkeep")
         assert found["run"] == "failed"
         assert [state for name, state in found.items() if name.startswith("check_contract")] == ["success", "failed"]
-        assert [one["event"] for one in received] == ["failure"]
+        assert [alert["event"] for alert in received] == ["failure"]
         assert "cats.yaml" in received[0]["text"]
         assert "classification" in received[0]["text"], "the nearest valid name"
 
@@ -327,12 +329,12 @@ def test_a_breach_is_told_by_mail_slack_and_webhook_in_plain_words(customers):
         customers.deliver("acme/pets", "item,annotator,label\n" + wrong)
         found = customers.run("audit__acme__pets")
         assert found["run"] == "success"
-        told = {("slack" if "text" in one and "event" not in one else "webhook"): one for one in received}
+        told = {("slack" if "text" in alert and "event" not in alert else "webhook"): alert for alert in received}
         assert told["webhook"]["event"] == "breach"
         assert told["webhook"]["link"].endswith("report.html")
         assert "<i>cyd</i>{{ 7 * 7 }}" in told["webhook"]["text"], "no template of a vendor's is rendered"
         assert "&lt;i&gt;cyd&lt;/i&gt;" in told["slack"]["text"]
-        (mail,) = (email.message_from_bytes(one.content, policy=policy.default) for one in mails)
+        (mail,) = (email.message_from_bytes(mail.content, policy=policy.default) for mail in mails)
         assert mail["To"] == "ops@example.org"
         assert "limit(s) breached" in mail["Subject"]
         assert "&lt;i&gt;cyd&lt;/i&gt;{{ 7 * 7 }}" in mail.get_body(("html",)).get_content()
@@ -349,7 +351,7 @@ def test_an_alert_that_can_not_be_sent_stops_neither_the_release_nor_the_next_ro
         found = customers.run("audit__acme__pets")
         assert found["publish"] == "success"
         assert (found["alert[0]"], found["alert[1]"], found["run"]) == ("failed", "success", "failed")
-        assert [one["event"] for one in received if one["event"] == "rejection"] == ["rejection"]
+        assert [alert["event"] for alert in received if alert["event"] == "rejection"] == ["rejection"]
 
 
 def test_what_can_not_be_judged_fails_at_once_and_is_told(customers):
@@ -359,7 +361,7 @@ def test_what_can_not_be_judged_fails_at_once_and_is_told(customers):
         customers.deliver("acme/pets", "item,annotator,label\n1,ann,cat\n2,ann,dog\n")
         found = customers.run("audit__acme__pets")
         assert (found["detect"], found["run"]) == ("failed", "failed")
-        assert any("AuditImpossible" in one["text"] and one["event"] == "failure" for one in received)
+        assert any("AuditImpossible" in alert["text"] and alert["event"] == "failure" for alert in received)
 
 
 def test_only_the_deliveries_that_a_person_names_are_taken(customers):
@@ -367,9 +369,9 @@ def test_only_the_deliveries_that_a_person_names_are_taken(customers):
     customers.deliver("acme/pets", GOOD)
     customers.deliver("acme/pets", GOOD.replace("\ni", "\nj"), delivery="d2")
     customers.run("audit__acme__pets", {"deliveries": ["alder/d2"]})
-    assert [list(one.deliveries) for one in customers.releases("acme/pets")] == [["alder/d2"]]
+    assert [list(release.deliveries) for release in customers.releases("acme/pets")] == [["alder/d2"]]
     customers.run("audit__acme__pets", {"deliveries": ["alder/d2"], "again": True})
-    assert [list(one.deliveries) for one in customers.releases("acme/pets")] == [["alder/d2"], ["alder/d2"]]
+    assert [list(release.deliveries) for release in customers.releases("acme/pets")] == [["alder/d2"], ["alder/d2"]]
 
 
 def test_customers_credentials_come_from_their_own_connection(customers, s3):

@@ -132,12 +132,12 @@ def test_a_delivery_goes_through_postgres_redis_celery_and_s3(tmp_path):
         delivering.deliver(store, "acme", "pets", "alder", "d1", [tmp_path / "labels.csv"])
         run = airflow.trigger(DAG)
         assert airflow.finished(DAG, run) == "success", [
-            (one["task_id"], one["state"]) for one in airflow.tasks(DAG, run)
+            (task["task_id"], task["state"]) for task in airflow.tasks(DAG, run)
         ]
         destination = store.below("published/acme/pets")
         assert len(release_log.log(destination)) == 1
         assert verifying.verify(destination).rows == 12
         ping = ["celery", "--app", "airflow.providers.celery.executors.celery_executor.app", "inspect", "ping"]
         wait(lambda: "pong" in finished(ping, env=environment).stdout, "the worker's healthcheck")
-        executors = {one["executor"] or "CeleryExecutor" for one in airflow.tasks(DAG, run)}
+        executors = {task["executor"] or "CeleryExecutor" for task in airflow.tasks(DAG, run)}
         assert executors == {"CeleryExecutor"}

@@ -58,7 +58,7 @@ def releases(airflow: Airflow, dataset: str) -> list[release_log.Logged]:
 
 
 def task(airflow: Airflow, dag_id: str, run: str, name: str) -> dict:
-    return next(one for one in airflow.tasks(dag_id, run) if one["task_id"] == name)
+    return next(task for task in airflow.tasks(dag_id, run) if task["task_id"] == name)
 
 
 WRONG = "item,annotator,label\n" + "".join(
@@ -85,7 +85,7 @@ def test_the_first_scheduled_run_succeeds_at_its_first_try(airflow):
 
     (run,) = wait(runs, "the scheduled run")
     assert airflow.finished(DAILY, run["dag_run_id"]) == "success"
-    tried = {one["task_id"]: one["try_number"] for one in airflow.tasks(DAILY, run["dag_run_id"])}
+    tried = {task["task_id"]: task["try_number"] for task in airflow.tasks(DAILY, run["dag_run_id"])}
     assert max(tried.values()) == 1, tried
     assert len(releases(airflow, "daily")) == 1
 
@@ -111,7 +111,7 @@ def test_no_dag_fails_to_import_and_none_is_paused(airflow):
     assert airflow.call("GET", "/api/v2/importErrors")[1]["total_entries"] == 0
     assert airflow.call("GET", "/api/v2/dagWarnings")[1]["total_entries"] == 0
     dags = airflow.call("GET", "/api/v2/dags")[1]["dags"]
-    assert not [one["dag_id"] for one in dags if one["is_paused"]]
+    assert not [dag["dag_id"] for dag in dags if dag["is_paused"]]
 
 
 def test_a_triggered_run_publishes_with_an_event_and_names_its_deliveries(airflow):
@@ -122,7 +122,7 @@ def test_a_triggered_run_publishes_with_an_event_and_names_its_deliveries(airflo
     assert task(airflow, PETS, run, "audited.stage")["rendered_map_index"] == "alder/d1"
     assert task(airflow, PETS, run, "approve")["state"] == "skipped"
     events = airflow.call("GET", "/api/v2/assets/events")[1]["asset_events"]
-    assert [one["extra"]["release"] for one in events if one["name"] == PETS] == [release.release]
+    assert [event["extra"]["release"] for event in events if event["name"] == PETS] == [release.release]
 
 
 def test_a_breach_waits_for_a_person_and_what_they_say_is_done(airflow):

@@ -66,7 +66,7 @@ class Site:
         for customer, dataset in CUSTOMERS.items():
             made = COMMANDS.replace("acme__pets", f"{customer}__{dataset}").replace("acme", customer)
             made = made.replace("\\\n", " ")
-            lines += [one.partition("#")[0] for one in made.splitlines() if one.startswith("airflow")]
+            lines += [line.partition("#")[0] for line in made.splitlines() if line.startswith("airflow")]
             lines += [f"airflow roles add-perms {customer} -a can_read -r DAG:audit__{customer}__torn"]
         done = finished(
             [sys.executable, "-c", RUN_ALL],
@@ -138,7 +138,7 @@ def test_each_customers_people_see_their_own_datasets_and_nothing_of_the_others(
         assert f"{customer} / {CUSTOMERS[customer]}" in overview
         assert "1 dataset." in overview
         assert f"{customer}/torn.yaml" in overview, "their own broken contract"
-        shown = [overview, *(get(fab[customer], one)[1] for one in site.addresses(customer)[:2])]
+        shown = [overview, *(get(fab[customer], address)[1] for address in site.addresses(customer)[:2])]
         assert site.addresses(customer)[1].rsplit("/")[-1] in shown[1]
         for text in shown:
             assert other not in text

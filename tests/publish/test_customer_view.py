@@ -136,7 +136,7 @@ def named_in(text: str) -> list[str]:
 def test_no_published_byte_names_an_annotator(made_with, shown):
     _, store, destination, outcome = made_with(shown)
     found = read_findings(store, outcome.audit).annotators
-    assert any(one.changed for one in found), "a drift is told of"
+    assert any(annotator.changed for annotator in found), "a drift is told of"
     texts = published(destination)
     folder = layout.release(outcome.release.release)
     assert {"report.html", "report.json", "issues.csv", "manifest.json"} <= {
@@ -178,7 +178,7 @@ def test_no_number_and_no_other_text_is_altered(made_with, shown):
         seen.pop(changing), plain.pop(changing)
     gone, new = leaves(plain) - leaves(seen), leaves(seen) - leaves(plain)
     rename = annotator_names.renamer(contract, store)
-    hashes = {rename(one.name) for one in findings.annotators} - {None}
+    hashes = {rename(annotator.name) for annotator in findings.annotators} - {None}
     assert {(at, value) for at, value in new if not isinstance(value, str)} == set()
     allowed = (*hashes, customer_view.SOMEONE, customer_view.WITHHELD, "")
     sentences = ("/verdict/breaches/message", "/verdict/reason", "/deliveries/reason")
@@ -189,7 +189,9 @@ def test_no_number_and_no_other_text_is_altered(made_with, shown):
         assert {f"annotator {rename('3')}: quality", f"annotator {rename(NAMED[0])}: quality"} <= {
             one["message"].split(" 0.")[0] for one in seen["verdict"]["breaches"]
         }
-    by_name = {one.subject: one for one in outcome.verdict.breaches if one.clause == "limits.annotator_quality"}
+    by_name = {
+        breach.subject: breach for breach in outcome.verdict.breaches if breach.clause == "limits.annotator_quality"
+    }
     for one in seen["verdict"]["breaches"]:
         if one["clause"] == "limits.annotator_quality":
             same = [was for was in by_name.values() if was.observed == one["observed"]]
@@ -231,11 +233,11 @@ def test_no_alert_of_a_customers_route_names_an_annotator_and_ours_do(
         from tests.alerts.test_alerts import failed
 
         alerts.on_failure(contract, "audit")(failed(0, 1, error="row 7: annabel-lee-7x is twice"))
-        sent = [json.dumps(one, ensure_ascii=False) for one in bodies]
-        sent += [one.content.decode("utf-8", "replace") for one in mails]
-        ours_sent = [json.dumps(one, ensure_ascii=False) for one in our_bodies]
+        sent = [json.dumps(body, ensure_ascii=False) for body in bodies]
+        sent += [mail.content.decode("utf-8", "replace") for mail in mails]
+        ours_sent = [json.dumps(body, ensure_ascii=False) for body in our_bodies]
     assert len(bodies) > len(our_bodies)
-    assert {"breach", "rejection", "failure", "digest"} <= {one["event"] for one in our_bodies}
+    assert {"breach", "rejection", "failure", "digest"} <= {body["event"] for body in our_bodies}
     named = {name for text in sent for name in named_in(text)}
     assert named == ({"annabel", "quentin"} if shown == "plain" else set())
     for event in ("breach", "rejection", "failure"):

@@ -56,8 +56,8 @@ def judged(contract, store: Store, run: str, again: bool = False):
     """A run up to its verdict."""
     destination = steps.open_destination(contract, store)
     found = steps.find(contract, store, destination, run, again=again)
-    staged = [steps.stage(contract, one, store, run) for one in found.deliveries]
-    checked = [steps.check(contract, one, store, run) for one in staged]
+    staged = [steps.stage(contract, delivery, store, run) for delivery in found.deliveries]
+    checked = [steps.check(contract, delivery, store, run) for delivery in staged]
     made = steps.detect(contract, found, checked, store, destination)
     return made, steps.judge(contract, made, store, destination)
 
@@ -107,7 +107,7 @@ def test_two_that_publish_the_same_release_with_different_notes_leave_one_whole(
         def second(store=store, destination=destination, between=between) -> None:
             release = steps.publish(contract, twin, noted(verdict, twin.digest, "second"), store, destination)
             verifying.verify(destination)
-            prefix = next(one.files for one in release_log.log(destination) if one.release == release.release)
+            prefix = next(entry.files for entry in release_log.log(destination) if entry.release == release.release)
             between.update({key: digest for key, digest in files(destination).items() if key.startswith(prefix)})
 
         with monkeypatch.context() as patch:
@@ -215,4 +215,4 @@ def test_rows_that_an_older_version_left_without_a_release_are_removed(folder_st
     )
     put(folder_store, contract, MORE, delivery="d2")
     audit(contract, folder_store, "two")
-    assert seen(destination, layout.ANNOTATIONS) == {one.release for one in release_log.log(destination)}
+    assert seen(destination, layout.ANNOTATIONS) == {entry.release for entry in release_log.log(destination)}

@@ -23,7 +23,7 @@ AT = Field("at", "at", "timestamp", False, True)
 def read(path: Path, format: str, *fields: Field, **terms):
     batches = list(read_here(path, Terms("f", format, fields or (ITEM, LABEL), **terms)))
     rows = [row for batch in batches for row in batch.rows.to_pylist()]
-    return rows, [one for batch in batches for one in batch.rejects]
+    return rows, [reject for batch in batches for reject in batch.rejects]
 
 
 def refusal(path: Path, format: str, *fields: Field, **terms) -> str:
@@ -52,10 +52,10 @@ def test_rows_know_their_row_group(tmp_path: Path, format: str):
         ("2", "b", 2, f"{group} 1, row 2"),
         ("4", "d", 4, f"{group} 2, row 1"),
     ]
-    assert [(one.line, one.place, one.code) for one in rejects] == [(3, f"{group} 1, row 3", "empty")]
+    assert [(reject.line, reject.place, reject.code) for reject in rejects] == [(3, f"{group} 1, row 3", "empty")]
     (batch, *_) = read_here(path, Terms("f", format, (ITEM,)))
     assert batch.undeclared == {"label", "x"}
-    assert [one.cells["x"] for one in rows_here(path, Terms("f", format)) if isinstance(one, Row)] == [0] * 4
+    assert [row.cells["x"] for row in rows_here(path, Terms("f", format)) if isinstance(row, Row)] == [0] * 4
 
 
 @pytest.mark.parametrize("format", ["parquet", "arrow"])
@@ -143,7 +143,7 @@ def test_cells_are_what_is_stored(tmp_path: Path):
     assert [(row["item"], row["label"], row["size"]) for row in rows] == [("7", "007", 1.5), ("x", "NA", 2.0)]
     assert rows[0]["at"] == moment.replace(tzinfo=UTC)
     assert rows[0]["place"] == "sheet 'Labels', row 2"
-    assert [(one.line, one.column, one.code) for one in rejects] == [
+    assert [(reject.line, reject.column, reject.code) for reject in rejects] == [
         (4, "item", "wrong_type"),
         (5, "label", "formula"),
         (6, "size", "formula"),

@@ -23,7 +23,7 @@ ITEM, LABEL, AT = Field("item", "item"), Field("label", "label"), Field("at", "a
 def read(path: Path, format: str, *fields: Field, **terms):
     batches = list(read_here(path, Terms("f", format, fields or (ITEM, LABEL), **terms)))
     rows = [row for batch in batches for row in batch.rows.to_pylist()]
-    return rows, [one for batch in batches for one in batch.rejects]
+    return rows, [reject for batch in batches for reject in batch.rejects]
 
 
 def refusal(path: Path, format: str, *fields: Field) -> str:
@@ -43,7 +43,7 @@ def test_int96_times_do_not_overflow(tmp_path: Path):
     path = int96(tmp_path / "f", pa.array([*times, None], pa.timestamp("us")))
     rows, rejects = read(path, "parquet", AT)
     assert [row["at"] for row in rows] == [time.replace(tzinfo=UTC) for time in times]
-    assert [(one.line, one.code) for one in rejects] == [(4, "empty")]
+    assert [(reject.line, reject.code) for reject in rejects] == [(4, "empty")]
     assert [row.cells["at"] for row in rows_here(path, Terms("f", "parquet"))] == [*times, None]
 
 
@@ -52,7 +52,7 @@ def test_nanoseconds_are_never_cut_off(tmp_path: Path):
     path = int96(tmp_path / "f", pa.array([1_000, 1_001], pa.timestamp("ns")))
     rows, rejects = read(path, "parquet", AT)
     assert [row["at"].microsecond for row in rows] == [1]
-    assert [(one.line, one.column, one.code) for one in rejects] == [(2, "at", "not_exact")]
+    assert [(reject.line, reject.column, reject.code) for reject in rejects] == [(2, "at", "not_exact")]
     assert "1970-01-01 00:00:00.000001001" in rejects[0].text
     for value in (
         pa.array([1_001, 1_000], pa.timestamp("ns")),
@@ -72,7 +72,7 @@ def test_a_probability_too_large_for_its_column_is_a_reject(tmp_path: Path):
     pq.write_table(pa.table({"item": ["a", "b"], "p": [0.5, 1e39], "q": [0.5, 0.0]}), tmp_path / "f")
     rows, rejects = read(tmp_path / "f", "parquet", ITEM, probabilities=("p", "q"))
     assert [row["pred_probs"] for row in rows] == [[0.5, 0.5]]
-    assert [(one.line, one.column, one.code) for one in rejects] == [(2, "p", "wrong_type")]
+    assert [(reject.line, reject.column, reject.code) for reject in rejects] == [(2, "p", "wrong_type")]
 
 
 @pytest.mark.parametrize("format", ["parquet", "arrow"])
@@ -91,7 +91,7 @@ def test_numbers_under_a_null_list_are_no_ones(tmp_path: Path, format: str, fixe
             writer.write_table(table)
     rows, rejects = read(path, format, Field("v", "v", "vector", length=2))
     assert [(row["line"], row["v"]) for row in rows] == [(1, [1.0, 2.0]), (3, [5.0, 6.0])]
-    assert [(one.line, one.code) for one in rejects] == [(2, "empty")]
+    assert [(reject.line, reject.code) for reject in rejects] == [(2, "empty")]
 
 
 def stream(*batches: list[str]) -> bytes:

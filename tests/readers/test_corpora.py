@@ -63,9 +63,9 @@ def read(path: Path, format: str, **terms):
 def test_an_export_is_read_with_the_right_counts(name: str):
     format, rows, rejects = COUNTS[name]
     found = read(CORPORA / name, format)
-    assert sum(isinstance(one, Row) for one in found) == rows
-    assert Counter(one.code for one in found if not isinstance(one, Row)) == rejects
-    assert all(one.line >= 1 and one.reason for one in found if not isinstance(one, Row))
+    assert sum(isinstance(row, Row) for row in found) == rows
+    assert Counter(row.code for row in found if not isinstance(row, Row)) == rejects
+    assert all(row.line >= 1 and row.reason for row in found if not isinstance(row, Row))
 
 
 SPECTRUM = sorted(path.stem for path in (CORPORA / "csv-spectrum" / "csvs").glob("*.csv")) if CORPORA.is_dir() else []
@@ -75,7 +75,7 @@ SPECTRUM = sorted(path.stem for path in (CORPORA / "csv-spectrum" / "csvs").glob
 def test_a_csv_of_the_spectrum_is_its_json(name: str):
     """One of them has quotes inside bare fields, which its contract must declare; its JSON is of another phone."""
     bare = {"quote": None} if name == "location_coordinates" else {}
-    found = [one.cells for one in read(CORPORA / "csv-spectrum" / "csvs" / f"{name}.csv", "csv", **bare)]
+    found = [row.cells for row in read(CORPORA / "csv-spectrum" / "csvs" / f"{name}.csv", "csv", **bare)]
     expected = json.loads((CORPORA / "csv-spectrum" / "json" / f"{name}.json").read_text(encoding="utf-8"))
     if name == "location_coordinates":
         expected = [expected | {"Contact Phone Number": "2095257564"}]
@@ -87,7 +87,7 @@ def test_every_parquet_file_is_read_or_refused_by_name():
     for path in sorted((CORPORA / "parquet-good").rglob("*.parquet*")):
         try:
             found = readers.rows(path, Terms(path.name, "parquet"), 500)
-            rejected |= {path.name for one in found if not isinstance(one, Row)}
+            rejected |= {path.name for row in found if not isinstance(row, Row)}
         except DeliveryRejected as error:
             refused[path.name] = f"{error.code} {error}"
     assert all(f" {name}" in said for name, said in refused.items())

@@ -77,7 +77,7 @@ def test_every_line_comes_out(tmp_path_factory, body: str):
     path = tmp_path_factory.mktemp("csv") / "f"
     rows, rejects, refused = outcome(path, b"a,b,c\n" + body.encode(), 7)
     assert refused is None
-    numbers = sorted([row["line"] for row in rows] + [one.line for one in rejects])
+    numbers = sorted([row["line"] for row in rows] + [reject.line for reject in rejects])
     assert len(numbers) == len(set(numbers))
     records = list(Grammar(",", '"', False).records(body, 2, whole=True))
     assert "".join(record.text for record in records) == body
@@ -90,7 +90,7 @@ def read(tmp_path: Path, content: str | bytes, **terms):
     rows, rejects, refused = outcome(tmp_path / "f", content, 1 << 20, **terms)
     return (
         [(row["item"], row["label"], row.get("size")) for row in rows],
-        [(one.line, one.code) for one in rejects],
+        [(reject.line, reject.code) for reject in rejects],
         refused,
     )
 
@@ -114,7 +114,7 @@ def test_line_numbers_count_lines_within_quotes(tmp_path: Path):
     path = tmp_path / "f"
     rows, rejects, _ = outcome(path, b'a,b\n"x\n\ny",1\nz,2\nw,,\n"q\r\nr",3\n', 1 << 20)
     assert [(row["item"], row["line"]) for row in rows] == [("x\n\ny", 2), ("z", 5), ("q\r\nr", 7)]
-    assert [(one.line, one.code) for one in rejects] == [(6, "wrong_width")]
+    assert [(reject.line, reject.code) for reject in rejects] == [(6, "wrong_width")]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

@@ -21,7 +21,7 @@ def read(path: Path, content: str, block_bytes: int = 1 << 20, **terms):
     path.write_text(content, encoding="utf-8", newline="")
     batches = list(delimited.read(path, Terms("f", "csv", **{"fields": FIELDS, **terms}), block_bytes))
     rows = [(row["item"], row["label"]) for batch in batches for row in batch.rows.to_pylist()]
-    return rows, [one for batch in batches for one in batch.rejects]
+    return rows, [reject for batch in batches for reject in batch.rejects]
 
 
 def test_a_backslash_before_anything_else_is_a_backslash(tmp_path: Path):
@@ -54,7 +54,7 @@ def test_a_backslash_at_the_end_of_a_line_is_not_guessed_at(tmp_path: Path, line
     follows = "y,1\n" if end else ""
     rows, rejects = read(tmp_path / "f", f"a,b\n{line}{end}{follows}", escape="backslash")
     assert rows == ([("y", "1")] if end else [])
-    assert [(one.line, one.code, one.reason) for one in rejects] == [(2, "malformed", LOOSE_BACKSLASH)]
+    assert [(reject.line, reject.code, reject.reason) for reject in rejects] == [(2, "malformed", LOOSE_BACKSLASH)]
     assert read(tmp_path / "f", 'a,b\n"x",C:\\\n')[0] == [("x", "C:\\")], "where nothing is escaped, it is one"
 
 

@@ -54,7 +54,7 @@ def read(path: Path, content: bytes, encoding: str, format: str = "csv"):
     path.write_bytes(content)
     batches = list(read_here(path, Terms("f", format, FIELDS, encoding=encoding)))
     rows = [row["label"] for batch in batches for row in batch.rows.to_pylist()]
-    return rows, [one for batch in batches for one in batch.rejects]
+    return rows, [reject for batch in batches for reject in batch.rejects]
 
 
 @pytest.mark.parametrize("format", ["csv", "jsonl", "json"])
@@ -136,8 +136,8 @@ def test_the_mark_of_utf8_and_a_header_in_it_say_so(tmp_path: Path):
 def test_what_is_no_utf8_is_told_as_what_it_may_be(tmp_path: Path, language: str, encoding: str):
     rows, rejects = read(tmp_path / "f", table(language).encode(encoding), "utf-8")
     assert rows == []
-    assert {one.code for one in rejects} == {"bad_encoding"}
-    said = [one.reason for one in rejects if f"; as {encoding} they would be " in one.reason]
+    assert {reject.code for reject in rejects} == {"bad_encoding"}
+    said = [reject.reason for reject in rejects if f"; as {encoding} they would be " in reject.reason]
     assert len(said) > 6
     assert words(language)[2] in "".join(said)
     with pytest.raises(DeliveryRejected, match=f"as {encoding} they would be"):

@@ -69,7 +69,7 @@ def numbers_as_written(path: Path, values: list[int | float]) -> None:
 def read(path: Path, format: str, *fields: Field):
     batches = list(read_here(path, Terms("f", format, fields)))
     rows = [row for batch in batches for row in batch.rows.to_pylist()]
-    return rows, [one for batch in batches for one in batch.rejects]
+    return rows, [reject for batch in batches for reject in batch.rejects]
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -85,7 +85,7 @@ def test_a_number_that_cannot_be_kept_is_one_reject(tmp_path: Path, format: str)
         ("i5", 2.0**60),
         ("i7", -7.0),
     ]
-    assert [(one.column, one.code) for one in rejects] == [("v", "not_exact")] * 3
+    assert [(reject.column, reject.code) for reject in rejects] == [("v", "not_exact")] * 3
     assert "9007199254740993, which no number of 64 bits holds: it would be 9007199254740992.0" in rejects[0].reason
     rows, rejects = read(tmp_path / "f", format, ITEM, Field("v", "v", "integer"))
     assert ([row["v"] for row in rows], rejects) == (values, [])
@@ -104,7 +104,7 @@ def test_whole_numbers_beyond_64_bits_are_rejects(tmp_path: Path, format: str):
     write(tmp_path / "f", format, [2**63 - 1, 2**63])
     rows, rejects = read(tmp_path / "f", format, ITEM, Field("v", "v", "integer"))
     assert [row["v"] for row in rows] == [2**63 - 1]
-    assert [(one.column, one.code) for one in rejects] == [("v", "wrong_type")]
+    assert [(reject.column, reject.code) for reject in rejects] == [("v", "wrong_type")]
 
 
 @pytest.mark.parametrize("format", ["csv", "jsonl", "json"])
@@ -171,7 +171,7 @@ def test_decimals_are_read_as_their_digits(tmp_path: Path, kind: str):
     pq.write_table(pa.table({"item": list("abcde"), "v": pa.array(values, getattr(pa, kind)(30, 2))}), tmp_path / "f")
     rows, rejects = read(tmp_path / "f", "parquet", ITEM, Field("v", "v", "number", nullable=True))
     assert [row["v"] for row in rows] == [1.5, -0.1, None, 7.0]
-    assert [(one.line, one.code) for one in rejects] == [(2, "not_exact")]
+    assert [(reject.line, reject.code) for reject in rejects] == [(2, "not_exact")]
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
@@ -183,7 +183,7 @@ def test_times_that_nobody_can_show_are_rejects(tmp_path: Path, unit: str):
         writer.write_table(table)
     rows, rejects = read(tmp_path / "f", "arrow", ITEM, Field("at", "at", "timestamp"))
     assert [row["item"] for row in rows] == ["a"]
-    assert [(one.line, one.column) for one in rejects] == [(2, "at"), (3, "at")]
+    assert [(reject.line, reject.column) for reject in rejects] == [(2, "at"), (3, "at")]
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_a_time_is_iso_8601_or_a_reject(tmp_path: Path, format: str, text: str):
     content = f"item,at\na,{text}\n" if format == "csv" else json.dumps({"item": "a", "at": text})
     (tmp_path / "f").write_text(content, encoding="utf-8")
     rows, rejects = read(tmp_path / "f", format, ITEM, Field("at", "at", "timestamp"))
-    assert (rows, [one.column for one in rejects]) == ([], ["at"])
+    assert (rows, [reject.column for reject in rejects]) == ([], ["at"])
 
 
 def test_an_undeclared_number_rejects_no_row(tmp_path: Path):
@@ -269,7 +269,7 @@ def test_a_number_that_a_sheet_shows_otherwise_is_no_id(tmp_path: Path):
     book.save(tmp_path / "f")
     rows, rejects = read(tmp_path / "f", "excel", ITEM)
     assert [row["item"] for row in rows] == ["124", "1000000000000000", "7"]
-    assert [(one.line, one.code) for one in rejects] == [
+    assert [(reject.line, reject.code) for reject in rejects] == [
         (2, "not_exact"),
         (6, "not_exact"),
         (7, "not_exact"),
@@ -287,7 +287,7 @@ def test_the_header_again_in_a_sheet_is_no_row(tmp_path: Path):
     book.save(tmp_path / "f")
     rows, rejects = read(tmp_path / "f", "excel", ITEM)
     assert [row["item"] for row in rows] == ["a", "b"]
-    assert [(one.line, one.code) for one in rejects] == [(3, "repeated_header")]
+    assert [(reject.line, reject.code) for reject in rejects] == [(3, "repeated_header")]
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -305,7 +305,7 @@ def test_an_id_is_a_text_or_a_whole_number(tmp_path: Path, format: str, value: f
     elif format == "excel" and value is not True:
         assert rows[0]["item"] == "1"
     else:
-        assert (rows, [one.code for one in rejects]) == ([], ["wrong_type"])
+        assert (rows, [reject.code for reject in rejects]) == ([], ["wrong_type"])
 
 
 def test_an_empty_text_is_nothing_in_every_format(tmp_path: Path):

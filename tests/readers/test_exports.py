@@ -27,8 +27,8 @@ def labels(format: str, record: Any, question: str | None = None):
     """Cells of the labels, and path and code of what can't be taken."""
     terms = Terms("f", format, question=question)
     found = list(nested.Parts(nested.Record(record, 1, "$", ""), nested.labels_of(terms), terms))
-    return [one.cells for one in found if isinstance(one, Part)], [
-        (one.path, one.code) for one in found if not isinstance(one, Part)
+    return [part.cells for part in found if isinstance(part, Part)], [
+        (part.path, part.code) for part in found if not isinstance(part, Part)
     ]
 
 
@@ -258,7 +258,7 @@ def read_coco(tmp_path: Path, document: Any):
     rows, rejects, records = [], [], 0
     for batch in coco.read(path, Terms("f", "coco", fields, container="json")):
         rows += [(row["item"], row["label"], row["image"]) for row in batch.rows.to_pylist()]
-        rejects += [(one.place, one.column, one.code) for one in batch.rejects]
+        rejects += [(reject.place, reject.column, reject.code) for reject in batch.rejects]
         records += batch.records
     return rows, rejects, records
 
@@ -333,7 +333,7 @@ def test_whatever_a_record_holds_nothing_is_raised_and_nothing_is_lost(name: str
     record = data.draw(ANY | _damaged(name))
     terms = Terms("f", name)
     found = list(function(record, terms))
-    assert all(one.reason for one in found if not isinstance(one, Part))
+    assert all(part.reason for part in found if not isinstance(part, Part))
     driven = list(nested.Parts(nested.Record(record, 1, "$", ""), function, terms))
     assert len(driven) == max(len(found), 1)
 

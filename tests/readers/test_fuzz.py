@@ -59,7 +59,7 @@ def sound(read: Callable[[], list[Batch]], valid: ValidFile) -> list[Batch]:
         refused = str(error)
     if refused:
         assert says_where(DeliveryRejected("unreadable_file", refused), valid.terms.name), refused
-    for one in (one for batch in batches for one in batch.rejects):
+    for one in (reject for batch in batches for reject in batch.rejects):
         assert one.line >= 1
         assert one.reason
         assert one.code
@@ -103,7 +103,7 @@ def test_damage_to_one_line_is_no_other_lines(tmp_path: Path, name: str, data: s
     path.write_bytes(b"\n".join(lines) + b"\n")
     batches = list(read_here(path, valid.terms))
     rows = {row["line"]: row["label"] for batch in batches for row in batch.rows.to_pylist()}
-    rejected = {one.line for batch in batches for one in batch.rejects}
+    rejected = {reject.line for batch in batches for reject in batch.rejects}
     every = valid.labels if len(valid.labels) == RECORDS else LABELS
     for record, label in enumerate(every):
         line = first + record + 1

@@ -47,7 +47,7 @@ def write(path: Path, format: str, rows: list[dict[str, str]]) -> None:
 def read(path: Path, format: str, *fields: Field):
     batches = list(read_here(path, Terms("f", format, fields)))
     rows = [row for batch in batches for row in batch.rows.to_pylist()]
-    return rows, [one for batch in batches for one in batch.rejects]
+    return rows, [reject for batch in batches for reject in batch.rejects]
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -70,7 +70,7 @@ def test_invisible_characters_of_ids_are_rejects_that_name_them(tmp_path: Path, 
     rows, rejects = read(tmp_path / "f", format, ITEM, NOTE)
     assert [row["item"] for row in rows] == ["a", "e\u00a0f", "👩\u200d🔬", " i ", "é"]
     assert {row["note"] for row in rows} == {"\ufeffx\u00a0"}
-    assert [(one.column, one.code) for one in rejects] == [("item", "invisible_character")] * 6
+    assert [(reject.column, reject.code) for reject in rejects] == [("item", "invisible_character")] * 6
     for one, said in zip(rejects, ("FEFF", "200B", "00A0", "FEFF", "00AD", "2066"), strict=True):
         assert f"U+{said}" in one.reason
     assert "byte order mark: were two files joined?) at its start" in rejects[0].reason
@@ -97,7 +97,7 @@ def test_a_columns_name_is_found_too(tmp_path: Path, format: str, name: str, req
     if format in ("jsonl", "json"):
         rows, rejects = read(tmp_path / "f", format, ITEM, one)
         assert rows == []
-        assert [(one.column, one.code) for one in rejects] == [("note", "invisible_character")] * 2
+        assert [(reject.column, reject.code) for reject in rejects] == [("note", "invisible_character")] * 2
         said = rejects[0].reason
     else:
         with pytest.raises(DeliveryRejected) as caught:
@@ -124,14 +124,14 @@ def test_two_files_that_were_joined_are_read_but_for_their_seam(tmp_path: Path, 
     (tmp_path / "f").write_text(f"item,label\na,x\n{bom}item,label\nb,y\n", encoding="utf-8")
     rows, rejects = read(tmp_path / "f", "csv", ITEM)
     assert [row["item"] for row in rows] == ["a", "b"]
-    assert [(one.line, one.code) for one in rejects] == [(3, "repeated_header")]
+    assert [(reject.line, reject.code) for reject in rejects] == [(3, "repeated_header")]
     (tmp_path / "f").write_text(f'item,label\na,x\n{bom}"b",y\n', encoding="utf-8")
     rows, rejects = read(tmp_path / "f", "csv", ITEM)
     assert len(rejects) == len(bom)
-    assert all("U+FEFF (a byte order mark: were two files joined?) at its start" in one.reason for one in rejects)
+    assert all("U+FEFF (a byte order mark: were two files joined?) at its start" in reject.reason for reject in rejects)
     (tmp_path / "f").write_text(f'{{"item": "a"}}\n{bom}{{"item": "b"}}\n', encoding="utf-8")
     rows, rejects = read(tmp_path / "f", "jsonl", ITEM)
-    assert [(one.line, one.code) for one in rejects] == [(2, "invisible_character")] * len(bom)
+    assert [(reject.line, reject.code) for reject in rejects] == [(2, "invisible_character")] * len(bom)
 
 
 LETTERS = st.text(st.sampled_from("ab é\u00a0\ufeff\u200b\u200d\u200e\u00ad\x00\x85\u3000\u2028\t"), max_size=5)

@@ -59,7 +59,7 @@ def test_rows_and_rejects_cross_the_boundary_unchanged(file: Path):
         {"item": "a", "label": "cat", "line": 2},
         {"item": "c", "label": "dog", "line": 5},
     ]
-    assert [(one.file, one.line, one.code, one.place) for one in batch.rejects] == [
+    assert [(reject.file, reject.line, reject.code, reject.place) for reject in batch.rejects] == [
         ("labels.csv", 3, "wrong_width", "")
     ]
     assert batch.records == 3

@@ -47,7 +47,7 @@ def outcome(path: Path, content: bytes, block_bytes: int = 1 << 20):
     rows = [row for batch in batches for row in batch.rows.to_pylist()]
     return (
         rows,
-        [one for batch in batches for one in batch.rejects],
+        [reject for batch in batches for reject in batch.rejects],
         sum(batch.rows.num_rows + len(batch.rejects) if batch.records is None else batch.records for batch in batches),
     )
 
@@ -110,7 +110,7 @@ def test_each_kind_of_damage_to_a_line_is_one_reject(tmp_path: Path):
     ]
     rows, rejects, records = outcome(tmp_path / "f", "\n".join(lines).encode() + b'\n{"a": "\xff"}\n')
     assert [(row["item"], row["line"]) for row in rows] == [("x", 1), ("7", 15)]
-    assert [(one.line, one.column, one.code) for one in rejects] == [
+    assert [(reject.line, reject.column, reject.code) for reject in rejects] == [
         (2, None, "duplicate_key"),
         (3, None, "not_finite"),
         (4, None, "not_finite"),
@@ -134,7 +134,7 @@ def documents(tmp_path: Path, content: str | bytes):
     rows, rejects = [], []
     for batch in json_documents.read(path, Terms("f", "json", FIELDS)):
         rows += [(row["item"], row["line"], row["place"]) for row in batch.rows.to_pylist()]
-        rejects += [(one.line, one.place, one.code) for one in batch.rejects]
+        rejects += [(reject.line, reject.place, reject.code) for reject in batch.rejects]
     return rows, rejects
 
 
@@ -183,17 +183,17 @@ def test_documents_are_read_however_little_at_a_time(tmp_path_factory, values, i
         found = list(json_documents.elements(path, Terms("f", "json")))
     finally:
         json_documents.BLOCK_CHARACTERS = was
-    assert [one.value for one in found if not one.problem] == [
-        value for value, one in zip(values, found, strict=True) if not one.problem
+    assert [element.value for element in found if not element.problem] == [
+        value for value, element in zip(values, found, strict=True) if not element.problem
     ]
-    assert all(one.problem is None for one in found)
+    assert all(element.problem is None for element in found)
 
 
 def test_an_object_gives_the_elements_of_its_arrays(tmp_path: Path):
     path = tmp_path / "f"
     path.write_text('{"n": {"x": 1}, "rows": [{"a": 1}, 2], "empty": []}')
     found = list(json_documents.elements(path, Terms("f", "json"), frozenset({"rows"})))
-    assert [(one.key, one.index, one.value, one.place) for one in found] == [
+    assert [(element.key, element.index, element.value, element.place) for element in found] == [
         ("n", None, {"x": 1}, "$.n"),
         ("rows", 0, {"a": 1}, "$.rows[0]"),
         ("rows", 1, 2, "$.rows[1]"),

@@ -27,12 +27,12 @@ def content(format: str, values: list[Any]) -> bytes:
     records = [{"item": f"i{number}", "label": value} for number, value in enumerate(values)]
     target = io.BytesIO()
     if format == "jsonl":
-        return "".join(json.dumps(one) + "\n" for one in records).encode()
+        return "".join(json.dumps(record) + "\n" for record in records).encode()
     if format == "json":
         return json.dumps(records).encode()
     if format == "excel":
         book = openpyxl.Workbook()
-        for row in (["item", "label"], *[[one["item"], one["label"]] for one in records]):
+        for row in (["item", "label"], *[[record["item"], record["label"]] for record in records]):
             book.active.append(row)
         book.save(target)
         return target.getvalue()
@@ -48,7 +48,7 @@ def content(format: str, values: list[Any]) -> bytes:
 def labels(path: Path, format: str, fields: tuple[Field, ...] = FIELDS) -> tuple[list[Any], list[str]]:
     batches = list(read_here(path, Terms("f", format, fields)))
     rows = [row["label"] for batch in batches for row in batch.rows.to_pylist()]
-    return rows, [one.code for batch in batches for one in batch.rejects]
+    return rows, [reject.code for batch in batches for reject in batch.rejects]
 
 
 @pytest.mark.parametrize("format", ["jsonl", "json", "parquet", "arrow", "excel"])

@@ -21,7 +21,7 @@ def read(path: Path, kind: str, records: list[Any], *more: Field) -> tuple[list[
     terms = Terms(name="f", format=kind, fields=(*FIELDS, *more), container="jsonl")
     batches = list(nested.read(path, terms))
     rows = [row for batch in batches for row in batch.rows.to_pylist()]
-    rejects = [(one.line, one.place, one.code) for batch in batches for one in batch.rejects]
+    rejects = [(reject.line, reject.place, reject.code) for batch in batches for reject in batch.rejects]
     return rows, rejects, sum(batch.records for batch in batches)
 
 

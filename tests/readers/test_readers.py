@@ -28,7 +28,7 @@ def read(path: Path, content: bytes, **terms):
 
 
 def found(rejects) -> list[tuple[int, str | None, str]]:
-    return [(one.line, one.column, one.code) for one in rejects]
+    return [(reject.line, reject.column, reject.code) for reject in rejects]
 
 
 def test_values_are_never_reinterpreted(tmp_path: Path):
@@ -149,7 +149,7 @@ def test_vectors_have_the_contracts_length(tmp_path: Path, kind: str):
         content = target.getvalue().to_pybytes()
     rows, rejects = read(tmp_path / "f", content, format=kind, fields=fields)
     assert [(row["item"], row["pixels"]) for row in rows] == [("a", [1, 2]), ("c", [3, 4.5])]
-    assert [one.code for one in rejects] == ["wrong_length"]
+    assert [reject.code for reject in rejects] == ["wrong_length"]
 
 
 @pytest.mark.parametrize(

@@ -247,8 +247,8 @@ def given(format: str, question: str | None, record: Any) -> tuple[list[dict[str
     terms = Terms("f", format, question=question)
     parts = nested.Parts(nested.Record(record, 1, "$", ""), nested.labels_of(terms), terms)
     found = list(parts)
-    rows = [one.cells for one in found if isinstance(one, Part)]
-    return rows, [one.path for one in found if not isinstance(one, Part)], Counter(parts.left_over())
+    rows = [part.cells for part in found if isinstance(part, Part)]
+    return rows, [part.path for part in found if not isinstance(part, Part)], Counter(parts.left_over())
 
 
 @pytest.mark.parametrize("name", RECORDS)
@@ -357,10 +357,10 @@ def test_coco_lists_what_boxes_do_not_say(tmp_path: Path):
 def test_read_and_the_report_tell_what_was_not_taken(folder_store, make_contract, put, tmp_path: Path):
     """From the reader's process to the customer's report; Labelbox's usual export is an array."""
     rows = [valid_files.labelbox(number, "cat" if number % 3 else "dog") for number in range(20)]
-    for one in rows:
-        (label,) = one["projects"]["p1"]["labels"]
+    for row in rows:
+        (label,) = row["projects"]["p1"]["labels"]
         label["annotations"]["relationships"] = [{"name": "is"}, {"name": "has"}]
-        one["projects"]["p1"]["labels"].append({**label, "label_details": {"created_by": "bob@example.com"}})
+        row["projects"]["p1"]["labels"].append({**label, "label_details": {"created_by": "bob@example.com"}})
     content, path = json.dumps(rows, indent=1), "projects.p1.labels[].annotations.relationships[]"
     contract = make_contract(vendors={"alder": {"format": "labelbox", "records_in": "json"}})
     put(folder_store, contract, content, name="labels.json")

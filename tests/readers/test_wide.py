@@ -40,7 +40,7 @@ def content(format: str) -> bytes:
         delimiter = "\t" if format == "tsv" else ","
         return "".join(delimiter.join(row) + "\n" for row in (HEADER, *TABLE)).encode()
     if format == "jsonl":
-        without = [{name: value for name, value in one.items() if value is not None} for one in records]
+        without = [{name: value for name, value in record.items() if value is not None} for record in records]
         return "".join(json.dumps(one) + "\n" for one in without).encode()
     if format == "json":
         return json.dumps(records, indent=1).encode()
@@ -83,11 +83,11 @@ def test_each_rater_of_a_row_gives_a_row(tmp_path: Path, format: str):
     assert [row["line"] for row in rows] == [first, first, *[first + 2 * step] * 3]
     assert [row["place"].rpartition("column ")[2] for row in rows] == [repr(who) for _, who, _ in LABELS]
     assert [row["text"] for row in rows] == ["x", "x", None, None, None]
-    codes = {(one.code, one.column, one.line) for one in rejects}
+    codes = {(reject.code, reject.column, reject.line) for reject in rejects}
     missing = "missing_key" if format == "jsonl" else "empty"
     assert codes == {("unlabelled", None, first + step), (missing, "id", first + 3 * step)}
     assert records == len(TABLE)
-    assert all("y" in one.text or "z" in one.text for one in rejects)
+    assert all("y" in reject.text or "z" in reject.text for reject in rejects)
 
 
 def test_a_column_that_is_not_there_refuses_a_table(tmp_path: Path):

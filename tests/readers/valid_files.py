@@ -79,7 +79,7 @@ def _contents() -> dict[str, tuple[bytes, tuple[str, ...], str]]:
 
 
 def as_lines(records: list[Any]) -> bytes:
-    return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records).encode()
+    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode()
 
 
 def _delimited(delimiter: str) -> bytes:

@@ -105,7 +105,9 @@ def test_a_folder_that_is_moved_away_while_it_is_read_stops_no_other(folder_stor
         patch.setattr(type(folder_store), "download", moved)
         outcome = audit(contract, folder_store, "one")
     assert outcome.release.deliveries == ("alder/d2",)
-    assert {one.delivery.name: one.refusal.code for one in outcome.rejected} == {"alder/d1": "moved_away"}
+    assert {delivery.delivery.name: delivery.refusal.code for delivery in outcome.rejected} == {
+        "alder/d1": "moved_away"
+    }
     assert audit(contract, folder_store, "two").status == "nothing"
     aside.rename(folder_store.root / D1)
     assert audit(contract, folder_store, "three").release.deliveries == ("alder/d1",)
@@ -133,9 +135,11 @@ def test_a_folder_that_is_moved_away_while_the_inbox_is_looked_at_stops_no_other
 
     monkeypatch.setattr(type(folder_store), method, moved)
     found = steps.find(contract, folder_store, destination, "run", now=120)
-    staged = {one.name: steps.stage(contract, one, folder_store, "run").refusal for one in found.deliveries}
+    staged = {
+        delivery.name: steps.stage(contract, delivery, folder_store, "run").refusal for delivery in found.deliveries
+    }
     assert staged.pop("alder/d2") is None
-    assert {one.code for one in staged.values()} <= {"moved_away"}
+    assert {refusal.code for refusal in staged.values()} <= {"moved_away"}
 
 
 def test_a_file_that_is_cut_while_it_is_read_is_refused_and_looked_at_again(folder_store, contract, put, monkeypatch):
@@ -200,7 +204,7 @@ def test_deliver_knows_its_own_delivery_when_the_reply_was_lost(store: Store, co
         with pytest.raises(StorageUnavailable):
             put(store, contract, OTHER, delivery="d2")
     put(store, contract, OTHER, delivery="d2")
-    assert [one.id for one in manifests.waiting(contract, store)] == ["d1", "d2"]
+    assert [delivery.id for delivery in manifests.waiting(contract, store)] == ["d1", "d2"]
     with pytest.raises(InvalidInput, match="delivered already"):
         put(store, contract, OTHER, delivery="d1")
     with pytest.raises(InvalidInput, match="delivered already"):

@@ -107,7 +107,7 @@ def test_a_rejected_delivery_names_such_a_file_in_its_report(folder_store: Store
 def test_deliver_takes_such_names_and_says_what_it_does_not_take(store: Store, contract, put):
     for number, name in enumerate(name for name in GOOD_NAMES if "/" not in name):
         put(store, contract, GOOD, delivery=f"d{number}", name=name)
-    assert {one.refusal.code if one.refusal else "" for one in choosing.choose(contract, store, {})} == {
+    assert {delivery.refusal.code if delivery.refusal else "" for delivery in choosing.choose(contract, store, {})} == {
         "",
         "same_bytes",
     }

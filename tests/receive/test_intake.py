@@ -28,7 +28,7 @@ from labelaudit.values.deliveries import CheckedDelivery, Delivery, Refusal
 
 def refusal_of(contract, store, published=None, **arguments) -> dict[str, str | None]:
     chosen = choosing.choose(contract, store, published or {}, **arguments)
-    return {one.name: one.refusal.code if one.refusal else None for one in chosen}
+    return {delivery.name: delivery.refusal.code if delivery.refusal else None for delivery in chosen}
 
 
 def test_a_delivery_without_a_manifest_is_not_there_yet(store: Store, make_contract):
@@ -143,7 +143,7 @@ def test_what_cannot_be_a_delivery_waits_with_its_reason(folder_store: Store, ma
         folder_store.write("inbox/" + path, b"x")
     (folder_store.root / "inbox/alder/acme/pets/empty").mkdir()
     folder_store.write("inbox/alder/acme/pets/half/labels.csv.filepart", b"x")
-    found = {one.name: one.reason for one in manifests.incomplete(contract, folder_store)}
+    found = {folder.name: folder.reason for folder in manifests.incomplete(contract, folder_store)}
     assert found == {
         "alder/'a b'": "its name may have letters, digits and . _ = + @ - only: rename the folder",
         "alder/loose.csv": "it lies beside the folders: a delivery is a folder",
@@ -218,16 +218,18 @@ class Runs:
     def run(self) -> dict[str, str]:
         """One run; what was taken or refused in it, by id."""
         said = {}
-        for one in choosing.choose(self.contract, self.store, self.published, self.gone):
-            said[one.id] = one.refusal.code if one.refusal else "bad" if one.id in self.bad else "taken"
-            if said[one.id] == "taken":
-                for old in (*one.supersedes, one.id):
+        for delivery in choosing.choose(self.contract, self.store, self.published, self.gone):
+            said[delivery.id] = (
+                delivery.refusal.code if delivery.refusal else "bad" if delivery.id in self.bad else "taken"
+            )
+            if said[delivery.id] == "taken":
+                for old in (*delivery.supersedes, delivery.id):
                     if f"alder/{old}" in self.published:
                         self.gone[f"alder/{old}"] = self.published.pop(f"alder/{old}")
-                self.gone.pop(one.name, None)
-                self.published[one.name] = one.digest
+                self.gone.pop(delivery.name, None)
+                self.published[delivery.name] = delivery.digest
             else:
-                recorded.record_rejection(self.contract, rejected(one), self.store)
+                recorded.record_rejection(self.contract, rejected(delivery), self.store)
         return said
 
     @property
@@ -419,7 +421,7 @@ def test_whatever_comes_in_whatever_order_nothing_is_lost_and_nothing_comes_back
         for _ in range(len(NAMES) + 1):
             last = runs.run()
         assert last == {}
-        waiting = {one.id: one for one in manifests.waiting(runs.contract, store)}
+        waiting = {delivery.id: delivery for delivery in manifests.waiting(runs.contract, store)}
         for name, one in waiting.items():
             states = [
                 runs.published.get(one.name) == one.digest,

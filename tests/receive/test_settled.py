@@ -36,7 +36,7 @@ def settle(contract, store: Store, minutes: float = 0) -> None:
 
 
 def names(contract, store: Store) -> list[str]:
-    return [one.name for one in manifests.waiting(contract, store)]
+    return [delivery.name for delivery in manifests.waiting(contract, store)]
 
 
 def test_it_is_taken_once_two_looks_so_far_apart_have_seen_the_same(store: Store, contract):
@@ -56,7 +56,7 @@ def test_it_is_taken_once_two_looks_so_far_apart_have_seen_the_same(store: Store
     )
     seal_settled(contract, store, start + 60 * MINUTES)
     assert names(contract, store) == ["alder/d1"]
-    assert [one.name for one in manifests.incomplete(contract, store)] == ["birch/d1"]
+    assert [folder.name for folder in manifests.incomplete(contract, store)] == ["birch/d1"]
     (delivery,) = choosing.choose(contract, store, {})
     assert [(file.path, file.bytes) for file in delivery.files] == [("labels.csv", len(GOOD))]
 
@@ -218,7 +218,7 @@ def test_a_manifest_that_comes_after_the_seal_counts(folder_store: Store, contra
     (first,) = manifests.waiting(contract, folder_store)
     put(folder_store, contract, said)
     found = choosing.choose(contract, folder_store, {first.name: first.digest})
-    assert [one.refusal.code for one in found] == ([] if said == GOOD else ["changed_delivery"])
+    assert [delivery.refusal.code for delivery in found] == ([] if said == GOOD else ["changed_delivery"])
 
 
 def test_a_file_that_changes_between_seal_and_reading_is_refused_and_then_taken_anew(folder_store: Store, contract):

@@ -45,12 +45,12 @@ def test_a_linked_folder_is_never_followed_and_named_on_the_page(folder_store: S
     path = "/".join(PARTS[:depth])
     trap(folder_store, contract, put, path)
     assert steps.find(contract, folder_store, steps.open_destination(contract, folder_store), "run").deliveries == ()
-    said = {one.name: one.reason for one in manifests.incomplete(contract, folder_store)}
+    said = {folder.name: folder.reason for folder in manifests.incomplete(contract, folder_store)}
     name = "alder/d2" if depth == 5 else repr(path)
     why = "it is a symbolic link: nothing in an inbox is followed. Put the folder itself there"
     assert said == {name: why}
     state = dataset_state(contract, folder_store, lambda one: steps.open_destination(one, folder_store), True)
-    assert [one.reason for one in state.incomplete] == [why]
+    assert [folder.reason for folder in state.incomplete] == [why]
     if depth == 5:
         with pytest.raises(DeliveryRejected, match="a symbolic link"):
             choosing.choose(contract, folder_store, {}, wanted=["alder/d2"])
@@ -144,7 +144,7 @@ def test_what_we_may_not_read_waits_and_says_so(folder_store: Store, contract, p
     with monkeypatch.context() as patch:  # root may read everything
         patch.setattr(os, "access", lambda name, *rest, **named: name != "manifest.json" and real(name, *rest, **named))
         assert choosing.choose(contract, folder_store, {}) == ()
-        said = {one.name: one.reason for one in manifests.incomplete(contract, folder_store)}
+        said = {folder.name: folder.reason for folder in manifests.incomplete(contract, folder_store)}
     assert said["alder/d2"] == "'manifest.json' is a file that we may not read: give us leave to read it"
     assert Reading(contract, folder_store).run() == {"d1": "taken", "d2": "taken"}
 

@@ -23,7 +23,7 @@ def test_streams_that_never_change_keep_the_budget():
     rate = rng.choice([0.01, 0.03, 0.1, 0.2], (300, 1))
     n = rng.poisson(units, (300, 365))
     found = watch_all(rng.binomial(n, rate).astype(float), n.astype(float))
-    assert sum(len(one.shifts) for one in found) <= 1.5 * 0.5 * 300
+    assert sum(len(stream.shifts) for stream in found) <= 1.5 * 0.5 * 300
 
 
 def test_doublings_are_found_within_fourteen_releases():
@@ -31,13 +31,13 @@ def test_doublings_are_found_within_fourteen_releases():
     n = rng.poisson(300, (60, 74))
     x = rng.binomial(n, np.where(np.arange(74) >= 60, 0.1, 0.05))
     found = watch_all(x.astype(float), n.astype(float))
-    late = [any(shift.opened >= 60 for shift in one.shifts) for one in found]
+    late = [any(shift.opened >= 60 for shift in stream.shifts) for stream in found]
     assert np.mean(late) >= 0.95
 
 
 def test_a_shift_is_dated_by_when_it_began():
     found = watch([5] * 40 + [20] * 3, [100] * 43)
-    assert [(one.since, one.closed) for one in found.shifts] == [(40, None)]
+    assert [(shift.since, shift.closed) for shift in found.shifts] == [(40, None)]
     assert found.state == "open"
 
 
@@ -62,8 +62,8 @@ def test_it_closes_after_as_many_good_releases_as_the_terms_say_and_no_fewer():
 
 def test_it_reopens_within_the_terms_releases_only():
     x = [5] * 40 + [30] * 4 + [5] * 12 + [30] * 4
-    assert [len(one.reopened) for one in watch(x, [100] * 60, reopen_within=14).shifts] == [1]
-    assert [len(one.reopened) for one in watch(x, [100] * 60, reopen_within=2).shifts] == [0, 0]
+    assert [len(shift.reopened) for shift in watch(x, [100] * 60, reopen_within=14).shifts] == [1]
+    assert [len(shift.reopened) for shift in watch(x, [100] * 60, reopen_within=2).shifts] == [0, 0]
 
 
 def test_an_open_incident_teaches_nothing():
@@ -89,7 +89,7 @@ def test_releases_that_were_not_accepted_teach_nothing():
 
 def test_a_restart_ends_what_is_open_and_learns_anew():
     found = watch([5] * 40 + [20] * 40, [100] * 80, restarts=[44])
-    assert [one.closed for one in found.shifts] == [44]
+    assert [shift.closed for shift in found.shifts] == [44]
     assert found.baseline_rate[-1] == pytest.approx(0.2, abs=0.01)
     assert found.state == "watching"
 
@@ -126,11 +126,11 @@ def test_what_is_said_of_a_release_does_not_depend_on_later_ones(seed, at):
     rate = np.where(np.arange(80) >= rng.integers(20, 80, (3, 1)), 0.2, 0.05)
     x = rng.binomial(n.astype(int), rate).astype(float)
     whole, then = watch_all(x, n), watch_all(x[:, : at + 1], n[:, : at + 1])
-    for one, other in zip(whole, then, strict=True):
-        assert one.is_open[: at + 1].tolist() == other.is_open.tolist()
-        assert one.evidence[: at + 1] == pytest.approx(other.evidence)
-        assert one.baseline_rate[: at + 1] == pytest.approx(other.baseline_rate)
-        begun = [(shift.opened, shift.since) for shift in one.shifts if shift.opened <= at]
+    for stream, other in zip(whole, then, strict=True):
+        assert stream.is_open[: at + 1].tolist() == other.is_open.tolist()
+        assert stream.evidence[: at + 1] == pytest.approx(other.evidence)
+        assert stream.baseline_rate[: at + 1] == pytest.approx(other.baseline_rate)
+        begun = [(shift.opened, shift.since) for shift in stream.shifts if shift.opened <= at]
         assert begun == [(shift.opened, shift.since) for shift in other.shifts]
 
 

@@ -53,14 +53,20 @@ def test_the_table_holds_what_was_rejected_to_the_row_over_several_runs(folder_s
     put(folder_store, contract, GOOD, delivery="d5", supersedes=["nobody"])
     run(2)
     assert audit(contract, folder_store, "run3", now=DAY[3]).status == "nothing"
-    assert [one.delivery.id for one in checked] == ["d1", "d2", "d3", "d4", "d5"]
-    assert all(one.delivered_rows == one.accepted_rows + one.rejected_rows for one in checked)
+    assert [delivery.delivery.id for delivery in checked] == ["d1", "d2", "d3", "d4", "d5"]
+    assert all(delivery.delivered_rows == delivery.accepted_rows + delivery.rejected_rows for delivery in checked)
     found = lines(contract, folder_store)
-    for one in checked:
-        own = [line for line in found if line["digest"] == one.delivery.digest and line["delivery"] == one.delivery.id]
-        assert sum(line["rows"] for line in own) == one.rejected_rows
-        assert {line["status"] for line in own} == {"accepted" if one.accepted else "rejected"}
-    assert sum(line["rows"] for line in found) == sum(one.rejected_rows for one in checked) == 2 + 10 + 0 + 3 + 0
+    for delivery in checked:
+        own = [
+            line
+            for line in found
+            if line["digest"] == delivery.delivery.digest and line["delivery"] == delivery.delivery.id
+        ]
+        assert sum(line["rows"] for line in own) == delivery.rejected_rows
+        assert {line["status"] for line in own} == {"accepted" if delivery.accepted else "rejected"}
+    assert (
+        sum(line["rows"] for line in found) == sum(delivery.rejected_rows for delivery in checked) == 2 + 10 + 0 + 3 + 0
+    )
     (named,) = [line for line in found if line["delivery"] == "d1" and line["code"] == "wrong_width"]
     assert (named["file"], named["line"], named["text"]) == ("labels.csv", 38, "i90,ann")
     assert named["run_time"] == DAY[0]
@@ -153,7 +159,7 @@ def test_a_release_that_a_person_rejects_leaves_its_rows_rejected(folder_store: 
     steps.reject_held(contract, outcome.audit, outcome.verdict, said, folder_store, DAY[0])
     counts = history.counts(contract, folder_store, ["status", "code"])
     assert counts[0] == {"status": "rejected", "code": "rejected_by_hand", "rows": 36, "deliveries": 1}
-    assert sum(one["rows"] for one in counts) == 38
+    assert sum(count["rows"] for count in counts) == 38
 
 
 def test_a_vendor_gets_a_report_of_what_a_person_rejected_and_reads_no_name_of_ours(
@@ -198,11 +204,11 @@ def test_the_vendor_gets_the_rejects_of_an_accepted_delivery_too(folder_store: S
     prefix = layout.rejection("acme", "pets", "alder", "d1", checked.delivery.digest)
     assert folder_store.list(prefix) == [prefix + "rejects.csv"]
     found = list(csv.DictReader(io.StringIO(folder_store.read(prefix + "rejects.csv").decode("utf-8-sig"))))
-    assert [(one["line"], one["code"]) for one in found] == [
+    assert [(reject["line"], reject["code"]) for reject in found] == [
         ("38", "wrong_width"),
         ("39", "expect_column_values_to_be_in_set"),
     ]
-    assert not any(cell.startswith("=") for one in found for cell in one.values())
+    assert not any(cell.startswith("=") for reject in found for cell in reject.values())
     assert recorded.rejections(contract, folder_store) == []
 
 
@@ -251,7 +257,7 @@ def test_rejects_are_found_by_vendor_delivery_code_and_day(folder_store, make_co
     history.record(contract, [made(folder_store, 3)], folder_store, DAY[0])
     history.record(contract, [made(folder_store, 2, id="d2")], folder_store, DAY[1])
     counts = history.counts(contract, folder_store, ["vendor"], history.condition(**chosen))
-    assert sum(one["rows"] for one in counts) == rows
+    assert sum(count["rows"] for count in counts) == rows
 
 
 def test_rejects_can_not_be_counted_by_what_they_do_not_have(folder_store: Store, make_contract):
@@ -281,7 +287,7 @@ def test_the_command_counts_and_writes_out(folder_store: Store, make_contract, t
     assert told("--code", "wrong_type", "--csv", str(path)) == {"csv": str(path), "lines": 3}
     found = list(csv.DictReader(io.StringIO(path.read_text("utf-8-sig"))))
     assert list(found[0]) == REJECTS_SCHEMA.names
-    assert {one["text"] for one in found} == {"'=1+1"}
+    assert {reject["text"] for reject in found} == {"'=1+1"}
     assert found[0]["run_time"] == "2026-11-01T06:00:00+00:00"
     refused = CliRunner().invoke(app.app, ["rejects", "acme/pets", "--since", "yesterday", *options])
     assert isinstance(refused.exception, InvalidInput)

@@ -100,7 +100,7 @@ def test_every_rate_that_can_be_watched_has_words():
     terms = Regressions()
     words = [rate_of(metric) for metric in terms.metrics]
     assert len(set(words)) == len(words)
-    assert not [one for one in words if "_" in one or one in terms.metrics]
+    assert not [word for word in words if "_" in word or word in terms.metrics]
     assert [cause_in_words(one) for one in ("mix", "guideline", "detector")] == [
         "another mix of classes",
         "another version of the guideline",
@@ -148,7 +148,7 @@ def test_the_page_shows_what_the_last_judged_release_left_open(folder_store, mak
     def shown() -> list[str]:
         state = dataset_state(contract, folder_store, lambda one: steps.open_destination(one, folder_store), False)
         assert state.problem == ""
-        return [one.id for one in state.incidents]
+        return [incident.id for incident in state.incidents]
 
     assert shown() == []
     terms = {"severity": "warning", "opened": "r0002-0", "since": "r0001-0", "streams": ()}

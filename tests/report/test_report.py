@@ -245,7 +245,7 @@ def on_a_phone(browser, content: bytes, tmp_path) -> None:
         })"""
     )
     assert ends
-    assert [one for one in ends if one] == []
+    assert [end for end in ends if end] == []
 
 
 def test_on_a_phone_nothing_of_a_report_is_cut_off(browser, digits, tmp_path):
@@ -278,18 +278,18 @@ def test_a_worst_item_shows_the_quality_of_the_label_it_was_given(digits):
     report = json.loads(destination.read(folder + "report.json"))
     text = destination.read(folder + "report.html").decode()
     assert len(report["worst"]) > 5
-    assert any(one["label"] != one["given"] and one["quality"] > 0.5 for one in report["worst"])
-    qualities = [one["given_quality"] for one in report["worst"]]
+    assert any(item["label"] != item["given"] and item["quality"] > 0.5 for item in report["worst"])
+    qualities = [item["given_quality"] for item in report["worst"]]
     assert qualities == sorted(qualities)
-    for one in report["worst"]:
-        assert one["given_quality"] < 0.5
-        assert f"quality of the given label: {one['given_quality']:.3f}" in text
-        if one["label"] == one["given"]:
-            assert one["given_quality"] == one["quality"]
+    for item in report["worst"]:
+        assert item["given_quality"] < 0.5
+        assert f"quality of the given label: {item['given_quality']:.3f}" in text
+        if item["label"] == item["given"]:
+            assert item["given_quality"] == item["quality"]
     rows = csv.DictReader(io.StringIO(destination.read(folder + "issues.csv").decode("utf-8-sig")))
     listed = [(row["item"], float(row["given_quality"])) for row in rows]
     assert [quality for _, quality in listed] == sorted(quality for _, quality in listed)
-    assert listed[: len(qualities)] == [(one["item"], one["given_quality"]) for one in report["worst"]]
+    assert listed[: len(qualities)] == [(item["item"], item["given_quality"]) for item in report["worst"]]
 
 
 def test_beside_a_classes_rate_stands_its_interval_and_what_is_watched_comes_last(digits):
@@ -297,9 +297,9 @@ def test_beside_a_classes_rate_stands_its_interval_and_what_is_watched_comes_las
     folder = layout.release(release.release)
     report = json.loads(destination.read(folder + "report.json"))
     text = destination.read(folder + "report.html").decode()
-    for one in report["classes"]:
-        assert 0 <= one["low"] <= one["issues"] / one["items"] + 1e-9 <= one["high"] <= 1
-        assert f"{100 * one['low']:.1f} % – {100 * one['high']:.1f} %" in text
+    for label in report["classes"]:
+        assert 0 <= label["low"] <= label["issues"] / label["items"] + 1e-9 <= label["high"] <= 1
+        assert f"{100 * label['low']:.1f} % – {100 * label['high']:.1f} %" in text
     assert text.index("The labels most likely wrong") < text.index("What is watched")
     assert not [word for word in ("annotation_error", ">reject<", ">issue<") if word in text]
 
@@ -317,11 +317,11 @@ def test_report_and_data_say_the_same(digits):
             release.issues,
         )
     )
-    assert sum(one["items"] for one in report["classes"]) == release.items
-    assert sum(one["issues"] for one in report["classes"]) == release.issues
-    for one in report["worst"]:
-        row = mine[mine["item"] == one["item"]].iloc[0]
-        assert (row["given_label"], row["suggested_label"]) == (one["given"], one["suggested"])
+    assert sum(label["items"] for label in report["classes"]) == release.items
+    assert sum(label["issues"] for label in report["classes"]) == release.issues
+    for item in report["worst"]:
+        row = mine[mine["item"] == item["item"]].iloc[0]
+        assert (row["given_label"], row["suggested_label"]) == (item["given"], item["suggested"])
 
 
 @pytest.mark.parametrize(("shape", "maximum"), [((8, 8), 16), ((4, 6), 255), ((5, 5, 3), 1)])

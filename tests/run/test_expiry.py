@@ -75,7 +75,7 @@ def test_a_run_of_the_command_line_waits_for_nobody(held):
     contract, store, _, _ = held
     destination = steps.open_destination(contract, store)
     assert audit(contract, store, "cli").status == "held"
-    assert [one.run for one in waiting_runs.waiting(contract, store, destination)] == ["held"]
+    assert [run.run for run in waiting_runs.waiting(contract, store, destination)] == ["held"]
 
 
 @pytest.mark.parametrize("step", ["check", "detect", "judge", "publish", "reject"])
@@ -120,7 +120,7 @@ def test_after_years_the_history_audits_and_rejects_go_but_not_what_the_last_rel
         assert left, "of the last release"
         assert not any(first in key for key in left)
         assert all(second in key for key in left)
-    assert [one.delivery.id for _, one in recorded.rejections(contract, folder_store)] == ["rejected"]
+    assert [delivery.delivery.id for _, delivery in recorded.rejections(contract, folder_store)] == ["rejected"]
     assert rejects_history.counts(contract, folder_store) == []
     history = past.read_judged(contract, folder_store, steps.open_destination(contract, folder_store))
     assert [one.release for one in history] == [first, second], "what was published is in the customer's tables"

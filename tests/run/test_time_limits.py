@@ -102,7 +102,7 @@ def test_a_delivery_whose_folder_goes_away_stops_no_other(make_contract, folder_
     monkeypatch.setattr(steps, "stage", moved)
     destination = steps.open_destination(contract, folder_store)
     outcome = whole_run(contract, folder_store, destination, "run")
-    assert (outcome.status, [one.delivery for one in outcome.failed]) == ("published", ["alder/gone"])
+    assert (outcome.status, [failure.delivery for failure in outcome.failed]) == ("published", ["alder/gone"])
 
 
 def test_the_command_says_which_step_took_too_long(make_contract, folder_store, put, tmp_path, monkeypatch, capsys):

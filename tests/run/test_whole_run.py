@@ -169,8 +169,8 @@ def test_killed_anywhere_and_repeated_a_run_ends_in_the_same_release(tmp_path, m
     def first_half(store: Store):
         destination = steps.open_destination(contract, store)
         found = steps.find(contract, store, destination, "two")
-        staged = [steps.stage(contract, one, store, "two") for one in found.deliveries]
-        checked = [steps.check(contract, one, store, "two") for one in staged]
+        staged = [steps.stage(contract, delivery, store, "two") for delivery in found.deliveries]
+        checked = [steps.check(contract, delivery, store, "two") for delivery in staged]
         return checked, steps.detect(contract, found, checked, store, destination)
 
     def second_half(store: Store, checked, made) -> None:
@@ -244,8 +244,8 @@ def test_the_same_run_twice_side_by_side_is_one_release(folder_store: Store, mak
     def until_publish(run: str):
         found = steps.find(contract, folder_store, destination, run)
         checked = [
-            steps.check(contract, steps.stage(contract, one, folder_store, run), folder_store, run)
-            for one in found.deliveries
+            steps.check(contract, steps.stage(contract, delivery, folder_store, run), folder_store, run)
+            for delivery in found.deliveries
         ]
         made = steps.detect(contract, found, checked, folder_store, destination)
         return made, steps.judge(contract, made, folder_store, destination)
@@ -269,14 +269,14 @@ def test_a_bad_delivery_stops_no_other(folder_store: Store, make_contract, put):
     folder_store.write(layout.delivery("alder", "acme", "pets", "d3") + "labels.csv", b"x" * 10)
     outcome = audit(contract, folder_store)
     assert outcome.release.deliveries == ("alder/d1",)
-    assert {one.delivery.name: one.refusal.code for one in outcome.rejected} == {
+    assert {delivery.delivery.name: delivery.refusal.code for delivery in outcome.rejected} == {
         "alder/d2": "count_mismatch",
         "alder/d3": "size_mismatch",
         "birch/d1": "unreadable_file",
         "cedar/d1": "unreadable_file",
     }
-    for one in outcome.rejected:
-        assert one.refusal.code.encode() in folder_store.read(one.report)
+    for delivery in outcome.rejected:
+        assert delivery.refusal.code.encode() in folder_store.read(delivery.report)
     assert audit(contract, folder_store, "next day").status == "nothing", "refused once, not every day"
     put(folder_store, contract, items(50, 60), delivery="d2b", records={"labels.csv": 30})
     assert audit(contract, folder_store, "mended").release.deliveries == ("alder/d2b",)
@@ -307,7 +307,7 @@ def test_a_breach_is_published_or_held_as_the_contract_says(folder_store: Store,
     contract = make_contract(limits=limits, on_breach="hold")
     put(folder_store, contract, items(0, 40, "ann bob cyd dan", noisy))
     held = audit(contract, folder_store, "one")
-    assert (held.status, [one.subject for one in held.verdict.breaches]) == ("held", ["cyd"])
+    assert (held.status, [breach.subject for breach in held.verdict.breaches]) == ("held", ["cyd"])
     assert release_log.log(steps.open_destination(contract, folder_store)) == []
     published = audit(contract, folder_store, "two", publish_held="cyd was let go")
     assert published.verdict.answer.note == "cyd was let go"
@@ -374,7 +374,8 @@ def test_an_old_releases_expired_rows_are_said_to_be_unchecked(folder_store: Sto
     put(folder_store, contract, items(0, 10, "dan eve"), delivery="d2")
     audit(contract, folder_store, "two")
     uris = [
-        DeltaTable(f"{destination.uri}/labels", version=one.version).file_uris() for one in release_log.log(destination)
+        DeltaTable(f"{destination.uri}/labels", version=entry.version).file_uris()
+        for entry in release_log.log(destination)
     ]
     for gone in set(uris[0]) - set(uris[1]):
         Path(gone).unlink()

@@ -22,7 +22,7 @@ def batch(**columns: list[str | None]) -> pa.Table:
 
 
 def counted(cleaning: Cleaning) -> dict[tuple[str, str], int]:
-    return {(one.column, one.kind): one.rows for one in cleaning.cleanups}
+    return {(cleanup.column, cleanup.kind): cleanup.rows for cleanup in cleaning.cleanups}
 
 
 def test_each_clean_up_counts_the_rows_that_it_changed(make_contract):

@@ -66,7 +66,7 @@ def test_what_lies_under_a_prefix_is_told_with_its_size_and_a_version_of_its_own
     store.write("a/1", b"one")
     store.write("a/x/2", b"four")
     before = store.entries("a/")
-    assert {key: (one.bytes, one.problem) for key, one in before.items()} == {"a/1": (3, ""), "a/x/2": (4, "")}
+    assert {key: (entry.bytes, entry.problem) for key, entry in before.items()} == {"a/1": (3, ""), "a/x/2": (4, "")}
     store.write("a/1", b"two")
     after = store.entries("a/")
     assert before["a/1"].version != after["a/1"].version
@@ -200,7 +200,10 @@ def test_a_file_that_we_may_not_read_is_told_as_such(folder_store: Store, monkey
         found = folder_store.entries("inbox/")
         with pytest.raises(AccessDenied, match="we may not read 'inbox/a'"):
             folder_store.read("inbox/a")
-    assert [(one.denied, one.problem) for one in found.values()] == [(True, "a file that we may not read"), (False, "")]
+    assert [(entry.denied, entry.problem) for entry in found.values()] == [
+        (True, "a file that we may not read"),
+        (False, ""),
+    ]
 
 
 def test_folders_without_end_are_not_walked(folder_store: Store):
@@ -210,7 +213,7 @@ def test_folders_without_end_are_not_walked(folder_store: Store):
     for _ in range(100):
         here = here / "d"
     here.mkdir(parents=True)
-    (problem,) = [one.problem for one in folder_store.entries("inbox/").values() if one.problem]
+    (problem,) = [entry.problem for entry in folder_store.entries("inbox/").values() if entry.problem]
     assert problem == "a folder nested deeper than 64"
     assert folder_store.list("inbox/") == ["inbox/a"]
 

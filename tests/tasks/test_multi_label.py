@@ -117,8 +117,8 @@ def test_a_wrong_class_is_a_reject_that_names_it(make_contract, folder_store, pu
     contract = make_contract(**TERMS)
     put(folder_store, contract, separated(labelled()) + "i90,ann,cat|bird\ni91,ann,cat|\n")
     outcome = audit(contract, folder_store)
-    assert [one.rejected_rows for one in outcome.audit.checked] == [2]
-    (failed,) = [one for one in outcome.audit.checked[0].outcomes if not one.success]
+    assert [delivery.rejected_rows for delivery in outcome.audit.checked] == [2]
+    (failed,) = [check for check in outcome.audit.checked[0].outcomes if not check.success]
     assert "bird" in failed.examples
 
 
@@ -134,7 +134,7 @@ def test_a_second_release_learns_from_the_first_and_tells_what_changed(make_cont
     assert labels == TRUE | {"i03": ["fish"]}
     destination = steps.open_destination(contract, folder_store)
     report = json.loads(destination.read(layout.release(outcome.release.release) + "report.json"))
-    assert [(one["before"], one["now"], one["items"]) for one in report["difference"]["moves"]] == [
+    assert [(move["before"], move["now"], move["items"]) for move in report["difference"]["moves"]] == [
         ("cat|dog", "fish", 1)
     ]
 

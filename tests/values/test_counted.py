@@ -65,9 +65,9 @@ class World:
             shares.append(Share(digest=name, name=name, supersedes=supersedes, counts=tuple(counts)))
         whole = Counter()
         for share in shares:
-            for one in share.counts:
-                whole[one.vendor, "x"] += one.x
-                whole[one.vendor, "n"] += one.n
+            for count in share.counts:
+                whole[count.vendor, "x"] += count.x
+                whole[count.vendor, "n"] += count.n
         counts = [
             Count(metric="issue", vendor=one, x=whole[one, "x"], n=whole[one, "n"]) for one, _ in list(whole)[::2]
         ]
@@ -114,16 +114,18 @@ def test_whatever_happens_to_deliveries_their_rows_count_once_as_judged_last(hap
     found = count_once(world.attempts)
     for vendor in ("", *VENDORS):
         own = [pair for name, pair in world.wanted.items() if not vendor or name.startswith(vendor)]
-        counts = [one for release in found for one in release.counts if (one.metric, one.vendor) == ("issue", vendor)]
-        assert sum(one.x for one in counts) == sum(x for x, _ in own)
-        assert sum(one.n for one in counts) == sum(n for _, n in own)
-    accepted = [one for one in found if one.accepted]
+        counts = [
+            count for release in found for count in release.counts if (count.metric, count.vendor) == ("issue", vendor)
+        ]
+        assert sum(count.x for count in counts) == sum(x for x, _ in own)
+        assert sum(count.n for count in counts) == sum(n for _, n in own)
+    accepted = [release for release in found if release.accepted]
     assert sum(next(c.n for c in one.counts if (c.metric, c.vendor) == ("issue", "")) for one in accepted) == 100 * len(
         world.published
     ), "what was published, and no more, may teach a baseline"
-    assert len({one.release for one in found}) == len(found)
-    order = [one.release for one in world.attempts]
-    assert [one.release for one in found] == sorted((one.release for one in found), key=order.index)
+    assert len({release.release for release in found}) == len(found)
+    order = [release.release for release in world.attempts]
+    assert [release.release for release in found] == sorted((release.release for release in found), key=order.index)
 
 
 def attempt(at: int, names: str, x: int, published: bool, sequence: int | None = None) -> Attempt:
@@ -161,19 +163,19 @@ def test_one_good_release_audited_again_five_times_closes_no_incident():
 def test_an_audit_of_everything_again_leaves_the_history_as_long_as_it_was():
     """With the counts of the last audit, at the releases that published the rows."""
     before = history(30)
-    every = "".join(share.digest for one in before for share in one.shares)
+    every = "".join(share.digest for release in before for share in release.shares)
     found = count_once([*before, attempt(31, every, 8, True)])
-    assert [one.release for one in found] == [one.release for one in before]
-    assert {one.x for release in found for one in release.counts} == {8}
+    assert [release.release for release in found] == [release.release for release in before]
+    assert {count.x for release in found for count in release.counts} == {8}
 
 
 def test_attempts_of_an_older_version_count_once_a_number():
     """They do not say which deliveries they judged: of one number, the published one counts, else the last."""
-    old = [one.model_copy(update={"shares": ()}) for one in history(2)]
+    old = [release.model_copy(update={"shares": ()}) for release in history(2)]
     held = [attempt(at, "y", 9, False, 2).model_copy(update={"shares": ()}) for at in (20, 21)]
     last = [attempt(at, "x", 9, False, 3).model_copy(update={"shares": ()}) for at in (30, 31)]
     found = count_once([old[0], *held, old[1], *last])
-    assert [one.release for one in found] == ["r1", "r2", "r31"]
+    assert [release.release for release in found] == ["r1", "r2", "r31"]
 
 
 def rows(vendor: str, first: int, last: int, people: str = "ann bob cyd", bad: int = 0) -> str:
@@ -190,10 +192,10 @@ def rows(vendor: str, first: int, last: int, people: str = "ann bob cyd", bad: i
 def totals(contract, store: Store) -> dict[tuple[str, str], tuple[float, float]]:
     found: Counter = Counter()
     for release in past.read_judged(contract, store, steps.open_destination(contract, store)):
-        for one in release.counts:
-            if one.metric in ("issue", "annotation_error", "reject") and not one.label:
-                found[one.metric, one.vendor, "x"] += one.x
-                found[one.metric, one.vendor, "n"] += one.n
+        for count in release.counts:
+            if count.metric in ("issue", "annotation_error", "reject") and not count.label:
+                found[count.metric, count.vendor, "x"] += count.x
+                found[count.metric, count.vendor, "n"] += count.n
     return {
         (metric, vendor): (found[metric, vendor, "x"], found[metric, vendor, "n"])
         for metric, vendor in sorted({key[:2] for key in found})
@@ -243,8 +245,8 @@ def test_the_parts_of_a_release_add_up_to_its_counts(make_contract, folder_store
     made = audit(contract, folder_store).audit
     (found,) = past.read_attempts(contract, folder_store, steps.open_destination(contract, folder_store))
     assert len(found.shares) == 4
-    parts = {(one.metric, one.vendor, one.label): (one.x, one.n) for one in add(found.shares)}
-    whole = {(one.metric, one.vendor, one.label): (one.x, one.n) for one in made.counts}
+    parts = {(count.metric, count.vendor, count.label): (count.x, count.n) for count in add(found.shares)}
+    whole = {(count.metric, count.vendor, count.label): (count.x, count.n) for count in made.counts}
     assert parts == {key: value for key, value in whole.items() if key[0] not in OF_ATTEMPT}
 
 
@@ -263,9 +265,9 @@ def test_a_table_of_an_older_version_gets_the_columns_that_it_lacks(contract, fo
     rows_then = pa.Table.from_pylist([row | {"run_time": datetime(2026, 11, 1, tzinfo=UTC)}], schema=old)
     commits.replace_rows(folder_store, "judged/acme/pets", old, lambda: rows_then, "true")
     destination = steps.open_destination(contract, folder_store)
-    assert [one.release for one in past.read_judged(contract, folder_store, destination)] == ["r0001-0ld0ld0l"]
+    assert [release.release for release in past.read_judged(contract, folder_store, destination)] == ["r0001-0ld0ld0l"]
     put(folder_store, contract, rows("alder", 0, 10))
     release = audit(contract, folder_store, hold=True).audit.release
     kept = past.read_attempts(contract, folder_store, destination)
-    assert [one.release for one in kept] == ["r0001-0ld0ld0l", release]
-    assert [one.release for one in past.read_judged(contract, folder_store, destination)] == [release]
+    assert [release.release for release in kept] == ["r0001-0ld0ld0l", release]
+    assert [release.release for release in past.read_judged(contract, folder_store, destination)] == [release]

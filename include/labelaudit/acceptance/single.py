@@ -107,8 +107,8 @@ def single_plan(
         kept = n <= most
         kept[kept] = 1 - at_most(accept[kept], n[kept], good, lot_items) <= producer_risk * ROUNDING
         if kept.any():
-            found = int(np.argmax(kept))
-            return SinglePlan(int(n[found]), int(accept[found]), lot_items)
+            smallest = int(np.argmax(kept))
+            return SinglePlan(int(n[smallest]), int(accept[smallest]), lot_items)
         if n[-1] > most:
             break
         first, block = first + block, min(2 * block, 4096)

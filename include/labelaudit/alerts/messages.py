@@ -60,7 +60,7 @@ def of_run(
     worst: Sequence[WorstItem] = (),
 ) -> list[Message]:
     """Everything that a run has to say; `rejected` with the links of their reports. Without release: nothing is out."""
-    told = [rejection(contract, one, report) for one, report in rejected]
+    told = [rejection(contract, delivery, report) for delivery, report in rejected]
     if audit and verdict:
         if release or verdict.action == "reject":
             told += of_release(contract, audit, verdict, release, worst)
@@ -83,8 +83,10 @@ def of_release(
             told.append(incident(contract, audit, verdict, one, release, worst, link))
         elif one.event == "closed":
             told.append(over(contract, one, release))
-    others = [one for one in verdict.breaches if one.clause != "regressions.effect"]
-    if others or (verdict.action == "hold" and not any(one.event == "incident" and not one.resolved for one in told)):
+    others = [breach for breach in verdict.breaches if breach.clause != "regressions.effect"]
+    if others or (
+        verdict.action == "hold" and not any(message.event == "incident" and not message.resolved for message in told)
+    ):
         told.append(breach(contract, audit, verdict, release, link))
     return told
 
@@ -93,52 +95,54 @@ def incident(
     contract: Contract,
     audit: Audit,
     verdict: Verdict,
-    one: Incident,
+    incident: Incident,
     release: Release | None,
     worst: Sequence[WorstItem] = (),
     link: str = "",
 ) -> Message:
     """A rate that got worse: told once, and once more if it becomes critical."""
-    of = f"vendor {one.vendor}" if one.vendor else "several vendors, or all"
+    of = f"vendor {incident.vendor}" if incident.vendor else "several vendors, or all"
     lines = [
-        f"Incident {one.id} of {contract.id} ({one.severity}): quality got worse, of {of},"
-        f" since release {one.since}, seen in {audit.release}.",
+        f"Incident {incident.id} of {contract.id} ({incident.severity}): quality got worse, of {of},"
+        f" since release {incident.since}, seen in {audit.release}.",
         "",
-        *(_changed(stream) for stream in one.streams),
+        *(_changed(stream) for stream in incident.streams),
     ]
-    if one.classes:
-        found = ", ".join(f"{label} ({was:.1%}, now {now:.1%})" for label, was, now in one.classes)
-        lines.append(f"Classes that carry it: {found}.")
-    if one.annotators:
-        lines.append(f"Annotators that carry it: {', '.join(one.annotators)}.")
-    own = [item for item in worst if not one.vendor or one.vendor in item.vendors.split(",")]
+    if incident.classes:
+        classes = ", ".join(f"{label} ({was:.1%}, now {now:.1%})" for label, was, now in incident.classes)
+        lines.append(f"Classes that carry it: {classes}.")
+    if incident.annotators:
+        lines.append(f"Annotators that carry it: {', '.join(incident.annotators)}.")
+    own = [item for item in worst if not incident.vendor or incident.vendor in item.vendors.split(",")]
     lines += [f"  {item.item}: {item.given}, rather {item.suggested}" for item in own[:SHOWN_ITEMS]]
     lines += ["", _state(verdict, audit, release), _to_do(verdict, release)]
     return Message(
         event="incident",
-        severity=one.severity,
-        key=f"incident/{contract.id}/{one.id}" + ("/critical" if one.event == "escalated" else ""),
+        severity=incident.severity,
+        key=f"incident/{contract.id}/{incident.id}" + ("/critical" if incident.event == "escalated" else ""),
         customer=contract.customer,
         dataset=contract.dataset,
-        subject=f"{contract.id}: the rate of {rate_of(one.streams[0].metric)}{whose(one.vendor)} got worse ({one.id})",
+        subject=f"{contract.id}: the rate of {rate_of(incident.streams[0].metric)}{whose(incident.vendor)} got worse"
+        f" ({incident.id})",
         text="\n".join(lines),
         link=release.report if release else link,
-        cause=f"{contract.id}/{one.id}",
+        cause=f"{contract.id}/{incident.id}",
     )
 
 
-def over(contract: Contract, one: Incident, release: Release | None) -> Message:
+def over(contract: Contract, incident: Incident, release: Release | None) -> Message:
     """The end of an incident."""
     return Message(
         event="incident",
         severity="info",
-        key=f"incident/{contract.id}/{one.id}/closed/{one.closed}",
+        key=f"incident/{contract.id}/{incident.id}/closed/{incident.closed}",
         customer=contract.customer,
         dataset=contract.dataset,
-        subject=f"{contract.id}: incident {one.id} is over",
-        text=f"Incident {one.id} of {contract.id} is closed by release {one.closed}: enough good releases in a row.",
+        subject=f"{contract.id}: incident {incident.id} is over",
+        text=f"Incident {incident.id} of {contract.id} is closed by release {incident.closed}: enough good releases in"
+        " a row.",
         link=release.report if release else "",
-        cause=f"{contract.id}/{one.id}",
+        cause=f"{contract.id}/{incident.id}",
         resolved=True,
     )
 
@@ -147,8 +151,8 @@ def breach(contract: Contract, audit: Audit, verdict: Verdict, release: Release 
     """A release that does not keep the contract's limits, or that is held or rejected."""
     state = "was published" if release else "is rejected" if verdict.action == "reject" else "is held"
     lines = [f"Release {audit.release} of {contract.id} {state}: {verdict.reason}.", ""]
-    lines += [_line(one) for one in verdict.breaches]
-    lines += [f"- {one.delivery}: {one.outcome}; {one.reason}" for one in verdict.acceptance]
+    lines += [_line(breach) for breach in verdict.breaches]
+    lines += [f"- {decision.delivery}: {decision.outcome}; {decision.reason}" for decision in verdict.acceptance]
     lines += [
         "",
         f"{audit.issues} of {audit.items} items are likely labelled wrong; {_rows(audit.checked)}.",
@@ -179,10 +183,13 @@ def digest(
     lines = [
         _state(verdict, audit, release),
         f"{audit.issues} of {audit.items} items are likely labelled wrong; {_rows(audit.checked)}.",
-        *(f"Delivery {one.delivery.name} is rejected: {one.refusal.code}." for one, _ in rejected),
-        *(f"Delivery {one.delivery}: {one.outcome}; {one.reason}." for one in verdict.acceptance),
-        *(f"Incident {one.id}: {one.event or 'goes on'}, {one.state}." for one in verdict.incidents),
-        *(f"No incident ({cause_in_words(one.cause)}): {one.text}." for one in verdict.explained),
+        *(f"Delivery {delivery.delivery.name} is rejected: {delivery.refusal.code}." for delivery, _ in rejected),
+        *(f"Delivery {decision.delivery}: {decision.outcome}; {decision.reason}." for decision in verdict.acceptance),
+        *(
+            f"Incident {incident.id}: {incident.event or 'goes on'}, {incident.state}."
+            for incident in verdict.incidents
+        ),
+        *(f"No incident ({cause_in_words(explained.cause)}): {explained.text}." for explained in verdict.explained),
     ]
     if verdict.sample:
         lines.append(f"People are asked to audit a sample: labelaudit plan {contract.id} {audit.release}.")
@@ -198,25 +205,26 @@ def digest(
     )
 
 
-def rejection(contract: Contract, one: CheckedDelivery, report: str) -> Message:
+def rejection(contract: Contract, delivery: CheckedDelivery, report: str) -> Message:
     """A delivery that could not be taken."""
     reasons = [
         f"  {count.rows} rows: {count.code}{f' ({count.column})' if count.column else ''}"
-        for count in one.reject_counts[:8]
+        for count in delivery.reject_counts[:8]
     ]
     text = [
-        f"Delivery {one.delivery.name} of {contract.id} is rejected: {one.refusal.code}.",
-        one.refusal.message,
-        f"Rows: {one.delivered_rows} delivered, {one.accepted_rows} accepted, {one.rejected_rows} rejected.",
+        f"Delivery {delivery.delivery.name} of {contract.id} is rejected: {delivery.refusal.code}.",
+        delivery.refusal.message,
+        f"Rows: {delivery.delivered_rows} delivered, {delivery.accepted_rows} accepted,"
+        f" {delivery.rejected_rows} rejected.",
         *reasons,
-        f"To do: send the rejection report to {one.delivery.vendor}; other deliveries went on.",
+        f"To do: send the rejection report to {delivery.delivery.vendor}; other deliveries went on.",
     ]
     return Message(
         event="rejection",
-        key=f"rejection/{contract.id}/{one.delivery.digest}",
+        key=f"rejection/{contract.id}/{delivery.delivery.digest}",
         customer=contract.customer,
         dataset=contract.dataset,
-        subject=f"{contract.id}: delivery {one.delivery.name} rejected ({one.refusal.code})",
+        subject=f"{contract.id}: delivery {delivery.delivery.name} rejected ({delivery.refusal.code})",
         text="\n".join(text),
         link=report,
     )
@@ -258,33 +266,37 @@ def _to_do(verdict: Verdict, release: Release | None) -> str:
     return HELD
 
 
-def _changed(one: StreamChange) -> str:
-    before = _rate(one.before_x, one.before_n, one.before_low, one.before_high)
-    return (
-        f"- {rate_of(one.metric)}{whose(one.vendor)}: {before} before, {_rate(one.x, one.n, one.low, one.high)} since"
-    )
+def _changed(change: StreamChange) -> str:
+    before = _rate(change.before_x, change.before_n, change.before_low, change.before_high)
+    since = _rate(change.x, change.n, change.low, change.high)
+    return f"- {rate_of(change.metric)}{whose(change.vendor)}: {before} before, {since} since"
 
 
 def _rate(x: float, n: float, low: float, high: float) -> str:
     return f"{x / n if n else 0:.1%} ({low:.1%} to {high:.1%}; {x:.0f} of {n:.0f})"
 
 
-def _line(one: Breach) -> str:
-    interval = f" (95 % interval {one.low:.3f} to {one.high:.3f})" if one.low is not None else ""
-    before = f"; before: {one.before:.3f}" if one.before is not None else ""
-    return f"- {one.message}{interval}{before}"
+def _line(breach: Breach) -> str:
+    interval = f" (95 % interval {breach.low:.3f} to {breach.high:.3f})" if breach.low is not None else ""
+    before = f"; before: {breach.before:.3f}" if breach.before is not None else ""
+    return f"- {breach.message}{interval}{before}"
 
 
 def _rows(checked: Sequence[CheckedDelivery]) -> str:
-    delivered = sum(one.delivered_rows for one in checked)
-    rejected = sum(one.rejected_rows for one in checked)
+    delivered = sum(delivery.delivered_rows for delivery in checked)
+    rejected = sum(delivery.rejected_rows for delivery in checked)
     return f"{delivered} rows delivered, {delivered - rejected} accepted, {rejected} rejected"
 
 
 def _carriers(audit: Audit) -> list[str]:
     """The classes with the most likely wrong labels."""
-    classes = [one for one in audit.counts if one.metric == "issue" and one.label and not one.vendor and one.x]
-    classes.sort(key=lambda one: (-one.x, one.label))
+    classes = [
+        count for count in audit.counts if count.metric == "issue" and count.label and not count.vendor and count.x
+    ]
+    classes.sort(key=lambda count: (-count.x, count.label))
     if not classes:
         return []
-    return ["Classes that carry it: " + ", ".join(f"{one.label} ({one.x:.0f} of {one.n:.0f})" for one in classes[:5])]
+    return [
+        "Classes that carry it: "
+        + ", ".join(f"{count.label} ({count.x:.0f} of {count.n:.0f})" for count in classes[:5])
+    ]

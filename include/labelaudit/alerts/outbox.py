@@ -113,25 +113,25 @@ def post(
     new = 0
     for message in messages:
         for route in routes:
-            one = Entry(id=entry_id(message, route), message=message, route=route, posted=now, view=view)
-            if wants(route, message) and not store.exists(f"{folder}sent/{one.id}.json"):
-                new += store.put_if_absent(f"{folder}waiting/{one.id}.json", one.model_dump_json().encode())
-                store.delete(f"{folder}closed/{one.id}.json")  # the route is back
+            entry = Entry(id=entry_id(message, route), message=message, route=route, posted=now, view=view)
+            if wants(route, message) and not store.exists(f"{folder}sent/{entry.id}.json"):
+                new += store.put_if_absent(f"{folder}waiting/{entry.id}.json", entry.model_dump_json().encode())
+                store.delete(f"{folder}closed/{entry.id}.json")  # the route is back
     return new
 
 
 def waiting(store: Store, customer: str, dataset: str) -> list[Entry]:
     """What is not sent yet, oldest first."""
     folder = layout.alerts(customer, dataset)
-    found = []
+    entries = []
     for key in store.list(f"{folder}waiting/"):
         try:
-            one = Entry.model_validate_json(store.read(key))
+            entry = Entry.model_validate_json(store.read(key))
         except KeyError:  # another sender has just sent it
             continue
-        if not store.exists(f"{folder}sent/{one.id}.json"):
-            found.append(one)
-    return sorted(found, key=lambda one: (one.posted, one.id))
+        if not store.exists(f"{folder}sent/{entry.id}.json"):
+            entries.append(entry)
+    return sorted(entries, key=lambda one: (one.posted, one.id))
 
 
 def claim(store: Store, customer: str, dataset: str, entry: Entry, now: float) -> Claim | None:
@@ -174,21 +174,21 @@ def close_left(store: Store, customer: str, dataset: str, routes: Sequence[tuple
     """
     folder = layout.alerts(customer, dataset)
     closed = 0
-    for one in waiting(store, customer, dataset):
-        if any(same_place(one.route, route) and one.view in (view, "customer") for route, view in routes):
+    for entry in waiting(store, customer, dataset):
+        if any(same_place(entry.route, route) and entry.view in (view, "customer") for route, view in routes):
             continue
-        if claim(store, customer, dataset, one, now) is None:  # a sender has it at this moment
+        if claim(store, customer, dataset, entry, now) is None:  # a sender has it at this moment
             continue
         heirs = [
             route
             for route, view in routes
-            if route.via == one.route.via and view == one.view and now - one.posted <= MOVED_SECONDS
+            if route.via == entry.route.via and view == entry.view and now - entry.posted <= MOVED_SECONDS
         ]
-        moved = post(store, customer, dataset, [one.message], heirs, one.posted, one.view)
+        moved = post(store, customer, dataset, [entry.message], heirs, entry.posted, entry.view)
         note = f"{LEFT}; it goes to {moved} of the routes that there are now" if moved else LEFT
-        said = Closed(subject=one.message.subject, route=_named(one.route), at=now, note=note)
-        store.write(f"{folder}closed/{one.id}.json", said.model_dump_json().encode())
-        _forget(store, folder, one.id)
+        said = Closed(subject=entry.message.subject, route=_named(entry.route), at=now, note=note)
+        store.write(f"{folder}closed/{entry.id}.json", said.model_dump_json().encode())
+        _forget(store, folder, entry.id)
         closed += 1
     return closed
 
@@ -196,32 +196,34 @@ def close_left(store: Store, customer: str, dataset: str, routes: Sequence[tuple
 def closed(store: Store, customer: str, dataset: str) -> list[Closed]:
     """What was closed and not sent, the latest first; until the notes expire."""
     keys = store.list(f"{layout.alerts(customer, dataset)}closed/")
-    found = [Closed.model_validate_json(store.read(key)) for key in keys]
-    return sorted(found, key=lambda one: -one.at)
+    closings = [Closed.model_validate_json(store.read(key)) for key in keys]
+    return sorted(closings, key=lambda closed: -closed.at)
 
 
 def datasets(store: Store) -> list[tuple[str, str]]:
     """(customer, dataset) of all that have an outbox; what belongs to no dataset is left out."""
     top = layout.ALERTS
-    found = [(customer, dataset) for customer in store.folders(top) for dataset in store.folders(f"{top}{customer}/")]
-    return [one for one in found if layout.alerts(*one) != layout.alerts(*OURS)]
+    datasets = [
+        (customer, dataset) for customer in store.folders(top) for dataset in store.folders(f"{top}{customer}/")
+    ]
+    return [dataset for dataset in datasets if layout.alerts(*dataset) != layout.alerts(*OURS)]
 
 
 def undelivered(store: Store, customer: str, dataset: str) -> list[Undelivered]:
     """What waits, in words for the page, oldest first."""
     folder = layout.alerts(customer, dataset)
     shown = []
-    for one in waiting(store, customer, dataset):
-        failures = [key for key in store.list(f"{folder}attempts/{one.id}/") if key.endswith(".failed")]
+    for entry in waiting(store, customer, dataset):
+        failures = [key for key in store.list(f"{folder}attempts/{entry.id}/") if key.endswith(".failed")]
         last = Failure.model_validate_json(store.read(failures[-1])) if failures else None
         shown.append(
             Undelivered(
-                subject=one.message.subject,
-                route=_named(one.route),
-                attempts=_attempts(store, folder, one.id),
+                subject=entry.message.subject,
+                route=_named(entry.route),
+                attempts=_attempts(store, folder, entry.id),
                 last_error=last.error if last else "",
                 last_attempt=last.at if last else None,
-                since=one.posted,
+                since=entry.posted,
             )
         )
     return shown

@@ -47,7 +47,7 @@ def check(
     """
     delivery = staged.delivery
     prefix = layout.run_delivery(contract.customer, contract.dataset, run, delivery.vendor, delivery.id)
-    counts = Counter({(one.code, one.column): one.rows for one in staged.reject_counts})
+    counts = Counter({(count.code, count.column): count.rows for count in staged.reject_counts})
     outcomes: list[CheckOutcome] = []
     refusal = staged.refusal
     rejects = _unreadable(store, staged)
@@ -87,7 +87,7 @@ def check(
         rejects=prefix + "rejects.parquet" if rejected_rows else None,
         reject_counts=tuple(
             RejectCount(code=code, column=column, rows=rows)
-            for (code, column), rows in sorted(counts.items(), key=lambda one: (-one[1], str(one[0])))
+            for (code, column), rows in sorted(counts.items(), key=lambda count: (-count[1], str(count[0])))
         ),
         records=staged.records,
         undeclared=staged.undeclared,
@@ -116,7 +116,7 @@ def _run(
     table = _columns(runner, "keys", store, key)
     kept = np.setdiff1d(np.arange(table.num_rows), list(_reasons(runner)))  # a rejected row holds no key
     runner.run(_frame(contract, table.take(kept)), "keys", kept)
-    if any(one.scope == "table" for one in runner.planned):
+    if any(planned.scope == "table" for planned in runner.planned):
         table = _columns(runner, "table", store, key)
         runner.run(_frame(contract, table), "table", range(table.num_rows))
     return runner
@@ -124,7 +124,7 @@ def _run(
 
 def _columns(runner: Runner, scope: str, store: Store, key: str) -> pa.Table:
     """The columns of the whole table that the checks of a scope look at; all, where one does not say which."""
-    wanted = [one.columns for one in runner.planned if one.scope == scope]
+    wanted = [planned.columns for planned in runner.planned if planned.scope == scope]
     names = {name for columns in wanted for name in columns}
     some = all(wanted) and not names & set(DERIVED)
     return read_table(store, key, sorted(names) if some else None)
@@ -153,8 +153,8 @@ def _with_derived(rows: pa.Table) -> pd.DataFrame:
 def _reasons(runner: Runner) -> dict[int, int]:
     """Row: number of the first check for which it is rejected."""
     reasons: dict[int, int] = {}
-    for number, (one, finding) in enumerate(zip(runner.planned, runner.findings, strict=True)):
-        if one.check.severity != "info" and not finding.success:
+    for number, (planned, finding) in enumerate(zip(runner.planned, runner.findings, strict=True)):
+        if planned.check.severity != "info" and not finding.success:
             for row in finding.failed:
                 reasons.setdefault(row, number)
     return reasons
@@ -171,31 +171,31 @@ def _rejects(store: Store, staged: StagedDelivery, numbers: Iterable[int], why: 
     start = 0
     for rows in row_groups(store, staged.table) if len(numbers) else ():
         here = numbers[(numbers >= start) & (numbers < start + rows.num_rows)]
-        found = []
+        rejects = []
         for row, values in zip(here, rows.take(here - start).to_pylist(), strict=True):
             file, line, place = (values.pop(name) for name in ("file", "line", "place"))
             column, code, reason = why(int(row), values)
             text = ", ".join(f"{name}={value!r}" for name, value in values.items())[:TEXT_CHARACTERS]
-            found.append(Reject(file, line, column, code, reason[:500], text, place or ""))
-        parts.append(rejects_table(found))
+            rejects.append(Reject(file, line, column, code, reason[:500], text, place or ""))
+        parts.append(rejects_table(rejects))
         start += rows.num_rows
     return pa.concat_tables(parts)
 
 
-def _failed(one: Planned, values: dict[str, Any]) -> tuple[str | None, str, str]:
-    said = {name: values.get(name) for name in one.columns if name in values}
-    return one.column, one.check.type, sentence(one.check, said, expectations.arguments(one.check))
+def _failed(planned: Planned, values: dict[str, Any]) -> tuple[str | None, str, str]:
+    said = {name: values.get(name) for name in planned.columns if name in values}
+    return planned.column, planned.check.type, sentence(planned.check, said, expectations.arguments(planned.check))
 
 
 def _twins(contract: Contract, store: Store, staged: StagedDelivery) -> dict[int, tuple[str, str]]:
     """Rows whose item or annotator comes in another Unicode form, too, which is the usual one: column, and its twin."""
-    found: dict[int, tuple[str, str]] = {}
+    row_twins: dict[int, tuple[str, str]] = {}
     for name in (name for name in ("item", "annotator") if name in contract.columns):
         texts = read_table(store, staged.table, [name])[name]
         others = text_forms.twins(texts)
         for row in np.flatnonzero(pc.is_in(texts, pa.array(others, pa.string())).to_numpy()) if others else ():
-            found.setdefault(int(row), (name, others[texts[int(row)].as_py()]))
-    return found
+            row_twins.setdefault(int(row), (name, others[texts[int(row)].as_py()]))
+    return row_twins
 
 
 def _two_forms(twin: tuple[str, str], values: dict[str, Any]) -> tuple[str, str, str]:
@@ -223,7 +223,7 @@ def _refusal(contract: Contract, staged: StagedDelivery, runner: Runner, rejecte
     """Why the delivery is rejected as a whole; None where it is not."""
     if failed := _failed_check(runner):
         return failed
-    aside = sum(one.rows for one in staged.reject_counts if one.code in SET_ASIDE)
+    aside = sum(count.rows for count in staged.reject_counts if count.code in SET_ASIDE)
     rate = (rejected_rows - aside) / max(staged.delivered_rows - aside, 1)
     if rate > contract.tolerance.rejected_rows_rate:
         return Refusal(
@@ -238,14 +238,16 @@ def _refusal(contract: Contract, staged: StagedDelivery, runner: Runner, rejecte
 
 def _failed_check(runner: Runner, code: str = "") -> Refusal | None:
     """The first failed check that rejects a delivery: a critical one, or one that could not be run."""
-    for one, finding in zip(runner.planned, runner.findings, strict=True):
-        harmless = finding.success or one.check.severity == "info"
-        if harmless or (one.check.severity == "warning" and not finding.crashed):
+    for planned, finding in zip(runner.planned, runner.findings, strict=True):
+        harmless = finding.success or planned.check.severity == "info"
+        if harmless or (planned.check.severity == "warning" and not finding.crashed):
             continue
-        what = f"{one.check.type}({expectations.arguments(one.check)})" + (f" on {one.column}" if one.column else "")
+        what = f"{planned.check.type}({expectations.arguments(planned.check)})" + (
+            f" on {planned.column}" if planned.column else ""
+        )
         if finding.crashed:
             return Refusal(code=code or "table_check", message=f"{what} could not be run: {finding.crashed}")
-        if one.scope == "table":
+        if planned.scope == "table":
             return Refusal(code=code or "table_check", message=f"{what} failed: {finding.detail}")
         return Refusal(
             code=code or "critical_check",

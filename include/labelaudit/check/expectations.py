@@ -127,9 +127,9 @@ class Runner:
     def run(self, frame: pd.DataFrame, scope: str, rows: Sequence[int]) -> None:
         """Run the expectations of a scope on a frame; `rows` are its rows' numbers within the delivery."""
         suite = gx.ExpectationSuite(name="contract")
-        for number, one in enumerate(self.planned):
-            if one.scope == scope:
-                suite.add_expectation(_expectation(one.check, number))
+        for number, planned in enumerate(self.planned):
+            if planned.scope == scope:
+                suite.add_expectation(_expectation(planned.check, number))
         if not suite.expectations or (frame.empty and scope != "table"):
             return
         numbered = frame.reset_index(drop=True)  # unexpected_index_list then holds row numbers
@@ -138,21 +138,21 @@ class Runner:
             self._add(result.expectation_config.meta["check"], result, numbered, rows)
 
     def _add(self, number: int, result: Any, frame: pd.DataFrame, rows: Sequence[int]) -> None:
-        finding, found = self.findings[number], result.result
+        finding, observed = self.findings[number], result.result
         if crash := _crash(result.exception_info):
             finding.crashed, finding.success = crash, False
         elif self.planned[number].scope == "table":
             finding.success = bool(result.success)
-            finding.detail = f"observed {found.get('observed_value')}"
+            finding.detail = f"observed {observed.get('observed_value')}"
         else:
-            finding.checked_rows += found["element_count"] - (found.get("missing_count") or 0)
-            failed = found["unexpected_index_list"]
+            finding.checked_rows += observed["element_count"] - (observed.get("missing_count") or 0)
+            failed = observed["unexpected_index_list"]
             if self.planned[number].check.type in KEYS:
                 # all but the first row of a key; Great Expectations lists the rows of all, but few of their values
                 keys = frame.loc[sorted(failed), list(self.planned[number].columns)]
                 failed = keys.index[keys.duplicated()]
             finding.failed += [int(rows[row]) for row in failed]
-            shown = [str(value)[:80] for value in found["partial_unexpected_list"]]
+            shown = [str(value)[:80] for value in observed["partial_unexpected_list"]]
             finding.examples += [text for text in dict.fromkeys(shown) if text not in finding.examples]
             del finding.examples[_EXAMPLES:]
             mostly = self.planned[number].check.kwargs.get("mostly", 1)
@@ -161,18 +161,18 @@ class Runner:
     def outcomes(self) -> list[CheckOutcome]:
         return [
             CheckOutcome(
-                type=one.check.type,
-                column=one.column,
-                arguments=arguments(one.check),
-                severity=one.check.severity,
-                source=one.source,
+                type=planned.check.type,
+                column=planned.column,
+                arguments=arguments(planned.check),
+                severity=planned.check.severity,
+                source=planned.source,
                 success=finding.success,
                 checked_rows=finding.checked_rows,
                 failed_rows=len(finding.failed),
                 examples=tuple(finding.examples),
                 detail=finding.crashed or finding.detail,
             )
-            for one, finding in zip(self.planned, self.findings, strict=True)
+            for planned, finding in zip(self.planned, self.findings, strict=True)
         ]
 
 
@@ -212,9 +212,9 @@ def _moment(bound: Any) -> Any:
 
 def _crash(info: dict[Any, Any] | None) -> str:
     """The message of a metric that crashed, else empty."""
-    for one in (info or {}).values():
-        if isinstance(one, dict) and one.get("exception_message"):
-            return str(one["exception_message"])[:300]
+    for metric in (info or {}).values():
+        if isinstance(metric, dict) and metric.get("exception_message"):
+            return str(metric["exception_message"])[:300]
     if info and info.get("raised_exception") is True:
         return str(info.get("exception_message"))[:300]
     return ""

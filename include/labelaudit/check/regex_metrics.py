@@ -24,15 +24,15 @@ from great_expectations.expectations.metrics.map_metric_provider import (
 def matches(column: pd.Series, regex: str) -> pd.Series:
     """Whether the regex is found in each value, as text; null in none."""
     texts = pa.chunked_array(pa.array(column.astype(str), from_pandas=True))
-    found = pc.fill_null(pc.match_substring_regex(texts, regex), False)
-    return pd.Series(found.to_numpy(), index=column.index)
+    matched = pc.fill_null(pc.match_substring_regex(texts, regex), False)
+    return pd.Series(matched.to_numpy(), index=column.index)
 
 
 def _matching(column: pd.Series, regexes: Sequence[str], every: bool) -> pd.Series:
-    found = matches(column, regexes[0])
+    matched = matches(column, regexes[0])
     for regex in regexes[1:]:
-        found = found & matches(column, regex) if every else found | matches(column, regex)
-    return found
+        matched = matched & matches(column, regex) if every else matched | matches(column, regex)
+    return matched
 
 
 logging.getLogger(registry.__name__).setLevel(logging.ERROR)  # it warns of each metric that is registered again

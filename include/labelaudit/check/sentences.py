@@ -13,8 +13,8 @@ SHOWN = 12
 
 def sentence(check: Check, values: dict[str, Any], arguments: str) -> str:
     """`values` are the row's own in the columns that the check looks at; `arguments` as people read them."""
-    found = " and ".join(f"`{name}` is {value!r}" for name, value in values.items()) or "the row"
-    return f"{found}; expected: {_expected(check, arguments, values)}"
+    named = " and ".join(f"`{name}` is {value!r}" for name, value in values.items()) or "the row"
+    return f"{named}; expected: {_expected(check, arguments, values)}"
 
 
 def _expected(check: Check, arguments: str, values: dict[str, Any]) -> str:
@@ -43,9 +43,9 @@ def _expected(check: Check, arguments: str, values: dict[str, Any]) -> str:
 def _nearly(values: dict[str, Any], allowed: list[Any]) -> str:
     """Which allowed value a text looks like to every reader, and what differs."""
     for value in values.values():
-        for one in allowed:
-            if isinstance(value, str) and isinstance(one, str) and _looks(value) == _looks(one):
-                return f". It looks like {one!r}, but {difference(value, one)}"
+        for candidate in allowed:
+            if isinstance(value, str) and isinstance(candidate, str) and _looks(value) == _looks(candidate):
+                return f". It looks like {candidate!r}, but {difference(value, candidate)}"
     return ""
 
 

@@ -56,8 +56,8 @@ def backtest_command(
 
 def summary(before: Sequence[Replayed], after: Sequence[Replayed]) -> str:
     """One sentence: held releases and incidents of a replay, and of the one that it is compared with."""
-    held, was_held = (sum(one.action != "publish" for one in replay) for replay in (after, before))
-    broken, was_broken = (sum(bool(one.breaches) for one in replay) for replay in (after, before))
+    held, was_held = (sum(replayed.action != "publish" for replayed in replay) for replay in (after, before))
+    broken, was_broken = (sum(bool(replayed.breaches) for replayed in replay) for replay in (after, before))
     opened, was_opened = len(incidents(after)), len(incidents(before))
     return (
         f"{held} of {len(after)} releases would have been held instead of {was_held};"
@@ -68,36 +68,36 @@ def summary(before: Sequence[Replayed], after: Sequence[Replayed]) -> str:
 def _side_by_side(before: Replayed, after: Replayed) -> dict[str, Any]:
     sides = {
         name: {
-            "action": one.action,
-            "breaches": [breach.model_dump(mode="json") for breach in one.breaches],
-            "incidents": [incident.model_dump(mode="json") for incident in one.incidents],
+            "action": replayed.action,
+            "breaches": [breach.model_dump(mode="json") for breach in replayed.breaches],
+            "incidents": [incident.model_dump(mode="json") for incident in replayed.incidents],
         }
-        for name, one in (("as_it_is", before), ("as_changed", after))
+        for name, replayed in (("as_it_is", before), ("as_changed", after))
     }
     differs = _told(before) != _told(after)
     return {"release": after.release, "was_published": after.accepted, "differs": differs, **sides}
 
 
-def _told(one: Replayed) -> tuple[Any, ...]:
-    return one.action, tuple((breach.clause, breach.subject) for breach in one.breaches), one.events
+def _told(replayed: Replayed) -> tuple[Any, ...]:
+    return replayed.action, tuple((breach.clause, breach.subject) for breach in replayed.breaches), replayed.events
 
 
 def _show(said: dict[str, Any], everything: bool) -> None:
-    rows = [one for one in said["releases"] if everything or one["differs"]]
+    rows = [release for release in said["releases"] if everything or release["differs"]]
     folded = (Column(name, overflow="fold") for name in ("clauses", "incidents"))
     legend = "+ only as changed, - only as it is"
     table = Table(Column("release", no_wrap=True), "as it is", "as changed", *folded, caption=legend)
-    for one in rows:
-        sides = [one["as_it_is"], one["as_changed"]]
+    for row in rows:
+        sides = [row["as_it_is"], row["as_changed"]]
         actions = [_coloured(side["action"]) for side in sides]
-        table.add_row(one["release"], *actions, *(_either(*map(told, sides)) for told in (_clauses, _events)))
+        table.add_row(row["release"], *actions, *(_either(*map(told, sides)) for told in (_clauses, _events)))
     if rows:
         out.print(table)
     else:
         out.print("No release would have been judged otherwise.")
     out.print(said["summary"], highlight=False, soft_wrap=True)
-    for one in said["not_replayed"]:
-        out.print(f"not replayed: {escape(one)}", highlight=False, soft_wrap=True)
+    for release in said["not_replayed"]:
+        out.print(f"not replayed: {escape(release)}", highlight=False, soft_wrap=True)
 
 
 def _coloured(action: str) -> str:
@@ -107,14 +107,14 @@ def _coloured(action: str) -> str:
 
 def _either(was: list[str], now: list[str]) -> str:
     """What is so in both, what is new (+), and what is gone (-)."""
-    lines = [("" if one in was else "+ ") + one for one in now] + [f"- {one}" for one in was if one not in now]
+    lines = [("" if line in was else "+ ") + line for line in now] + [f"- {line}" for line in was if line not in now]
     return escape("\n".join(lines))
 
 
 def _clauses(side: dict[str, Any]) -> list[str]:
-    found = [f"{one['clause']} {one['subject']}".rstrip() for one in side["breaches"]]
-    return list(dict.fromkeys(found))
+    clauses = [f"{breach['clause']} {breach['subject']}".rstrip() for breach in side["breaches"]]
+    return list(dict.fromkeys(clauses))
 
 
 def _events(side: dict[str, Any]) -> list[str]:
-    return [f"{one['id']} {one['event']}" for one in side["incidents"] if one["event"]]
+    return [f"{incident['id']} {incident['event']}" for incident in side["incidents"] if incident["event"]]

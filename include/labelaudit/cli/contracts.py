@@ -34,8 +34,8 @@ def check_contracts(
         from labelaudit.check.expectations import validate_checks
 
         for contract in good:
-            if found := validate_checks(contract):
-                problems[f"{contract.id}.yaml"] = found
+            if contract_problems := validate_checks(contract):
+                problems[f"{contract.id}.yaml"] = contract_problems
     untried = "" if _knows_airflow() else "Airflow is not installed here"
     problems |= _dag_problems(contracts) if good and not untried else {}
     table = Table("contract", "task", "vendors", "predictions", "schedule", "state")

@@ -20,11 +20,11 @@ def doctor(store: StoreOption = HERE, contracts: ContractsOption = CONTRACTS, as
     """
     from labelaudit.cli.machine import examine
 
-    found = examine(store, contracts)
+    findings = examine(store, contracts)
     table = Table("", "what", "found", show_lines=False)
-    for one in found:
-        said = escape(one.said) + (f"\n[yellow]{escape(one.advice)}[/yellow]" if one.advice else "")
-        table.add_row(MARKS[one.good], escape(one.about), said)
-    tell([asdict(one) for one in found], as_json, table)
-    if any(one.good is False for one in found):
+    for finding in findings:
+        said = escape(finding.said) + (f"\n[yellow]{escape(finding.advice)}[/yellow]" if finding.advice else "")
+        table.add_row(MARKS[finding.good], escape(finding.about), said)
+    tell([asdict(finding) for finding in findings], as_json, table)
+    if any(finding.good is False for finding in findings):
         raise typer.Exit(FAILED)

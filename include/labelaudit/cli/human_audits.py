@@ -53,19 +53,19 @@ def plan(
     contract, ours, destination = opened(contracts, name, store)
     release = release or _last(contract, ours, destination)
     if acceptance:
-        found = offers.acceptance_offers(contract, ours, release)
-        tell(found, as_json, None)
+        offered = offers.acceptance_offers(contract, ours, release)
+        tell(offered, as_json, None)
         if not as_json:
-            for one in found:
-                _show_acceptance(one)
+            for offer in offered:
+                _show_acceptance(offer)
         return
     terms = offers.terms(contract, half_width, rows)
-    found = offers.offer(contract, ours, destination, release, terms, draws=to is not None)
+    offered = offers.offer(contract, ours, destination, release, terms, draws=to is not None)
     if to is not None:
-        found["written"] = [str(path) for path in offers.write_files(contract, ours, release, to)]
-    tell(found, as_json, None)
+        offered["written"] = [str(path) for path in offers.write_files(contract, ours, release, to)]
+    tell(offered, as_json, None)
     if not as_json:
-        _show_plan(found, contract)
+        _show_plan(offered, contract)
 
 
 def answers(
@@ -104,29 +104,29 @@ def defects(
     from labelaudit.storage import release_log
 
     contract, ours, destination = opened(contracts, name, store)
-    wanted = [one.strip() for one in by.split(",") if one.strip()]
-    if unknown := [one for one in wanted if one not in RATES]:
+    wanted = [name.strip() for name in by.split(",") if name.strip()]
+    if unknown := [name for name in wanted if name not in RATES]:
         raise InvalidInput(f"--by {','.join(unknown)}: choose of {', '.join(RATES)}")
-    published = [one.release for one in release_log.log(destination)]
+    published = [entry.release for entry in release_log.log(destination)]
     release = release or _last(contract, ours, destination)
     before = published[: published.index(release)] if release in published else published
     progress = release_rates.progress(contract, ours, release)
     if progress is None and release not in published:
         raise InvalidInput(f"{contract.id} has no release {release}, and no sample of it; see: labelaudit releases")
-    rates = [one for one in release_rates.release_rates(contract, ours, release, before) if one.of in wanted]
+    rates = [rate for rate in release_rates.release_rates(contract, ours, release, before) if rate.of in wanted]
     measured = progress is not None and progress.answered > 0
-    found: dict[str, Any] = {
+    shown: dict[str, Any] = {
         "release": release,
         "tasks": progress.tasks if progress else 0,
         "answered": progress.answered if progress else 0,
         "cant_tell": progress.cant_tell if progress else 0,
-        "rates": [one.model_dump(mode="json") for one in rates],
+        "rates": [rate.model_dump(mode="json") for rate in rates],
     }
     if not measured:
-        found["model_based_range"] = offers.model_based_range(destination, release)
-    tell(found, as_json, None)
+        shown["model_based_range"] = offers.model_based_range(destination, release)
+    tell(shown, as_json, None)
     if not as_json:
-        _show_rates(found)
+        _show_rates(shown)
 
 
 def _last(contract: Contract, store: Store, destination: Store) -> str:
@@ -135,7 +135,7 @@ def _last(contract: Contract, store: Store, destination: Store) -> str:
 
     published = release_log.state(destination).release
     asked = store.folders(layout.audits(contract.customer, contract.dataset))
-    newest = max((one.split("-")[0], one == published, one) for one in (*asked, published or ""))[2]
+    newest = max((release.split("-")[0], release == published, release) for release in (*asked, published or ""))[2]
     if not newest:
         raise InvalidInput(f"{contract.id} has no release yet: labelaudit run {contract.id}")
     return newest
@@ -145,60 +145,60 @@ def _percent(rate: float) -> str:
     return f"{100 * rate:.2f} %"
 
 
-def _show_plan(found: dict[str, Any], contract: Contract) -> None:
-    if found["rows"]:
+def _show_plan(plan: dict[str, Any], contract: Contract) -> None:
+    if plan["rows"]:
         out.print(
-            f"{found['release']}: audit {found['rows']} of {found['items']} items for a 95 % interval of about ±"
-            f" {_percent(found['half_width'])}; a plain random sample would need {found['random_rows']}.",
+            f"{plan['release']}: audit {plan['rows']} of {plan['items']} items for a 95 % interval of about ±"
+            f" {_percent(plan['half_width'])}; a plain random sample would need {plan['random_rows']}.",
             highlight=False,
         )
         table = Table(Column("items audited", justify="right"), Column("half-width", justify="right"))
-        for rows, width in found["table"]:
+        for rows, width in plan["table"]:
             table.add_row(str(rows), "± " + _percent(width))
         out.print(table)
-    for lot in found["lots"]:
+    for lot in plan["lots"]:
         out.print(
             escape(f"{lot['delivery']}: {lot['rows']} of its {lot['items']} items, by its acceptance plan"),
             highlight=False,
         )
-    if found["files"]:
-        told = f"The sample has {found['tasks']} tasks ({found['answered']} answered). Its files:"
+    if plan["files"]:
+        told = f"The sample has {plan['tasks']} tasks ({plan['answered']} answered). Its files:"
         out.print(told, highlight=False)
-        for one in found.get("written") or found["files"]:
-            out.print(f"  {escape(one)}", highlight=False, soft_wrap=True)
+        for path in plan.get("written") or plan["files"]:
+            out.print(f"  {escape(path)}", highlight=False, soft_wrap=True)
         told = f"Answers: one of the classes, or can't tell. Then: labelaudit answers FILE --to {contract.id}"
         out.print(escape(told), highlight=False)
     else:
         out.print("There is no sample of it yet: --to FOLDER draws it and writes the task files.", highlight=False)
 
 
-def _show_acceptance(one: dict[str, Any]) -> None:
-    lot = f"a lot of {one['lot_items']} items" if one["lot_items"] else "a large lot"
-    out.print(escape(f"{one['delivery'] or 'any delivery'}: {one['kind']} plan for {lot}"), highlight=False)
-    for line in one["says"]:
+def _show_acceptance(offer: dict[str, Any]) -> None:
+    lot = f"a lot of {offer['lot_items']} items" if offer["lot_items"] else "a large lot"
+    out.print(escape(f"{offer['delivery'] or 'any delivery'}: {offer['kind']} plan for {lot}"), highlight=False)
+    for line in offer["says"]:
         out.print(f"  {line}", highlight=False)
     names = ("defect rate", "accepted with", "expected audited")
     table = Table(*(Column(name, justify="right") for name in names))
-    for rate, accepted, audited in one["curve"]:
+    for rate, accepted, audited in offer["curve"]:
         table.add_row(_percent(rate), _percent(accepted), f"{audited:.1f}")
     out.print(table)
 
 
-def _show_rates(found: dict[str, Any]) -> None:
-    if "model_based_range" in found:
-        ends = found["model_based_range"]
+def _show_rates(shown: dict[str, Any]) -> None:
+    if "model_based_range" in shown:
+        ends = shown["model_based_range"]
         told = f"{_percent(ends[0])} to {_percent(ends[2])}" if ends else "none"
-        out.print(f"{found['release']}: no answers. {NO_RATE}: {told}", highlight=False)
+        out.print(f"{shown['release']}: no answers. {NO_RATE}: {told}", highlight=False)
     else:
         out.print(
-            f"{found['release']}: {found['answered']} of {found['tasks']} tasks answered,"
-            f" {found['cant_tell']} more can't be told",
+            f"{shown['release']}: {shown['answered']} of {shown['tasks']} tasks answered,"
+            f" {shown['cant_tell']} more can't be told",
             highlight=False,
         )
-    if found["rates"]:
+    if shown["rates"]:
         table = Table("of", "subject", "rate", "95 % interval", "defects", "audited items", "of items", "per")
-        for one in found["rates"]:
-            ends = f"{_percent(one['low'])} to {_percent(one['high'])}"
-            numbers = (f"{one['defects']:g}", str(one["audited"]), str(one["items"]), one["per"])
-            table.add_row(one["of"], escape(one["subject"]), _percent(one["value"]), ends, *numbers)
+        for rate in shown["rates"]:
+            ends = f"{_percent(rate['low'])} to {_percent(rate['high'])}"
+            numbers = (f"{rate['defects']:g}", str(rate["audited"]), str(rate["items"]), rate["per"])
+            table.add_row(rate["of"], escape(rate["subject"]), _percent(rate["value"]), ends, *numbers)
         out.print(table)

@@ -62,7 +62,7 @@ def parsers() -> list[Finding]:
             return [Finding("parser", False, str(error), "Run the same command again; else tell us.")]
     confinement, possible = Confinement(**said["confinement"]), said["possible"]
     advice = " ".join(filter(None, (ADVICE[name] for name in confinement.missing)))
-    found = []
+    findings = []
     for name, layers in confinement.held_by().items():
         could = possible.get(name, [])
         if could:
@@ -70,8 +70,8 @@ def parsers() -> list[Finding]:
         else:
             said = f"held by {layers}" if layers else "it could not here, but nothing of ours holds it"
         good = not could and bool(layers)
-        found.append(Finding(f"parser: {PROTECTIONS[name]}", good, said, "" if good else advice))
-    return [*found, _setting(required, all(one.good for one in found))]
+        findings.append(Finding(f"parser: {PROTECTIONS[name]}", good, said, "" if good else advice))
+    return [*findings, _setting(required, all(finding.good for finding in findings))]
 
 
 def _setting(required: bool, whole: bool) -> Finding:

@@ -78,8 +78,8 @@ def _proposed(
 def _chosen(undecided: Undecided) -> str:
     choices = undecided.choices[:SHOWN_CHOICES]
     err.print(escape(undecided.question), highlight=False, soft_wrap=True)
-    for number, one in enumerate(choices, 1):
-        err.print(f"  {number}  {escape(one)}", highlight=False, soft_wrap=True)
+    for number, choice in enumerate(choices, 1):
+        err.print(f"  {number}  {escape(choice)}", highlight=False, soft_wrap=True)
     while True:
         answer = typer.prompt("number or name", err=True).strip()
         if answer in undecided.choices:

@@ -25,8 +25,8 @@ class _Terminal(Console):
     """Shows what is hidden in a text: an escape sequence of a vendor's takes no effect in our terminal."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
-        for one in super().render(renderable, options):
-            yield one if one.control else Segment(visible(one.text), one.style)
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
 
 
 def escape(text: str) -> str:
@@ -64,11 +64,11 @@ def show(contract: Contract, outcome: Outcome, store: Store, incomplete: Sequenc
         out.print(f"Nothing {'can be taken' if incomplete else 'waits'} for {contract.id}.")
     for waits in incomplete:
         out.print(f"[yellow]waits[/yellow] {escape(waits.name)}: {escape(waits.reason)}", highlight=False)
-    for one in outcome.rejected:
-        out.print(f"[red]rejected[/red] {one.delivery.name}: {escape(one.refusal.message)}", highlight=False)
-        out.print(f"  for the vendor: {store.uri_of(one.report)}", highlight=False, soft_wrap=True)
-    for one in outcome.failed:
-        out.print(f"[red]failed[/red] {one.delivery}: {escape(one.error)}. It still waits.", highlight=False)
+    for delivery in outcome.rejected:
+        out.print(f"[red]rejected[/red] {delivery.delivery.name}: {escape(delivery.refusal.message)}", highlight=False)
+        out.print(f"  for the vendor: {store.uri_of(delivery.report)}", highlight=False, soft_wrap=True)
+    for failure in outcome.failed:
+        out.print(f"[red]failed[/red] {failure.delivery}: {escape(failure.error)}. It still waits.", highlight=False)
     if outcome.verdict:
         for breach in outcome.verdict.breaches:
             out.print(f"[yellow]breach[/yellow] {escape(breach.message)}", highlight=False)
@@ -80,11 +80,11 @@ def show(contract: Contract, outcome: Outcome, store: Store, incomplete: Sequenc
     if outcome.status == "held":
         out.print("[yellow]held[/yellow]: nothing is published. Publish with --publish-held 'why'.")
     if outcome.release:
-        one = outcome.release
-        state = "was published before" if one.already else "is published"
+        release = outcome.release
+        state = "was published before" if release.already else "is published"
         out.print(
-            f"[green]{one.release}[/green] {state}: {one.items} items, {one.issues} likely wrong;"
-            f" {one.accepted_rows} rows accepted, {one.rejected_rows} rejected",
+            f"[green]{release.release}[/green] {state}: {release.items} items, {release.issues} likely wrong;"
+            f" {release.accepted_rows} rows accepted, {release.rejected_rows} rejected",
             highlight=False,
         )
-        out.print(f"  report: {one.report}", highlight=False, soft_wrap=True)
+        out.print(f"  report: {release.report}", highlight=False, soft_wrap=True)

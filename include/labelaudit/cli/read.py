@@ -66,7 +66,7 @@ class Trial:
     @property
     def all_read(self) -> bool:
         """Whether nothing is wrong with the file: records that were skipped or not labelled are no fault of it."""
-        return self.refusal is None and all(one["code"] in SET_ASIDE for one in self.rejects)
+        return self.refusal is None and all(reject["code"] in SET_ASIDE for reject in self.rejects)
 
 
 def read(
@@ -119,28 +119,28 @@ class _Rejects:
             self._file.write(safe_csv(REJECT_SCHEMA.names, ()))
 
     def take(self, rejects: Iterable[Said]) -> None:
-        for one in rejects:
+        for reject in rejects:
             if len(self.first) < SHOWN:
-                self.first.append(one)
+                self.first.append(reject)
             if self._file is not None:
-                self._file.write(safe_rows([[one[name] for name in REJECT_SCHEMA.names]]))
+                self._file.write(safe_rows([[reject[name] for name in REJECT_SCHEMA.names]]))
 
 
 def tried(file: Path, as_format: str | None, question: str | None, sink: _Rejects) -> Trial:
     """The file as what it seems to be, with no contract: are its records sound?"""
     try:
-        found = recognise(file, as_format, question)
+        recognised = recognise(file, as_format, question)
     except InvalidInput as error:
         if as_format is not None:
             raise
         refusal = {"code": "unreadable_file", "message": str(error)}
         return Trial(file.name, {}, refusal=refusal)
-    trial = Trial(file.name, found.vendor, found.notes)
+    trial = Trial(file.name, recognised.vendor, recognised.notes)
     counts: Counter[tuple[str, str | None]] = Counter()
     untaken: Counter[str] = Counter()
-    terms, columns = found.terms, set()
+    terms, columns = recognised.terms, set()
     if terms.format in ("csv", "tsv"):  # a table is read column by column: it needs one
-        once = next((name for name in found.keys if found.keys.count(name) == 1), found.keys[0])
+        once = next((name for name in recognised.keys if recognised.keys.count(name) == 1), recognised.keys[0])
         terms = replace(terms, fields=(Field("first", once, required=False, nullable=True),))
         columns.add(once)
     try:
@@ -148,8 +148,8 @@ def tried(file: Path, as_format: str | None, question: str | None, sink: _Reject
             trial.rows += batch.rows.num_rows
             trial.records += batch.rows.num_rows + len(batch.rejects) if batch.records is None else batch.records
             trial.rejected_rows += len(batch.rejects)
-            counts.update((one.code, one.column) for one in batch.rejects)
-            sink.take(asdict(one) | {"advice": advice(one.code)} for one in batch.rejects)
+            counts.update((reject.code, reject.column) for reject in batch.rejects)
+            sink.take(asdict(reject) | {"advice": advice(reject.code)} for reject in batch.rejects)
             columns |= batch.undeclared
             count_paths(untaken, batch.untaken)
         if not trial.records:
@@ -178,13 +178,13 @@ def tried_as_delivery(
             raise InvalidInput(f"{file.name} holds the delivery's predictions: try the file with the labels")
         contract = contract.model_copy(update={"predictions": NoPredictions(source="none")})
     digest = sha256_of(file)
-    one = DeliveredFile(path=file.name, bytes=file.stat().st_size, sha256=digest)
+    file_read = DeliveredFile(path=file.name, bytes=file.stat().st_size, sha256=digest)
     delivery = Delivery(
         customer=contract.customer,
         dataset=contract.dataset,
         vendor=vendor,
         id="tried",
-        files=(one,),
+        files=(file_read,),
         digest=digest,
         guideline=guideline,
     )
@@ -209,7 +209,7 @@ def tried_as_delivery(
         rejected_rows=staged.rejected_rows,
         rejects=[_count(count.code, count.column, count.rows) for count in staged.reject_counts],
         undeclared=list(staged.undeclared),
-        untaken={one.path: one.count for one in staged.untaken},
+        untaken={path_count.path: path_count.count for path_count in staged.untaken},
         cleanups=[cleanup.model_dump() for cleanup in staged.cleanups],
         refusal=staged.refusal.model_dump() if staged.refusal else None,
     )
@@ -241,18 +241,22 @@ def _show(trial: Trial, written: Path | None) -> None:
         out.print(f"  {count} × {escape(path)}", highlight=False, soft_wrap=True)
     if len(trial.untaken) > LISTED:
         out.print(f"  … and {len(trial.untaken) - LISTED} more paths; --json has all", highlight=False)
-    for one in trial.cleanups:
-        out.print(f"  {one['kind']} changed `{escape(one['column'])}` in {one['rows']} rows", highlight=False)
+    for cleanup in trial.cleanups:
+        out.print(
+            f"  {cleanup['kind']} changed `{escape(cleanup['column'])}` in {cleanup['rows']} rows", highlight=False
+        )
     if trial.rejects:
         table = Table("rejects", "code", "column", "what it means", "what to do")
-        for one in islice(trial.rejects, 50):
-            cells = (str(one["rows"]), one["code"], one["column"] or "", one["title"], one["advice"])
+        for reason in islice(trial.rejects, 50):
+            cells = (str(reason["rows"]), reason["code"], reason["column"] or "", reason["title"], reason["advice"])
             table.add_row(*map(escape, cells))
         out.print(table)
-    for one in trial.first_rejects:
-        place = f"line {one['line']}" + (f", {one['place']}" if one["place"] and one["place"] != "$" else "")
-        out.print(f"{escape(place)}: {escape(one['reason'])}", highlight=False, soft_wrap=True)
-        out.print(f"  {escape(one['advice'])}", highlight=False, soft_wrap=True)
+    for reject in trial.first_rejects:
+        place = f"line {reject['line']}" + (
+            f", {reject['place']}" if reject["place"] and reject["place"] != "$" else ""
+        )
+        out.print(f"{escape(place)}: {escape(reject['reason'])}", highlight=False, soft_wrap=True)
+        out.print(f"  {escape(reject['advice'])}", highlight=False, soft_wrap=True)
     if trial.rejected_rows > len(trial.first_rejects):
         where = f"all are in {written}" if written else "write all of them with --rejects FILE.csv"
         out.print(f"… and {trial.rejected_rows - len(trial.first_rejects)} more; {escape(where)}", highlight=False)

@@ -35,13 +35,13 @@ def show_rejects(
         lines = history.write_csv(csv, REJECTS_SCHEMA.names, history.rows(contract, store, where))
         tell({"csv": str(csv), "lines": lines}, as_json, f"Wrote {lines} lines to {escape(str(csv))}")
         return
-    groups = [one.strip() for one in by.split(",") if one.strip()]
+    groups = [group.strip() for group in by.split(",") if group.strip()]
     counts = history.counts(contract, store, groups, where)
     table = Table(*groups, Column("rows", justify="right"), Column("deliveries", justify="right"))
-    for one in counts:
-        table.add_row(*(escape(str(value if value is not None else "")) for value in one.values()))
-    found = {"rejects": counts, "rows": sum(one["rows"] for one in counts)}
-    tell(found, as_json, table if counts else f"No rejects of {contract.id} that fit are kept.")
+    for count in counts:
+        table.add_row(*(escape(str(value if value is not None else "")) for value in count.values()))
+    summary = {"rejects": counts, "rows": sum(count["rows"] for count in counts)}
+    tell(summary, as_json, table if counts else f"No rejects of {contract.id} that fit are kept.")
 
 
 def _day(text: str | None) -> datetime | None:

@@ -29,12 +29,14 @@ def releases(
     report_column = Column("report", overflow="fold")
     table = Table("release", "deliveries", "items", "issues", "rejected rows", report_column)
     rows = []
-    for one in release_log.log(destination):
-        found = {count.metric: count for count in counts.get(one.release, ()) if not count.vendor and not count.label}
-        issue, reject = found.get("issue"), found.get("reject")
-        report = destination.uri_of(one.files + "report.html")
+    for entry in release_log.log(destination):
+        metrics = {
+            count.metric: count for count in counts.get(entry.release, ()) if not count.vendor and not count.label
+        }
+        issue, reject = metrics.get("issue"), metrics.get("reject")
+        report = destination.uri_of(entry.files + "report.html")
         rows.append(
-            {"release": one.release, "digest": one.digest, "deliveries": list(one.deliveries), "report": report}
+            {"release": entry.release, "digest": entry.digest, "deliveries": list(entry.deliveries), "report": report}
         )
         rows[-1] |= {
             "items": issue and int(issue.n),
@@ -42,7 +44,7 @@ def releases(
             "rejected_rows": reject and int(reject.x),
         }
         shown = [str(rows[-1][key]) for key in ("items", "issues", "rejected_rows")]
-        table.add_row(one.release, ", ".join(one.deliveries), *shown, report)
+        table.add_row(entry.release, ", ".join(entry.deliveries), *shown, report)
     tell(rows, as_json, table)
 
 
@@ -61,10 +63,10 @@ def verify(
     else:
         destination = steps.open_destination(contract_of(contracts, name), open_store(store))
     with watched("verify", as_json) as progress:
-        found = verifying.verify(destination, release, progress)
-    rows = f"{found.rows} rows" if found.rows_checked else "its rows have expired and were not checked"
-    told = f"[green]{found.release} is whole[/green]: {found.files} files, {rows}, digest {found.digest}"
-    tell(found.model_dump(), as_json, told)
+        verified = verifying.verify(destination, release, progress)
+    rows = f"{verified.rows} rows" if verified.rows_checked else "its rows have expired and were not checked"
+    told = f"[green]{verified.release} is whole[/green]: {verified.files} files, {rows}, digest {verified.digest}"
+    tell(verified.model_dump(), as_json, told)
 
 
 def expire(
@@ -80,10 +82,10 @@ def expire(
 
     contract = contract_of(contracts, name)
     opened = open_store(store)
-    found = expiry.expire(contract, opened, steps.open_destination(contract, opened), time.time())
+    expired = expiry.expire(contract, opened, steps.open_destination(contract, opened), time.time())
     told = (
-        f"Removed {found.run_files} files of old runs, {found.table_files} of old table versions,"
-        f" {found.history_files} of the history and reports, {found.audit_files} of audits, {found.rejection_files} of"
-        " rejections."
+        f"Removed {expired.run_files} files of old runs, {expired.table_files} of old table versions,"
+        f" {expired.history_files} of the history and reports, {expired.audit_files} of audits,"
+        f" {expired.rejection_files} of rejections."
     )
-    tell(found.model_dump(), as_json, told)
+    tell(expired.model_dump(), as_json, told)

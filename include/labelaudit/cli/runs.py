@@ -59,7 +59,7 @@ def run(
         watch=lambda step: _limited(step, as_json, limit),
     )
     incomplete = manifests.incomplete(contract, ours)
-    waits = [one.model_dump(mode="json") for one in incomplete]
+    waits = [delivery.model_dump(mode="json") for delivery in incomplete]
     tell(outcome.model_dump(mode="json") | {"incomplete": waits}, as_json, None)
     if not as_json:
         show(contract, outcome, ours, incomplete)

@@ -48,9 +48,9 @@ def show(
 
     contract, _, destination = opened(contracts, name, store)
     releases = release_log.log(destination)
-    logged = next((one for one in reversed(releases) if release in (None, one.release)), None)
+    logged = next((entry for entry in reversed(releases) if release in (None, entry.release)), None)
     if logged is None:
-        there = ", ".join(one.release for one in releases[-10:]) or "none"
+        there = ", ".join(entry.release for entry in releases[-10:]) or "none"
         raise InvalidInput(f"{contract.id} has no release {release or ''}; there are: {there}")
     key = logged.files + "report.json"
     try:
@@ -62,7 +62,7 @@ def show(
     said = report.model_dump(mode="json")
     shown = {"release": report.release, "view": report.view, "annotators_are": contract.annotators}
     shown |= {"items": report.items, "issues": report.issues, "worst": said["worst"][:worst]}
-    tell(shown | {one: said.get(one) for one in SAID}, as_json, None)
+    tell(shown | {key: said.get(key) for key in SAID}, as_json, None)
     if not as_json:
         _print(report, contract.annotators, worst)
 
@@ -75,7 +75,7 @@ def _print(report: Any, annotators: str, worst: int) -> None:
         soft_wrap=True,
     )
     for title, header, rows in _sections(report, worst):
-        table = Table(*(Column(one, overflow="fold") for one in header), title=title, title_justify="left")
+        table = Table(*(Column(name, overflow="fold") for name in header), title=title, title_justify="left")
         for row in rows:
             table.add_row(*(escape(_cell(value)) for value in row))
         if rows:
@@ -94,22 +94,36 @@ def _sections(report: Any, worst: int) -> Iterator[Section]:
     """Title, columns and rows; one without rows is not shown."""
     from labelaudit.detect.run_detectors import looking
 
-    items = [(one.item, one.given, one.suggested, one.given_quality, one.vendors) for one in report.worst[:worst]]
+    items = [(item.item, item.given, item.suggested, item.given_quality, item.vendors) for item in report.worst[:worst]]
     yield "Labels most likely wrong", ("item", "given", "likely", "quality of the given", "vendors"), items
-    by_rate = sorted(report.classes, key=lambda one: (-one.issues / one.items, one.label))
-    classes = [(one.label, one.items, one.issues, _interval(one)) for one in by_rate[:SHOWN]]
+    by_rate = sorted(report.classes, key=lambda label: (-label.issues / label.items, label.label))
+    classes = [(label.label, label.items, label.issues, _interval(label)) for label in by_rate[:SHOWN]]
     yield "Classes, the worst first", ("class", "items", "likely wrong", "95 % interval"), classes
-    pairs = [(one.given, one.suggested, one.items) for one in report.pairs[:SHOWN]]
+    pairs = [(pair.given, pair.suggested, pair.items) for pair in report.pairs[:SHOWN]]
     yield "Classes taken for each other", ("given", "likely", "items"), pairs
     vendors = [
-        (one.vendor, one.annotations, one.annotation_errors, _interval(one), one.fair_quality, one.differs)
-        for one in report.vendors
+        (
+            vendor.vendor,
+            vendor.annotations,
+            vendor.annotation_errors,
+            _interval(vendor),
+            vendor.fair_quality,
+            vendor.differs,
+        )
+        for vendor in report.vendors
     ]
     header = ("vendor", "labels", "likely wrong", "95 % interval", "right, on equal items", "than the middling one")
     yield "Vendors", header, vendors
     people = [
-        (one.name, one.vendors, one.annotations, one.quality, _interval(one), _change(one))
-        for one in report.annotators[:SHOWN]
+        (
+            annotator.name,
+            annotator.vendors,
+            annotator.annotations,
+            annotator.quality,
+            _interval(annotator),
+            _change(annotator),
+        )
+        for annotator in report.annotators[:SHOWN]
     ]
     header = ("annotator", "vendors", "labels", "quality", "95 % interval", "changed")
     yield "Annotators, the worst first", header, people
@@ -118,33 +132,49 @@ def _sections(report: Any, worst: int) -> Iterator[Section]:
         rows = [(title, *getattr(report.agreement, field)) for title, field in named]
         yield "Agreement", ("coefficient", "value", "low", "high"), rows
     yield from _of_dataset(report.dataset_findings)
-    for one, found in looking.read(report.further):
-        columns, rows = one.rows(found)
-        yield one.title, tuple(columns), [tuple(row) for row in rows[:SHOWN]]
+    for detector, finding in looking.read(report.further):
+        columns, rows = detector.rows(finding)
+        yield detector.title, tuple(columns), [tuple(row) for row in rows[:SHOWN]]
 
 
-def _of_dataset(found: Any) -> Iterator[Section]:
-    copies = [(one.items, one.labels, one.size, one.kind, "differ" if one.conflict else "") for one in found.copies]
+def _of_dataset(finding: Any) -> Iterator[Section]:
+    copies = [
+        (group.items, group.labels, group.size, group.kind, "differ" if group.conflict else "")
+        for group in finding.copies
+    ]
     yield "Copies", ("items", "labels", "size", "kind", "their labels"), copies[:SHOWN]
-    yield "Outliers", ("item",), [(item,) for item in found.outliers[:SHOWN]]
+    yield "Outliers", ("item",), [(item,) for item in finding.outliers[:SHOWN]]
     overlaps = [
-        (one.one, one.other, f"{one.x} of {one.n}", _interval(one), one.source if one.read_differently else "")
-        for one in found.overlaps
+        (
+            overlap.one,
+            overlap.other,
+            f"{overlap.x} of {overlap.n}",
+            _interval(overlap),
+            overlap.source if overlap.read_differently else "",
+        )
+        for overlap in finding.overlaps
     ]
     header = ("class", "class", "labels", "95 % interval", "who reads the guideline differently")
     yield "Classes that overlap", header, overlaps[:SHOWN]
     slices = [
-        (one.rule or "items like these", one.examples[:4], one.items, one.rate, one.rest_rate) for one in found.slices
+        (
+            weak_slice.rule or "items like these",
+            weak_slice.examples[:4],
+            weak_slice.items,
+            weak_slice.rate,
+            weak_slice.rest_rate,
+        )
+        for weak_slice in finding.slices
     ]
     header = ("slice", "such as", "items", "error rate there", "elsewhere")
     yield "Where the model is weak", header, slices[:SHOWN]
-    if found.second_opinions:
-        yield "Second opinions", ("items whose label one more could turn",), [(found.second_opinions,)]
+    if finding.second_opinions:
+        yield "Second opinions", ("items whose label one more could turn",), [(finding.second_opinions,)]
 
 
-def _interval(one: Any) -> str:
-    return f"{one.low:.3f} – {one.high:.3f}"
+def _interval(measured: Any) -> str:
+    return f"{measured.low:.3f} – {measured.high:.3f}"
 
 
-def _change(one: Any) -> str:
-    return f"{one.before:.3f} to {one.after:.3f}" if one.changed else ""
+def _change(annotator: Any) -> str:
+    return f"{annotator.before:.3f} to {annotator.after:.3f}" if annotator.changed else ""

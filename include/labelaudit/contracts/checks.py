@@ -122,9 +122,9 @@ def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
 
     def inline(part: Any) -> Any:
         if isinstance(part, dict):
-            found = known[part["$ref"].rpartition("/")[2]] if "$ref" in part else part
-            return {name: inline(value) for name, value in found.items()}
-        return [inline(one) for one in part] if isinstance(part, list) else part
+            schema = known[part["$ref"].rpartition("/")[2]] if "$ref" in part else part
+            return {name: inline(value) for name, value in schema.items()}
+        return [inline(inner) for inner in part] if isinstance(part, list) else part
 
     return inline(schema)
 
@@ -162,5 +162,5 @@ class Check(Model):
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that it looks at, in the order of its arguments; empty: it looks at the table."""
-        one = [self.kwargs.get(name) for name in ("column", "column_A", "column_B")]
-        return tuple(name for name in one if name) + tuple(self.kwargs.get("column_list") or ())
+        named = [self.kwargs.get(name) for name in ("column", "column_A", "column_B")]
+        return tuple(name for name in named if name) + tuple(self.kwargs.get("column_list") or ())

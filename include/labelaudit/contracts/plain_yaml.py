@@ -125,7 +125,7 @@ class _Builder:
 
     def _take_scalar(self, event: yaml.ScalarEvent, line: int) -> None:
         text = event.value
-        if "\0" in text or any("\ud800" <= one <= "\udfff" for one in text):
+        if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
             self._refuse(line, f"{text[:40]!r} holds a character that no text may (NUL, or half of a surrogate pair)")
         self._refuse_tag(event, line)
         if self._wants_key():
@@ -173,7 +173,7 @@ class _Builder:
     def _unfolded(self, anchor: str, line: int) -> Any:
         if self._wants_key():
             self._refuse(line, "a key must be text, not an alias")
-        if any(one.anchor == anchor for one in self._open):
+        if any(opened.anchor == anchor for opened in self._open):
             self._refuse(line, f"the alias `*{anchor}` leads back to itself")
         if anchor not in self._anchors:
             self._refuse(line, f"the alias `*{anchor}` has no anchor `&{anchor}` before it")
@@ -221,7 +221,7 @@ def _extent(value: Any) -> tuple[int, int]:
     """How many values an alias of this one stands for, and how deep they are nested."""
     if not isinstance(value, dict | list):
         return 1, 0
-    within = [_extent(one) for one in (value.values() if isinstance(value, dict) else value)]
+    within = [_extent(inner) for inner in (value.values() if isinstance(value, dict) else value)]
     return 1 + sum(size for size, _ in within), 1 + max((depth for _, depth in within), default=0)
 
 

@@ -109,7 +109,7 @@ class Acceptance(Model):
             raise ValueError(f"acceptance by a {self.by} plan needs `producer` and `consumer`, and no `limit`")
         if self.producer and self.consumer and self.producer.rate >= self.consumer.rate:
             raise ValueError("`consumer.rate` must be above `producer.rate`")
-        above = [one.above for one in self.deductions]
+        above = [deduction.above for deduction in self.deductions]
         if above != sorted(set(above)):
             raise ValueError("`deductions` must rise by `above`")
         return self

@@ -71,9 +71,9 @@ def contract_of(customer: str, dataset: str, document: Document, where: str) -> 
     try:
         return Contract(customer=customer, dataset=dataset, **terms)
     except ValidationError as error:
-        found = [_explained(finding, document.lines) for finding in error.errors()]
-        more = [f"and {len(found) - SHOWN_PROBLEMS} more"] if len(found) > SHOWN_PROBLEMS else []
-        raise ContractError(where, found[:SHOWN_PROBLEMS] + more) from error
+        problems = [_explained(finding, document.lines) for finding in error.errors()]
+        more = [f"and {len(problems) - SHOWN_PROBLEMS} more"] if len(problems) > SHOWN_PROBLEMS else []
+        raise ContractError(where, problems[:SHOWN_PROBLEMS] + more) from error
     except Exception as error:  # as above
         raise ContractError(where, [f"can't be read: {type(error).__name__}: {_shown(str(error))}"]) from error
 
@@ -91,8 +91,8 @@ def read_contracts(folder: Path) -> tuple[list[Contract], list[ContractError]]:
 
 def contract_paths(folder: Path) -> list[Path]:
     """The files below `folder` that are, or were meant as, contracts; hidden ones are editors' and Kubernetes' own."""
-    found = (path for pattern in ("*/*.yaml", "*/*.yml") for path in folder.glob(pattern))
-    return sorted(path for path in found if not path.name.startswith(".") and not path.parent.name.startswith("."))
+    paths = (path for pattern in ("*/*.yaml", "*/*.yml") for path in folder.glob(pattern))
+    return sorted(path for path in paths if not path.name.startswith(".") and not path.parent.name.startswith("."))
 
 
 def contract_names(folder: Path) -> list[str]:
@@ -131,7 +131,7 @@ def _explained(finding: dict[str, Any], lines: dict[tuple, int]) -> str:
 
 def _shown(text: str, length: int = 120) -> str:
     """Text of a file or path as it can stand in any message: one line, no half characters, not too long."""
-    safe = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    safe = "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
     return safe if len(safe) <= length else f"{safe[:length]}…"
 
 
@@ -139,14 +139,14 @@ def _fields(model: type[BaseModel], loc: tuple) -> list[str]:
     """The field names that are valid at `loc`, following pydantic's location through containers and unions."""
     kinds: list[Any] = [model]
     for step in loc:
-        found = []
+        annotations = []
         for kind in _models(kinds):
             if step in kind.model_fields:
-                found.append(kind.model_fields[step].annotation)
+                annotations.append(kind.model_fields[step].annotation)
             elif "source" in kind.model_fields and step in get_args(kind.model_fields["source"].annotation):
-                found.append(kind)
-        if found:
-            kinds = found
+                annotations.append(kind)
+        if annotations:
+            kinds = annotations
     names = {name for kind in _models(kinds) for name in kind.model_fields}
     return sorted(names - {"customer", "dataset"} if kinds == [model] else names)
 

@@ -53,9 +53,9 @@ def counts_of(work: Work, checked: Sequence[CheckedDelivery]) -> tuple[Count, ..
         if labels:
             counts.append(Count(metric="gold", vendor=vendor, x=right, n=labels))
     delivered, rejected = Counter(), Counter()
-    for one in checked:
-        delivered[one.delivery.vendor] += one.delivered_rows
-        rejected[one.delivery.vendor] += one.rejected_rows
+    for delivery in checked:
+        delivered[delivery.delivery.vendor] += delivery.delivered_rows
+        rejected[delivery.delivery.vendor] += delivery.rejected_rows
     counts.append(Count(metric="reject", x=rejected.total(), n=delivered.total()))
     counts += [Count(metric="reject", vendor=name, x=rejected[name], n=delivered[name]) for name in sorted(delivered)]
     counts += looking.counts(work, work.current, ("", *sorted(set(vendors[work.current]))))
@@ -65,9 +65,9 @@ def counts_of(work: Work, checked: Sequence[CheckedDelivery]) -> tuple[Count, ..
 def _guidelines(checked: Sequence[CheckedDelivery]) -> list[Count]:
     """Accepted rows by vendor and version of the guideline, of all its accepted rows."""
     rows: Counter[tuple[str, str]] = Counter()
-    for one in checked:
-        if one.accepted:
-            rows[one.delivery.vendor, one.delivery.guideline or ""] += one.accepted_rows
+    for delivery in checked:
+        if delivery.accepted:
+            rows[delivery.delivery.vendor, delivery.delivery.guideline or ""] += delivery.accepted_rows
     total = Counter()
     for (vendor, _), number in rows.items():
         total[vendor] += number

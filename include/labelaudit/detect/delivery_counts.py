@@ -23,13 +23,13 @@ def shares_of(work: Work, checked: Sequence[CheckedDelivery]) -> tuple[Share, ..
     items = dict(_items(work))
     return tuple(
         Share(
-            digest=one.delivery.digest,
-            name=one.delivery.name,
-            supersedes=tuple(f"{one.delivery.vendor}/{old}" for old in one.delivery.supersedes),
-            counts=(*items.get(one.delivery.name, ()), *_rows(work, one)),
+            digest=delivery.delivery.digest,
+            name=delivery.delivery.name,
+            supersedes=tuple(f"{delivery.delivery.vendor}/{old}" for old in delivery.delivery.supersedes),
+            counts=(*items.get(delivery.delivery.name, ()), *_rows(work, delivery)),
         )
-        for one in checked
-        if one.delivered_rows
+        for delivery in checked
+        if delivery.delivered_rows
     )
 
 
@@ -38,14 +38,14 @@ def _items(work: Work) -> Iterator[tuple[str, list[Count]]]:
     deliveries, vendors = (work.rows[name].to_numpy(object).astype(str) for name in ("delivery", "vendor"))
     order = np.flatnonzero(work.current)
     order = order[np.lexsort((deliveries[order], work.codes[order]))]
-    found: dict[str, list[Count]] = {name: [] for name in sorted(set(deliveries[order]))}
+    counts: dict[str, list[Count]] = {name: [] for name in sorted(set(deliveries[order]))}
     for vendor in ("", *sorted(set(vendors[order]))):
         rows = order[(vendors[order] == vendor) | (not vendor)]
         items, first = np.unique(work.codes[rows], return_index=True)
         owners = deliveries[rows[first]]
         for name in sorted(set(owners)):
-            found[name] += _issues(work, items[owners == name], vendor)
-    yield from found.items()
+            counts[name] += _issues(work, items[owners == name], vendor)
+    yield from counts.items()
 
 
 def _issues(work: Work, items: np.ndarray, vendor: str) -> list[Count]:
@@ -60,18 +60,20 @@ def _issues(work: Work, items: np.ndarray, vendor: str) -> list[Count]:
     ]
 
 
-def _rows(work: Work, one: CheckedDelivery) -> Iterator[Count]:
+def _rows(work: Work, delivery: CheckedDelivery) -> Iterator[Count]:
     """What counts labels and rows: they are of one delivery only. Over all, and for its vendor."""
-    own = work.current & (work.rows["delivery"] == one.delivery.name).to_numpy()
+    own = work.current & (work.rows["delivery"] == delivery.delivery.name).to_numpy()
     wrong, (right, known) = work.detection.annotation_is_issue[own], gold_counts(work, own)
-    if one.accepted:
-        yield from looking.counts(work, own, ("", one.delivery.vendor))
-    for vendor in ("", one.delivery.vendor):
-        if one.accepted:
+    if delivery.accepted:
+        yield from looking.counts(work, own, ("", delivery.delivery.vendor))
+    for vendor in ("", delivery.delivery.vendor):
+        if delivery.accepted:
             yield Count(metric="annotation_error", vendor=vendor, x=float(wrong.sum()), n=float(len(wrong)))
             if known:
                 yield Count(metric="gold", vendor=vendor, x=right, n=known)
-        yield Count(metric="reject", vendor=vendor, x=one.rejected_rows, n=one.delivered_rows)
-    if one.accepted:
-        rows = one.accepted_rows
-        yield Count(metric="guideline", vendor=one.delivery.vendor, label=one.delivery.guideline or "", x=rows, n=rows)
+        yield Count(metric="reject", vendor=vendor, x=delivery.rejected_rows, n=delivery.delivered_rows)
+    if delivery.accepted:
+        rows = delivery.accepted_rows
+        yield Count(
+            metric="guideline", vendor=delivery.delivery.vendor, label=delivery.delivery.guideline or "", x=rows, n=rows
+        )

@@ -51,7 +51,7 @@ def audit(
 
     Raises AuditImpossible where there are neither predictions nor overlapping annotators.
     """
-    accepted = [one for one in checked if one.accepted]
+    accepted = [delivery for delivery in checked if delivery.accepted]
     superseded = _superseded(accepted, release_log.published_deliveries(destination))
     work = _work(contract, found, accepted, superseded, store, destination, progress)
     prefix = layout.run(contract.customer, contract.dataset, found.run)
@@ -97,8 +97,8 @@ def audit(
 
 def _superseded(accepted: Sequence[CheckedDelivery], published: dict[str, str]) -> tuple[str, ...]:
     """Published deliveries that this run replaces: named by a newer one, or audited again."""
-    named = {f"{one.delivery.vendor}/{old}" for one in accepted for old in one.delivery.supersedes}
-    again = {one.delivery.name for one in accepted}
+    named = {f"{delivery.delivery.vendor}/{old}" for delivery in accepted for old in delivery.delivery.supersedes}
+    again = {delivery.delivery.name for delivery in accepted}
     return tuple(sorted((named | again) & set(published)))
 
 
@@ -111,9 +111,11 @@ def _work(
     destination: Store,
     progress: Progress | None,
 ) -> Work:
-    new = pd.concat([_accepted_rows(contract, one, store) for one in accepted], ignore_index=True)
+    new = pd.concat([_accepted_rows(contract, delivery, store) for delivery in accepted], ignore_index=True)
     # when a label came, for drift: the release it was first judged in, and the delivery's place in that
-    place = {one.delivery.name: found.sequence + number / len(accepted) for number, one in enumerate(accepted)}
+    place = {
+        delivery.delivery.name: found.sequence + number / len(accepted) for number, delivery in enumerate(accepted)
+    }
     new["sequence"] = new["delivery"].map(place)
     limit = contract.history.max_items
     old, touched = read_history(contract, store, destination, new["item"].unique(), superseded, limit)
@@ -145,7 +147,7 @@ def _work(
         labels=labels,
         features=features,
         scope=in_scope,
-        current=rows["delivery"].isin([one.delivery.name for one in accepted]).to_numpy(),
+        current=rows["delivery"].isin([delivery.delivery.name for delivery in accepted]).to_numpy(),
         pred_probs=pred_probs,
         class_probs=pred_probs if task_of(contract.task).IS_DISTRIBUTION else None,
         dataset=dataset,

@@ -56,17 +56,17 @@ def given_quality(work: Work) -> np.ndarray:
     detection, codes = work.detection, work.codes
     given = np.array(work.judged.values, object)[detection.given]
     own = work.rows["label"].to_numpy(object) == given[codes]
-    found = np.zeros(len(given))
-    found[codes[own]] = detection.annotation_quality[own]
-    return np.where(detection.label == detection.given, detection.label_quality, found)
+    quality = np.zeros(len(given))
+    quality[codes[own]] = detection.annotation_quality[own]
+    return np.where(detection.label == detection.given, detection.label_quality, quality)
 
 
 def _worst(work: Work) -> tuple[WorstItem, ...]:
     """The likely wrong items, the likeliest first."""
     detection, names = work.detection, work.judged.values
-    found = np.flatnonzero(work.scope & detection.is_issue)
+    issues = np.flatnonzero(work.scope & detection.is_issue)
     quality = given_quality(work)
-    chosen = found[np.argsort(quality[found], kind="stable")][:WORST_ITEMS]
+    chosen = issues[np.argsort(quality[issues], kind="stable")][:WORST_ITEMS]
     rows_of = {place: np.flatnonzero(work.codes == place) for place in chosen}
     return tuple(
         WorstItem(

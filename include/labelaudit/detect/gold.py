@@ -70,8 +70,8 @@ def _parsed(contract: Contract, content: bytes, where: str) -> dict[str, str]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise ContractError(where, [f"can't be read as CSV in UTF-8: {error}"]) from error
     if not rows or rows[0][1] != HEADER:
-        found = rows[0][1] if rows else "nothing"
-        raise ContractError(where, [f"line 1: the header must be {','.join(HEADER)}, not {found}"])
+        header = rows[0][1] if rows else "nothing"
+        raise ContractError(where, [f"line 1: the header must be {','.join(HEADER)}, not {header}"])
     truths: dict[str, str] = {}
     problems = []
     for line, row in rows[1:]:

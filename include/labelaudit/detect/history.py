@@ -46,14 +46,14 @@ def read_history(
     touched = set(places.lone)
     parts: list[pd.DataFrame] = []
     room = max_items
-    for one in reversed(release_log.log(destination)):
-        key, items = f"{folder}{one.release}.parquet", places.needed.get(one.release, set())
+    for entry in reversed(release_log.log(destination)):
+        key, items = f"{folder}{entry.release}.parquet", places.needed.get(entry.release, set())
         if key not in there:
             continue
         touched |= places.shared & items
         more = set()
-        if room > 0 and places.others[one.release]:
-            first = first_items(destination, one.release, room + len(items))
+        if room > 0 and places.others[entry.release]:
+            first = first_items(destination, entry.release, room + len(items))
             more = set([item for item in first if item not in items][:room])
             room -= len(more)
         if items or more:

@@ -25,22 +25,22 @@ class Places:
 
 def find_places(destination: Store, wanted: set[str], dropped: set[str]) -> Places:
     """One pass over three columns of `labels`, batch by batch."""
-    found, names = Places(), pa.array(sorted(wanted), pa.string())
+    places, names = Places(), pa.array(sorted(wanted), pa.string())
     for batch in tables.stream(destination, layout.LABELS, "select item, release, deliveries from rows"):
         item, release, deliveries = (batch[name].cast(pa.string()) for name in ("item", "release", "deliveries"))
         whose = {text: set((text or "").split(",")) for text in pc.unique(deliveries).to_pylist()}
         for kept, among in (
-            (found.lone, [text for text, own in whose.items() if own <= dropped]),
-            (found.shared, [text for text, own in whose.items() if own & dropped and not own <= dropped]),
+            (places.lone, [text for text, own in whose.items() if own <= dropped]),
+            (places.shared, [text for text, own in whose.items() if own & dropped and not own <= dropped]),
         ):
             kept |= set(item.filter(pc.is_in(deliveries, pa.array(among, pa.string()))).to_pylist())
         gone = pc.is_in(deliveries, pa.array([text for text, own in whose.items() if own & dropped], pa.string()))
         here = pc.or_(pc.is_in(item, names), gone)
-        for one, where in zip(item.filter(here).to_pylist(), release.filter(here).to_pylist(), strict=True):
-            found.needed.setdefault(where, set()).add(one)
-        for one in pc.value_counts(release.filter(pc.invert(here))).to_pylist():
-            found.others[one["values"]] += one["counts"]
-    return found
+        for item_id, where in zip(item.filter(here).to_pylist(), release.filter(here).to_pylist(), strict=True):
+            places.needed.setdefault(where, set()).add(item_id)
+        for count in pc.value_counts(release.filter(pc.invert(here))).to_pylist():
+            places.others[count["values"]] += count["counts"]
+    return places
 
 
 def first_items(destination: Store, release: str, number: int) -> list[str]:

@@ -19,7 +19,7 @@ from labelaudit.tasks import task_of
 from labelaudit.tasks.texts import typed
 from labelaudit.values.deliveries import CheckedDelivery, Found
 
-LABELS_FIELDS = [one for one in schemas.LABELS_SCHEMA if one.name != "release"]
+LABELS_FIELDS = [field for field in schemas.LABELS_SCHEMA if field.name != "release"]
 INTERNAL_FIELDS = [
     ("_removed", pa.bool_()),
     ("_given_quality", pa.float64()),
@@ -95,7 +95,7 @@ def digest_of(
     """What the release is bound to: contract, deliveries, the release before, and every byte that was made of them."""
     bound = {
         "contract": contract.model_dump(mode="json"),
-        "deliveries": [[one.delivery.name, one.delivery.digest, one.accepted] for one in checked],
+        "deliveries": [[delivery.delivery.name, delivery.delivery.digest, delivery.accepted] for delivery in checked],
         "superseded": list(superseded),
         "base": found.base_release,
         "sequence": found.sequence,

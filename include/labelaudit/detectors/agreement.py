@@ -60,18 +60,18 @@ def agreement(items, annotators, labels, classes: Sequence | None = None) -> Agr
         first.sort()
         item_codes, people_codes, codes = item_codes[first], people_codes[first], codes[first]
     cast = votes(item_codes, people_codes, codes, len(item_names), len(known))
-    found = kernel.coefficients(cast.start, cast.given, len(known))
-    if found is None:
+    coefficients = kernel.coefficients(cast.start, cast.given, len(known))
+    if coefficients is None:
         return None
     return Agreement(
-        alpha=found.alpha,
-        fleiss=found.fleiss,
-        raw=found.raw,
+        alpha=coefficients.alpha,
+        fleiss=coefficients.fleiss,
+        raw=coefficients.raw,
         classes=known,
-        prevalence=found.prevalence,
-        prevalence_low=found.prevalence_low,
-        prevalence_high=found.prevalence_high,
-        items=found.items,
-        labels=found.labels,
+        prevalence=coefficients.prevalence,
+        prevalence_low=coefficients.prevalence_low,
+        prevalence_high=coefficients.prevalence_high,
+        items=coefficients.items,
+        labels=coefficients.labels,
         repeated=repeated,
     )

@@ -93,7 +93,7 @@ def try_detector(
         ]
         kinds.append(tuple(np.concatenate(part) for part in zip(*tries, strict=True)))
     recall = _matched_recall(strength[taken], kinds)
-    total = sum(len(found) for found, _ in kinds)
+    total = sum(len(flags) for flags, _ in kinds)
     anywhere, wrong = _drawn(labels, rows[:planted], pairs, None, 0.0, None, planted, rng)
     copy = labels.copy()
     copy[anywhere] = wrong
@@ -111,16 +111,16 @@ def try_detector(
 
 def _pairs(labels, suggested, taken, pred_probs, classes: int) -> np.ndarray:
     """How often each class is labelled another, (K, K) as [true, given]: as found, and a little of every pair."""
-    found = np.zeros((classes, classes))
-    np.add.at(found, (suggested[taken], labels[taken]), 1)
-    np.fill_diagonal(found, 0)
+    pairs = np.zeros((classes, classes))
+    np.add.at(pairs, (suggested[taken], labels[taken]), 1)
+    np.fill_diagonal(pairs, 0)
     share = np.bincount(labels, minlength=classes) + 1.0
     rates = np.outer(share, share)
     if pred_probs is not None:
         noise, _ = confident.survey(labels, np.ascontiguousarray(pred_probs, np.float32))
         rates = share[:, None] * confident.error_rates(noise.joint)
     np.fill_diagonal(rates, 0)
-    return found + 5 * rates / rates.sum()
+    return pairs + 5 * rates / rates.sum()
 
 
 def _drawn(labels, rows, pairs, pred_probs, power: float, careless, size: int, rng) -> tuple[np.ndarray, np.ndarray]:
@@ -150,8 +150,8 @@ def _planted(labels, chosen: tuple[np.ndarray, np.ndarray], judge: Judge) -> tup
     rows, wrong = chosen
     copy = labels.copy()
     copy[rows] = wrong
-    found, strength, _ = judge(copy)
-    return found[rows], strength[rows]
+    flagged, strength, _ = judge(copy)
+    return flagged[rows], strength[rows]
 
 
 def _matched_recall(real: np.ndarray, kinds: list[tuple[np.ndarray, np.ndarray]]) -> float:
@@ -161,8 +161,8 @@ def _matched_recall(real: np.ndarray, kinds: list[tuple[np.ndarray, np.ndarray]]
     makes the strengths of the real ones likeliest, and that of the kind with the same upper decile. Where few were
     found, the mean of the kinds.
     """
-    own = np.array([found.mean() if len(found) else 0.0 for found, _ in kinds])
-    told = [place for place, (found, _) in enumerate(kinds) if found.sum() > 3]
+    own = np.array([flags.mean() if len(flags) else 0.0 for flags, _ in kinds])
+    told = [place for place, (flags, _) in enumerate(kinds) if flags.sum() > 3]
     if len(real) < 8 or len(kinds) == 1 or not told:
         return float(own.mean())
     steps = min(STEPS, max(3, len(real) // 8))

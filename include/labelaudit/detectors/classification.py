@@ -92,7 +92,7 @@ def detect(
 
 
 def _by_consensus(names, codes, counts, annotators, labels, pred_probs, classes, scope, seed, gold) -> Detection:
-    known = [None if one < 0 else one for one in gold.tolist()]
+    known = [None if code < 0 else code for code in gold.tolist()]
     made = aggregate_labels(codes, annotators, labels, pred_probs, range(classes), known)
     rows = np.arange(len(names))
     label = np.where((counts > 1) | (gold >= 0), made.label, made.majority)
@@ -137,11 +137,11 @@ def _by_consensus(names, codes, counts, annotators, labels, pred_probs, classes,
 
 def _by_predictions(names, codes, counts, annotators, labels, pred_probs, classes, scope, seed, gold) -> Detection:
     by_row, truth = pred_probs[codes], gold[codes]
-    found = find_label_errors(labels, by_row)
+    errors = find_label_errors(labels, by_row)
     unknown = truth < 0
-    wrong = np.where(unknown, found.is_issue, labels != truth)
-    suggested = np.where(unknown, found.suggested_label, truth)
-    right = np.where(unknown, found.label_quality, np.where(wrong, 1e-9, 1 - 1e-9))
+    wrong = np.where(unknown, errors.is_issue, labels != truth)
+    suggested = np.where(unknown, errors.suggested_label, truth)
+    right = np.where(unknown, errors.label_quality, np.where(wrong, 1e-9, 1 - 1e-9))
     votes = _vote_counts(codes, labels, len(names), classes)
     given = (votes + 0.5 * pred_probs).argmax(1)
     row_of = np.zeros(len(names), np.int64)
@@ -160,8 +160,8 @@ def _by_predictions(names, codes, counts, annotators, labels, pred_probs, classe
         score = scoring.scores(*arrays, noise)
         return scoring.flags(copy, seen.best, score, noise), score - scoring.bar(noise), seen.best
 
-    belief, transition = posterior(labels, found.suggested_label, found.is_issue, by_row)
-    doubts = 1 - belief[found.is_issue, labels[found.is_issue]]
+    belief, transition = posterior(labels, errors.suggested_label, errors.is_issue, by_row)
+    doubts = 1 - belief[errors.is_issue, labels[errors.is_issue]]
     worth = order_second_opinions(belief[row_of], transition).value
     quality = (x + strength * mean) / (n + strength)
     low, high = interval(quality, n + strength)

@@ -86,25 +86,25 @@ def aggregate_labels_in_shards(
     sampled = len(consensus.sample(items, labels, consensus.enough(len(people))))
     for _ in range(consensus.FINISH if sampled < items else 0):
         sums = consensus_folds.Sums(len(people), len(known))
-        for one in read():
-            sums.add(one.cast, consensus_folds.posterior_of(one.cast, one.pred_probs, one.gold, state))
+        for shard in read():
+            sums.add(shard.cast, consensus_folds.posterior_of(shard.cast, shard.pred_probs, shard.gold, state))
         sums.finish(state)
     right, doubt, given = np.zeros((3, len(people)), np.int64)
-    for one in read():
-        posterior = consensus_folds.posterior_of(one.cast, one.pred_probs, one.gold, state)
+    for shard in read():
+        posterior = consensus_folds.posterior_of(shard.cast, shard.pred_probs, shard.gold, state)
         consensus_rows.fixed_right_counts(
-            one.cast.start, one.cast.people, one.cast.given, posterior, right, doubt, given
+            shard.cast.start, shard.cast.people, shard.cast.given, posterior, right, doubt, given
         )
     unit = consensus_rows.FIXED
     quality = annotator_quality.from_counts(right / unit, doubt / unit, given.astype(np.float64))
     low, high = interval(quality.rate, quality.weight)
 
     def parts() -> Iterator[ShardItems]:
-        for one in read():
-            posterior = consensus_folds.posterior_of(one.cast, one.pred_probs, one.gold, state)
+        for shard in read():
+            posterior = consensus_folds.posterior_of(shard.cast, shard.pred_probs, shard.gold, state)
             best = posterior.argmax(1)
-            consensus.soften(one.cast, replace(state, posterior=posterior), one.gold)
-            yield ShardItems(one.names, known[best], posterior.max(1).clip(1e-9, 1 - 1e-9), posterior)
+            consensus.soften(shard.cast, replace(state, posterior=posterior), shard.gold)
+            yield ShardItems(shard.names, known[best], posterior.max(1).clip(1e-9, 1 - 1e-9), posterior)
 
     return ShardedConsensus(
         items=items,
@@ -173,18 +173,18 @@ def _fitted(read: Callable[[], Iterator[_Read]], items: int, labels: int, people
     """consensus.fit on the sample; what it knows of its own items is left out of the state."""
     chosen = consensus.sample(items, labels, consensus.enough(people)).astype(np.int64)
     sizes, who, said, probs, gold = [np.zeros(1, np.int64)], [], [], [], []
-    for one in read():
-        end = one.first + one.cast.items
-        here = chosen[np.searchsorted(chosen, one.first) : np.searchsorted(chosen, end)] - one.first
-        lengths = np.diff(one.cast.start)[here]
+    for shard in read():
+        end = shard.first + shard.cast.items
+        here = chosen[np.searchsorted(chosen, shard.first) : np.searchsorted(chosen, end)] - shard.first
+        lengths = np.diff(shard.cast.start)[here]
         before = np.cumsum(lengths) - lengths
-        rows = np.repeat(one.cast.start[here] - before, lengths) + np.arange(lengths.sum())
+        rows = np.repeat(shard.cast.start[here] - before, lengths) + np.arange(lengths.sum())
         sizes.append(lengths)
-        who.append(one.cast.people[rows])
-        said.append(one.cast.given[rows])
-        gold.append(one.gold[here])
-        if one.pred_probs is not None:
-            probs.append(one.pred_probs[here])
+        who.append(shard.cast.people[rows])
+        said.append(shard.cast.given[rows])
+        gold.append(shard.gold[here])
+        if shard.pred_probs is not None:
+            probs.append(shard.pred_probs[here])
     if probs and len(probs) < len(gold):
         raise InvalidInput("some shards have pred_probs and some have none")
     cast = Votes(np.cumsum(np.concatenate(sizes)), np.concatenate(who), np.concatenate(said), people, len(known))

@@ -124,8 +124,8 @@ def _near_rows(rows: np.ndarray, metric: str, seed: int) -> tuple[np.ndarray, np
     lengths = np.sqrt(2 * distances) if metric == "cosine" else distances
     limit = _limit(lengths, indices) * lengths[:, -1]
     near = lengths <= np.minimum(limit[:, None], limit[indices])
-    one, place = np.nonzero(near)
-    return np.stack([one, indices[one, place]], 1), indices[:, 0], distances[:, 0]
+    item, place = np.nonzero(near)
+    return np.stack([item, indices[item, place]], 1), indices[:, 0], distances[:, 0]
 
 
 def _limit(lengths: np.ndarray, indices: np.ndarray) -> float:
@@ -134,7 +134,7 @@ def _limit(lengths: np.ndarray, indices: np.ndarray) -> float:
     outer = np.maximum(lengths[:, -1], np.finfo(np.float64).tiny)
     middle = np.arange(k // 4, k - 1)
     # E[log d_k / d_j] is the sum of 1 / l for l = j .. k - 1, over m; the inner neighbours may be copies
-    expected = sum(1 / one for j in middle + 1 for one in range(j, k))
+    expected = sum(1 / count for j in middle + 1 for count in range(j, k))
     spread = np.median(np.log(outer[:, None] / np.maximum(lengths[:, middle], 1e-12 * outer[:, None])).sum(1))
     if spread <= 0:
         return WIDEST

@@ -47,7 +47,7 @@ def neighbour_probs(labels: np.ndarray, features: np.ndarray, classes: int) -> n
     k = min(NEIGHBOURS, len(labels) - 1)
     votes = np.tile(np.bincount(labels, minlength=classes) / len(labels), (len(labels), 1)).astype(np.float32)
     if k:
-        found = labels[nearest(features, k)[0]]
+        neighbours = labels[nearest(features, k)[0]]
         rows = np.repeat(np.arange(len(labels)), k)
-        votes += np.bincount(rows * classes + found.ravel(), minlength=votes.size).reshape(votes.shape)
+        votes += np.bincount(rows * classes + neighbours.ravel(), minlength=votes.size).reshape(votes.shape)
     return votes / (k + 1)

@@ -79,11 +79,11 @@ def _rarities(texts: Sequence[str]) -> list[np.ndarray]:
     out = []
     for ngrams in ({"analyzer": "char_wb", "ngram_range": (3, 3)}, {"analyzer": "word"}):
         hashed = HashingVectorizer(n_features=HASHED, norm=None, alternate_sign=False, binary=True, **ngrams)
-        found = hashed.transform(texts)
-        others = np.bincount(found.indices, minlength=HASHED)[found.indices] - 1
-        row = np.repeat(np.arange(found.shape[0]), np.diff(found.indptr))
-        total = np.bincount(row, weights=-np.log((others + 0.5) / found.shape[0]), minlength=found.shape[0])
-        size = np.diff(found.indptr)
+        terms = hashed.transform(texts)
+        others = np.bincount(terms.indices, minlength=HASHED)[terms.indices] - 1
+        row = np.repeat(np.arange(terms.shape[0]), np.diff(terms.indptr))
+        total = np.bincount(row, weights=-np.log((others + 0.5) / terms.shape[0]), minlength=terms.shape[0])
+        size = np.diff(terms.indptr)
         # a text without words is like any other as far as words go
         typical = np.median((total / np.maximum(size, 1))[size > 0]) if size.any() else 0.0
         out.append(np.where(size > 0, total / np.maximum(size, 1), typical))

@@ -84,7 +84,7 @@ def find_overlapping_classes(
     labels, pred_probs = validated(labels, pred_probs)
     classes = pred_probs.shape[1]
     names = (
-        [f"class {one}" for one in range(classes)]
+        [f"class {code}" for code in range(classes)]
         if class_names is None
         else [str(class_name) for class_name in class_names]
     )

@@ -33,20 +33,20 @@ def rules(table: np.ndarray, names: Sequence[str], values: np.ndarray, half: np.
     tree = DecisionTreeRegressor(max_depth=DEPTH, min_samples_leaf=least, random_state=0)
     tree.fit(columns[half], values[half])
     paths = tree.decision_path(columns).toarray().astype(bool)
-    found = [(paths[:, node], _rule(path, words)) for node, path in _paths(tree.tree_) if path]
+    leaves = [(paths[:, node], _rule(path, words)) for node, path in _paths(tree.tree_) if path]
     return [
         Candidate(member, rule, tuple(map(int, np.flatnonzero(member)[:EXEMPLARS])))
-        for member, rule in _best(found, values, half, most)
+        for member, rule in _best(leaves, values, half, most)
     ]
 
 
 def clusters(rows: np.ndarray, values: np.ndarray, half: np.ndarray, most: int, seed: int) -> list[Candidate]:
     """Clusters of rows (n, d); each is named by its exemplars, the rows nearest to its centre."""
-    found = [
+    candidates = [
         (member, f"rows are like row {', '.join(map(str, near[:3]))}", near)
         for member, near in _members(np.asarray(rows, np.float32), half, seed)
     ]
-    return [Candidate(*one) for one in _best(found, values, half, most)]
+    return [Candidate(*candidate) for candidate in _best(candidates, values, half, most)]
 
 
 def text_clusters(texts: list[str], values: np.ndarray, half: np.ndarray, most: int, seed: int) -> list[Candidate]:
@@ -67,9 +67,9 @@ def text_clusters(texts: list[str], values: np.ndarray, half: np.ndarray, most: 
     terms = vectorizer.get_feature_names_out()
     overall = np.asarray(weights.mean(0)).ravel()
     scaled = (reduced / np.where(length > 0, length, 1)).astype(np.float32)
-    found = [(*one, "") for one in _members(scaled, half, seed)] + _terms(weights, terms, values, half)
+    candidates = [(*cluster, "") for cluster in _members(scaled, half, seed)] + _terms(weights, terms, values, half)
     out = []
-    for member, near, term in _best(found, values, half, most):
+    for member, near, term in _best(candidates, values, half, most):
         if term:
             out.append(Candidate(member, f"the text says {term!r}", near))
             continue
@@ -85,28 +85,28 @@ def _terms(weights, terms, values: np.ndarray, half: np.ndarray) -> list[tuple]:
     count = np.asarray(present.sum(0)).ravel()
     score = (present.T @ (values[half] - values[half].mean())) / np.sqrt(np.maximum(count, 1))
     score[count < LEAST_ROWS] = -np.inf
-    found = []
+    members = []
     for term in np.argsort(-score, kind="stable")[:MOST_TERMS]:
         member = weights[:, [term]].toarray().ravel() > 0
-        found.append((member, tuple(map(int, np.flatnonzero(member)[:EXEMPLARS])), str(terms[term])))
-    return found
+        members.append((member, tuple(map(int, np.flatnonzero(member)[:EXEMPLARS])), str(terms[term])))
+    return members
 
 
-def _best(found: list[tuple], values: np.ndarray, half: np.ndarray, most: int) -> list[tuple]:
+def _best(candidates: list[tuple], values: np.ndarray, half: np.ndarray, most: int) -> list[tuple]:
     """The candidates that stand out most on the proposing half, none overlapping another."""
     mean, spread = values[half].mean(), max(values[half].std(), 1e-12)
     scored = []
-    for place, one in enumerate(found):
-        inside = one[0] & half
+    for place, candidate in enumerate(candidates):
+        inside = candidate[0] & half
         count = inside.sum()
         if count >= LEAST_ROWS and count <= half.sum() / 2:
-            longer = LONGER * one[1].count(" and ") if isinstance(one[1], str) else 0.0
+            longer = LONGER * candidate[1].count(" and ") if isinstance(candidate[1], str) else 0.0
             scored.append(((values[inside].mean() - mean) * np.sqrt(count) / spread - longer, place))
     taken, kept = np.zeros(len(values), bool), []
     for score, place in sorted(scored, key=lambda pair: (-pair[0], pair[1])):
-        if score > LEAST_SCORE and len(kept) < most and not (taken & found[place][0]).any():
-            kept.append(found[place])
-            taken |= found[place][0]
+        if score > LEAST_SCORE and len(kept) < most and not (taken & candidates[place][0]).any():
+            kept.append(candidates[place])
+            taken |= candidates[place][0]
     return kept
 
 
@@ -121,17 +121,17 @@ def _members(rows: np.ndarray, half: np.ndarray, seed: int) -> list[tuple[np.nda
     count = int(np.clip(half.sum() // 30, 2, 64))
     fitted = MiniBatchKMeans(count, n_init=3, batch_size=2_048, random_state=seed).fit(rows)
     used, cell = np.unique(fitted.labels_, return_inverse=True)
-    nodes = [np.array([one]) for one in range(len(used))]
+    nodes = [np.array([item]) for item in range(len(used))]
     if len(used) > 1:
         for left, right, _, _ in linkage(fitted.cluster_centers_[used], "ward"):
             nodes.append(np.concatenate([nodes[int(left)], nodes[int(right)]]))
-    found = []
+    members = []
     for cells in nodes:
         member = np.isin(cell, cells)
         inside = np.flatnonzero(member)
         apart = np.linalg.norm(rows[inside] - rows[inside].mean(0), axis=1)
-        found.append((member, tuple(map(int, inside[np.argsort(apart, kind="stable")[:EXEMPLARS]]))))
-    return found
+        members.append((member, tuple(map(int, inside[np.argsort(apart, kind="stable")[:EXEMPLARS]]))))
+    return members
 
 
 def _columns(table: np.ndarray, names: Sequence[str], half: np.ndarray) -> tuple[np.ndarray, list[tuple[str, str]]]:
@@ -139,14 +139,14 @@ def _columns(table: np.ndarray, names: Sequence[str], half: np.ndarray) -> tuple
     out, words = [], []
     for place, name in enumerate(names):
         column = table[:, place]
-        missing = np.array([one is None or one != one for one in column])
-        if all(isinstance(one, int | float | np.number | np.bool_) for one in column[~missing]):
-            numbers = np.array([0.0 if gone else float(one) for one, gone in zip(column, missing, strict=True)])
+        missing = np.array([value is None or value != value for value in column])
+        if all(isinstance(value, int | float | np.number | np.bool_) for value in column[~missing]):
+            numbers = np.array([0.0 if gone else float(value) for value, gone in zip(column, missing, strict=True)])
             numbers[missing] = np.median(numbers[~missing]) if not missing.all() else 0.0
             out.append(numbers)
             words.append((name, ""))
         else:
-            texts = np.array(["" if gone else str(one) for one, gone in zip(column, missing, strict=True)])
+            texts = np.array(["" if gone else str(value) for value, gone in zip(column, missing, strict=True)])
             known, counts = np.unique(texts[half & ~missing], return_counts=True)
             for value in known[np.argsort(-counts, kind="stable")[:CATEGORIES]]:
                 out.append(((texts == value) & ~missing).astype(float))
@@ -159,15 +159,15 @@ def _columns(table: np.ndarray, names: Sequence[str], half: np.ndarray) -> tuple
 
 def _paths(tree) -> list[tuple[int, list[tuple[int, bool, float]]]]:
     """Every node with its conditions (column, above, threshold)."""
-    found, waiting = [], [(0, [])]
+    leaves, waiting = [], [(0, [])]
     while waiting:
         node, path = waiting.pop()
-        found.append((node, path))
+        leaves.append((node, path))
         if tree.children_left[node] >= 0:
             column, threshold = int(tree.feature[node]), float(tree.threshold[node])
             waiting.append((int(tree.children_right[node]), [*path, (column, True, threshold)]))
             waiting.append((int(tree.children_left[node]), [*path, (column, False, threshold)]))
-    return found
+    return leaves
 
 
 def _rule(path: list[tuple[int, bool, float]], words: list[tuple[str, str]]) -> str:

@@ -70,14 +70,16 @@ def find_weak_slices(
         (candidate, *_measure(values, candidate.member & ~half, ~candidate.member & ~half, is_rate))
         for candidate in candidates
     ]
-    order = np.argsort([found[1] for found in measured], kind="stable")
+    order = np.argsort([candidate[1] for candidate in measured], kind="stable")
     weak, corrected = [], 0.0
     for rank, place in enumerate(order):
-        one, p_value, rate, low, high, rest = measured[place]
+        candidate, p_value, rate, low, high, rest = measured[place]
         corrected = max(corrected, min(1.0, p_value * (len(order) - rank)))
         if corrected <= FALSE_RATE:
-            weak.append(_slice(one, rate, low, high, int((one.member & ~half).sum()), rest, corrected, is_rate))
-    return sorted(weak, key=lambda found: -found.low)
+            weak.append(
+                _slice(candidate, rate, low, high, int((candidate.member & ~half).sum()), rest, corrected, is_rate)
+            )
+    return sorted(weak, key=lambda weak_slice: -weak_slice.low)
 
 
 def _measure(values, inside, outside, is_rate):
@@ -95,15 +97,20 @@ def _measure(values, inside, outside, is_rate):
     return p_value, float(own.mean()), float(own.mean()) - half, float(own.mean()) + half, float(others.mean())
 
 
-def _slice(one, rate, low, high, tested, rest, p_value, is_rate) -> Slice:
-    rows = np.flatnonzero(one.member)
+def _slice(candidate, rate, low, high, tested, rest, p_value, is_rate) -> Slice:
+    rows = np.flatnonzero(candidate.member)
     if is_rate:
-        said = f"{rate:.1%} wrong ({low:.1%} to {high:.1%}, {tested:,} rows) where {one.rule}; elsewhere {rest:.1%}."
+        said = (
+            f"{rate:.1%} wrong ({low:.1%} to {high:.1%}, {tested:,} rows) where {candidate.rule}; elsewhere {rest:.1%}."
+        )
     else:
         said = (
-            f"mean loss {rate:.3g} ({low:.3g} to {high:.3g}, {tested:,} rows) where {one.rule}; elsewhere {rest:.3g}."
+            f"mean loss {rate:.3g} ({low:.3g} to {high:.3g}, {tested:,} rows) where {candidate.rule};"
+            f" elsewhere {rest:.3g}."
         )
-    return Slice(one.rule, rows, rate, low, high, tested, rest, p_value, one.exemplars, said[0].upper() + said[1:])
+    return Slice(
+        candidate.rule, rows, rate, low, high, tested, rest, p_value, candidate.exemplars, said[0].upper() + said[1:]
+    )
 
 
 def _checked(losses_or_wrong) -> tuple[np.ndarray, bool]:

@@ -106,12 +106,12 @@ def _fit(right, codes, strata, items, vendors: int) -> tuple[Standardised, np.nd
         key = key * (int(column.max()) + 1) + column
     first, cell, n = np.unique(key, return_index=True, return_inverse=True, return_counts=True)[1:]
     cells, groups, sums = strata[first], codes[first], np.bincount(cell, right)
-    found = standardise(cells, groups, sums, n.astype(float))
-    inflation = _inflation(right, found.fitted[cell], codes, items, vendors)
+    standard = standardise(cells, groups, sums, n.astype(float))
+    inflation = _inflation(right, standard.fitted[cell], codes, items, vendors)
     if items is not None:
-        found = standardise(cells, groups, sums, n.astype(float), inflation)
-    expected = np.bincount(groups, found.middling * n, vendors) / np.bincount(codes, minlength=vendors)
-    return found, expected, inflation
+        standard = standardise(cells, groups, sums, n.astype(float), inflation)
+    expected = np.bincount(groups, standard.middling * n, vendors) / np.bincount(codes, minlength=vendors)
+    return standard, expected, inflation
 
 
 def item_difficulty(items, groups, labels, pred_probs=None) -> np.ndarray:

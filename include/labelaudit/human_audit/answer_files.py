@@ -130,12 +130,12 @@ def _exported_task(number: int, task: Any, path: Path) -> AnswerRow:
 
 
 def _chosen(result: Any, where: str) -> list[str]:
-    found = []
-    for one in result if isinstance(result, list) else []:
-        if isinstance(one, dict) and one.get("type") == "choices" and one.get("from_name") == "answer":
-            value = one.get("value")
+    answers = []
+    for entry in result if isinstance(result, list) else []:
+        if isinstance(entry, dict) and entry.get("type") == "choices" and entry.get("from_name") == "answer":
+            value = entry.get("value")
             choices = value.get("choices") if isinstance(value, dict) else None
             if not isinstance(choices, list) or len(choices) != 1 or not isinstance(choices[0], str):
                 raise InvalidInput(f"{where}: an answer is one choice, not {str(choices)[:100]}")
-            found.append(choices[0])
-    return found
+            answers.append(choices[0])
+    return answers

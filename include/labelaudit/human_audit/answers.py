@@ -76,7 +76,7 @@ def take(contract: Contract, store: Store, path: Path, by: str, at: str, correct
             for item in other
             if not correct
         ]
-        _refuse(path, sorted([*refused, *conflicts], key=lambda one: one.line))
+        _refuse(path, sorted([*refused, *conflicts], key=lambda refused_row: refused_row.line))
         new = {item: answer for item, (answer, _) in given.items() if item not in before or item in other}
         handed_in = AnswersFile(
             by=printable(by),
@@ -201,7 +201,7 @@ def _answer(contract: Contract, text: str) -> tuple[bool, str | None]:
     one class can be meant."""
     if text in contract.classes:
         return True, text
-    for form in (lambda one: one.strip(), lambda one: one.strip().casefold()):
+    for form in (lambda text: text.strip(), lambda text: text.strip().casefold()):
         fits = {label for label in contract.classes if form(text) in (form(label), form(str(safe_cell(label))))}
         if len(fits) == 1:
             return True, fits.pop()
@@ -221,7 +221,7 @@ def _short(text: str) -> str:
 def _refuse(path: Path, refused: Sequence[Refused]) -> None:
     if refused:
         lines = [
-            f"line {one.line}, column `{one.column}`, item {_short(one.item)}: {one.reason}" for one in refused[:SHOWN]
+            f"line {row.line}, column `{row.column}`, item {_short(row.item)}: {row.reason}" for row in refused[:SHOWN]
         ]
         more = [f"and {len(refused) - SHOWN} more"] if len(refused) > SHOWN else []
         told = "\n".join([*lines, *more])

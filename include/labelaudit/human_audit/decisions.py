@@ -61,11 +61,11 @@ def _by_interval(
     contract: Contract, terms: Acceptance, this: Answered | None, delivery: str, vendor: str
 ) -> AcceptanceDecision:
     per = contract.human_audit.per
-    found = delivery_rate(this, delivery, per) if this and this.sample.plan.sizes else None
-    if found is None:
+    measured = delivery_rate(this, delivery, per) if this and this.sample.plan.sizes else None
+    if measured is None:
         said = Said("undecided", 0, 0, "acceptance.limit: no item of the delivery is answered yet")
         return _decision(terms, delivery, vendor, said, None, 0)
-    rate, audited, _ = found
+    rate, audited, _ = measured
     units = "items" if per == "item" else f"labels ({audited} items)"
     told = (
         f"{rate.defects:g} defects among {rate.audited:g} audited {units}, {_percent(rate.value)}"
@@ -84,7 +84,7 @@ def _by_interval(
 def _by_plan(
     contract: Contract, terms: Acceptance, this: Answered | None, delivery: str, vendor: str
 ) -> AcceptanceDecision:
-    lots = {one.delivery: one for one in this.sample.plan.lots} if this else {}
+    lots = {lot.delivery: lot for lot in this.sample.plan.lots} if this else {}
     lot = lots.get(delivery)
     if lot is None:
         told = (
@@ -118,18 +118,20 @@ def _sequential(plan: AcceptancePlan, lot: Lot, this: Answered) -> Said:
         if item not in wrong and item not in this.unclear:
             break
         walked.append(wrong.get(item))
-    kind, harsh = (plan.decide_in_order([other if one is None else one for one in walked]) for other in (False, True))
+    kind, harsh = (
+        plan.decide_in_order([other if answer is None else answer for answer in walked]) for other in (False, True)
+    )
     unclear = walked.count(None)
     if kind.outcome != harsh.outcome:
         return _told(plan, "go on", len(walked) - unclear, walked.count(True), "", unclear)
     last = kind.audited
-    found = f"after {last} answers in drawn order the plan "
+    words = f"after {last} answers in drawn order the plan "
     if kind.outcome == "reject":
-        found += f"rejects at {plan.reject_at[last - 1]} or more"
+        words += f"rejects at {plan.reject_at[last - 1]} or more"
     elif kind.outcome == "accept":
-        found += f"accepts at {plan.accept_at[last - 1]} or fewer"
+        words += f"accepts at {plan.accept_at[last - 1]} or fewer"
     defects = walked[:last].count(True)
-    return _told(plan, kind.outcome, last - walked[:last].count(None), defects, found, walked[:last].count(None))
+    return _told(plan, kind.outcome, last - walked[:last].count(None), defects, words, walked[:last].count(None))
 
 
 def _told(plan: AcceptancePlan, outcome: str, audited: int, defects: int, numbers: str, unclear: int) -> Said:

@@ -84,15 +84,15 @@ def draw_published(
 
 def published_labels(contract: Contract, destination: Store, release: str) -> tuple[release_log.Logged, pd.DataFrame]:
     """A release's log entry and its rows of `labels` as they were published. Raises InvalidInput."""
-    logged = {one.release: one for one in release_log.log(destination)}
+    logged = {logged.release: logged for logged in release_log.log(destination)}
     if release not in logged:
         there = ", ".join(list(logged)[-5:]) or "none"
         raise InvalidInput(f"{contract.id} has no release {release[:80]!r}; the last ones are: {there}")
-    one = logged[release]
-    if tables.expired(destination, layout.LABELS, one.version):
+    entry = logged[release]
+    if tables.expired(destination, layout.LABELS, entry.version):
         raise InvalidInput(f"the rows of {release} have expired; audit a newer release")
-    rows = tables.read_table(destination, layout.LABELS, [*LABELS, "release"], one.version).to_pandas()
-    return one, rows.loc[rows["release"] == release, LABELS].reset_index(drop=True)
+    rows = tables.read_table(destination, layout.LABELS, [*LABELS, "release"], entry.version).to_pandas()
+    return entry, rows.loc[rows["release"] == release, LABELS].reset_index(drop=True)
 
 
 def _draw(
@@ -115,9 +115,9 @@ def _draw(
     if terms and len(labels):
         doubt = doubts(labels)
         codes = stratify(doubt)
-        found = plan_audit(doubt, half_width=terms.half_width, rows=terms.rows)
-        chosen[draw_items(codes, found.allocation, seed)] = True
-        plan = plan_values(found, mean_logits(doubt, codes))
+        allocated = plan_audit(doubt, half_width=terms.half_width, rows=terms.rows)
+        chosen[draw_items(codes, allocated.allocation, seed)] = True
+        plan = plan_values(allocated, mean_logits(doubt, codes))
     lots, of_lot = _lots(contract, labels, annotations, deliveries, order)
     stratum = np.where(chosen, codes, -1)
     taken = order[(chosen | of_lot.astype(bool))[order]]
@@ -149,14 +149,14 @@ def doubts(labels: pd.DataFrame) -> np.ndarray:
     return np.nan_to_num(np.clip(1 - labels["label_quality"].to_numpy(float), 0, 1), nan=1.0)
 
 
-def plan_values(found, logits: np.ndarray) -> dict:
+def plan_values(plan, logits: np.ndarray) -> dict:
     return {
-        "sizes": tuple(found.sizes.tolist()),
+        "sizes": tuple(plan.sizes.tolist()),
         "logits": tuple(logits.tolist()),
-        "rows": int(found.rows),
-        "half_width": float(found.half_width),
-        "random_rows": int(found.random_rows),
-        "table": tuple((int(rows), float(width)) for rows, width in found.table),
+        "rows": int(plan.rows),
+        "half_width": float(plan.half_width),
+        "random_rows": int(plan.random_rows),
+        "table": tuple((int(rows), float(width)) for rows, width in plan.table),
     }
 
 
@@ -179,8 +179,8 @@ def _lots(
             continue
         in_order = order[there[order]]
         rows = lot_plan(contract.acceptance, len(in_order)).n
-        for one in in_order[:rows]:
-            of_lot[one] = [*(of_lot[one] or []), name]
+        for row in in_order[:rows]:
+            of_lot[row] = [*(of_lot[row] or []), name]
         lots.append(Lot(delivery=name, vendor=vendor, items=len(in_order), rows=rows))
     return tuple(lots), of_lot
 
@@ -188,7 +188,10 @@ def _lots(
 def _strata(labels: pd.DataFrame, annotations: pd.DataFrame, codes: np.ndarray) -> pd.DataFrame:
     rows = annotations[PEOPLE].assign(stratum=annotations["item"].map(pd.Series(codes, labels["item"])), release="")
     parts = []
-    for of, column in (*((one, one) for one in ("release", "vendor", "delivery", "annotator")), ("label", "label")):
+    for of, column in (
+        *((column_of, column_of) for column_of in ("release", "vendor", "delivery", "annotator")),
+        ("label", "label"),
+    ):
         counted = rows.groupby([column, "stratum"])["item"].agg(["nunique", "size"]).reset_index()
         counted.columns = ["subject", "stratum", "items", "labels"]
         parts.append(counted.assign(of=of))

@@ -48,12 +48,12 @@ def offer(
     if sample is None and draws:
         drawing.draw_published(contract, store, destination, release, wanted)
         sample = samples.read_sample(contract, store, release)
-    found: dict[str, Any] = {"release": release, "items": 0, "rows": 0, "half_width": None, "random_rows": 0}
-    found |= {"table": [], "lots": [], "tasks": 0, "answered": 0, "files": []}
+    offered: dict[str, Any] = {"release": release, "items": 0, "rows": 0, "half_width": None, "random_rows": 0}
+    offered |= {"table": [], "lots": [], "tasks": 0, "answered": 0, "files": []}
     if sample is not None:
         progress = release_rates.progress(contract, store, release)
         folder = samples.prefix(contract, release)
-        found |= {
+        offered |= {
             "items": sample.plan.items,
             "lots": [lot.model_dump() for lot in sample.plan.lots],
             "tasks": progress.tasks,
@@ -74,7 +74,7 @@ def offer(
         planned = drawing.plan_values(by_items, mean_logits(doubt, stratify(doubt))) | {"items": len(labels)}
     else:
         planned = {}
-    return found | {key: value for key, value in planned.items() if key in found and key != "lots"}
+    return offered | {key: value for key, value in planned.items() if key in offered and key != "lots"}
 
 
 def write_files(contract: Contract, store: Store, release: str, to: Path) -> list[Path]:
@@ -130,7 +130,7 @@ def _offer_of(contract: Contract, delivery: str, items: int | None) -> dict[str,
         "lot_items": items,
         "n": plan.n,
         "accept": getattr(plan, "accept", None),
-        "steps": [list(one) for one in steps],
+        "steps": [list(step) for step in steps],
         "producer_risk": rejects,
         "consumer_risk": accepts,
         "curve": [list(point) for point in plan.curve()],
@@ -140,7 +140,7 @@ def _offer_of(contract: Contract, delivery: str, items: int | None) -> dict[str,
 
 def model_based_range(destination: Store, release: str) -> list[float] | None:
     """(low, middle, high) of the detector, as the release's report has it; None where it has none."""
-    files = {one.release: one.files for one in release_log.log(destination)}
+    files = {entry.release: entry.files for entry in release_log.log(destination)}
     try:
         report = json.loads(destination.read(files[release] + "report.json"))
     except KeyError:

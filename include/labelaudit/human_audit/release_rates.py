@@ -80,10 +80,10 @@ def release_rates(
     """
     per = contract.human_audit.per if contract.human_audit else "item"
     this = answered(contract, store, release)
-    found = list(_of_release(this, per)) if this else []
+    rates = list(_of_release(this, per)) if this else []
     if contract.human_audit and contract.human_audit.pool_releases > 1:
-        found += _pooled(contract, store, this, [one for one in releases if one != release], per)
-    return tuple(found)
+        rates += _pooled(contract, store, this, [other for other in releases if other != release], per)
+    return tuple(rates)
 
 
 def _of_release(this: Answered, per: str) -> Iterator[DefectRate]:
@@ -126,7 +126,7 @@ def _part(this: Answered, of: str, subject: str, per: str) -> tuple[Rate, int, i
 
 def own_labels(rows: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """One row an item: the majority `label` of the rows; of ties the item's given label, else the first class."""
-    ranks = {one: rank for rank, one in enumerate(classes)}
+    ranks = {label: rank for rank, label in enumerate(classes)}
     counted = rows.groupby(["item", "label"], sort=False).agg(
         votes=("label", "size"), stratum=("stratum", "first"), truth=("truth", "first"), given=("given_label", "first")
     )
@@ -188,18 +188,18 @@ def delivery_rate(this: Answered, delivery: str, per: str) -> tuple[Rate, int, i
 def _pooled(
     contract: Contract, store: Store, this: Answered | None, before: Sequence[str], per: str
 ) -> list[DefectRate]:
-    found: list[tuple[str, tuple[Rate, int, int]]] = []
+    pool: list[tuple[str, tuple[Rate, int, int]]] = []
     for release in [None, *reversed(before)]:
-        if len(found) == contract.human_audit.pool_releases:
+        if len(pool) == contract.human_audit.pool_releases:
             break
-        one = this if release is None else answered(contract, store, release)
-        if one and one.sample.plan.sizes and (rate := _whole(one, per)):
-            found.insert(0, (one.sample.plan.release, rate))
-    if not found:
+        answers = this if release is None else answered(contract, store, release)
+        if answers and answers.sample.plan.sizes and (rate := _whole(answers, per)):
+            pool.insert(0, (answers.sample.plan.release, rate))
+    if not pool:
         return []
-    rate = pooled_rate([one[0] for _, one in found], [one[0].items for _, one in found])
-    audited, items = (sum(one[place] for _, one in found) for place in (1, 2))
-    return [_measured("pooled", "", per, rate, audited, items, tuple(name for name, _ in found))]
+    rate = pooled_rate([whole[0] for _, whole in pool], [whole[0].items for _, whole in pool])
+    audited, items = (sum(whole[place] for _, whole in pool) for place in (1, 2))
+    return [_measured("pooled", "", per, rate, audited, items, tuple(name for name, _ in pool))]
 
 
 def _measured(of: str, subject: str, per: str, rate: Rate, *rest) -> DefectRate:

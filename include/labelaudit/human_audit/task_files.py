@@ -70,13 +70,13 @@ def contents(contract: Contract, features: pd.DataFrame) -> list[str]:
 
 def _text(value: Any) -> str:
     if isinstance(value, list | np.ndarray):
-        return ", ".join(f"{float(one):g}" for one in value)
+        return ", ".join(f"{float(number):g}" for number in value)
     return "" if value is None or value is pd.NA or value != value else str(value)
 
 
 def write_tasks(contract: Contract, store: Store, folder: str, tasks: Sequence[Task]) -> None:
     """`tasks.csv`, `tasks.json` and `labeling_config.xml` below `folder`, in the order of the tasks."""
-    rows = [(place, one.release, one.item, one.content, "", one.proof) for place, one in enumerate(tasks, 1)]
+    rows = [(place, task.release, task.item, task.content, "", task.proof) for place, task in enumerate(tasks, 1)]
     store.write(folder + "tasks.csv", safe_csv(COLUMNS, rows))
     data = [{"data": task.model_dump()} for task in tasks]
     store.write(folder + "tasks.json", json.dumps(data, ensure_ascii=False, indent=1).encode())

@@ -53,11 +53,11 @@ def backtest(contract: Contract, history: Sequence[Judged]) -> tuple[Replayed, .
 
     What counts do not hold is not judged: see `not_replayed`. T releases of S streams are watched once: O(S T).
     """
-    found = []
+    replayed = []
     for at, review in enumerate(reviews(contract.regressions, history)):
         own = history[at]
         verdict = judge_counts(contract, own, Evidence(history=history[:at]), review)
-        found.append(
+        replayed.append(
             Replayed(
                 release=own.release,
                 sequence=own.sequence,
@@ -67,7 +67,7 @@ def backtest(contract: Contract, history: Sequence[Judged]) -> tuple[Replayed, .
                 incidents=verdict.incidents,
             )
         )
-    return tuple(found)
+    return tuple(replayed)
 
 
 def incidents(replay: Sequence[Replayed]) -> tuple[str, ...]:
@@ -79,7 +79,7 @@ def not_replayed(contract: Contract, changed: Contract) -> tuple[str, ...]:
     """What of the two contracts the counts cannot show, one sentence each."""
     said = []
     for name in MEASURED:
-        if any(getattr(one.limits, name) is not None for one in (contract, changed)):
+        if any(getattr(version.limits, name) is not None for version in (contract, changed)):
             said.append(f"limits.{name}: its measurements and their intervals are not in the counts")
     if contract.acceptance or changed.acceptance:
         said.append("acceptance: decided by people's answers to each delivery's sample")
@@ -98,7 +98,7 @@ def changed_contract(path: Path, file: Path | None, settings: Sequence[str]) -> 
     """
     contract = reading.read_contract(path)
     terms = reading.read_terms(path, f"{contract.id}.yaml").value
-    where = " ".join([*([file.name] if file else []), *(f"--set {one}" for one in settings)])
+    where = " ".join([*([file.name] if file else []), *(f"--set {setting}" for setting in settings)])
     if file is not None:
         terms = _laid_over(terms, _checked(reading.read_terms(file, file.name).value, file.name))
     for setting in settings:
@@ -116,12 +116,12 @@ def _setting(text: str) -> dict[str, Any]:
     if not equals or not all(field.split(".")):
         raise InvalidInput(f"--set {text}: say FIELD=VALUE, e.g. --set regressions.effect=1.5")
     try:
-        found: Any = plain_yaml.parse(value, "the value").value
+        setting: Any = plain_yaml.parse(value, "the value").value
     except ContractError as error:
         raise InvalidInput(f"--set {text}: {error}") from error
     for name in reversed(field.split(".")):
-        found = {name: found}
-    return _checked(found, f"--set {text}")
+        setting = {name: setting}
+    return _checked(setting, f"--set {text}")
 
 
 def _checked(terms: Any, where: str) -> dict[str, Any]:

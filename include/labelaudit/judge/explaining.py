@@ -28,19 +28,19 @@ def taught_by(stream: Stream, shift: Shift, history: Sequence[Judged]) -> np.nda
     """Releases (T,) bool before a shift that its baseline rests on: accepted, since the last restart, none open."""
     at = np.arange(len(history))
     first = max([0, *np.flatnonzero(stream.restarts[: shift.since + 1])])
-    accepted = np.array([one.accepted for one in history])
+    accepted = np.array([release.accepted for release in history])
     return (at >= first) & (at < shift.since) & accepted & ~stream.watched.is_open
 
 
 def by_class(history: Sequence[Judged], vendor: str, which: np.ndarray) -> dict[str, tuple[float, float]]:
     """class: likely wrong labels x of n, of some releases (T,) bool."""
-    found: dict[str, tuple[float, float]] = {}
+    sums: dict[str, tuple[float, float]] = {}
     for at in np.flatnonzero(which):
         for count in history[at].counts:
             if count.metric == "issue" and count.label and count.vendor == vendor:
-                x, n = found.get(count.label, (0.0, 0.0))
-                found[count.label] = (x + count.x, n + count.n)
-    return found
+                x, n = sums.get(count.label, (0.0, 0.0))
+                sums[count.label] = (x + count.x, n + count.n)
+    return sums
 
 
 def unexplained(stream: Stream, shift: Shift, history: Sequence[Judged], effect: float) -> int | None:
@@ -83,7 +83,7 @@ def by_mix(stream: Stream, shift: Shift, history: Sequence[Judged]) -> Explained
 
 def restarted(streams: Sequence[Stream], history: Sequence[Judged]) -> list[Explained]:
     """What the last release began anew, by a new guideline or detector."""
-    found = []
+    explained = []
     for stream in streams:
         if not stream.restarts[-1] or not stream.n[-1]:
             continue
@@ -92,8 +92,8 @@ def restarted(streams: Sequence[Stream], history: Sequence[Judged]) -> list[Expl
         was, rate = stream.watched.baseline_rate[-2], stream.x[-1] / stream.n[-1]
         text = f"the rate of {rate_of(stream.metric)}{whose(stream.vendor)} is {rate:.1%} after {was:.1%}"
         text += ", and is learnt anew"
-        found.append(_explained(stream, "detector" if is_new else "guideline", history, text))
-    return found
+        explained.append(_explained(stream, "detector" if is_new else "guideline", history, text))
+    return explained
 
 
 def _explained(stream: Stream, cause: str, history: Sequence[Judged], text: str) -> Explained:

@@ -73,12 +73,12 @@ def _reviewed(streams: Sequence[Stream], history: Sequence[Judged], terms: Regre
             elif shift.opened == len(history) - 1:
                 explained.append(by_mix(stream, shift, history))
     last = len(history) - 1
-    found = [
+    incidents = [
         _incident(group, streams, history, terms)
         for group in _groups(moved, terms.reopen_within)
-        if any(_is_open(one, at) for one in group for at in (last, last - 1))
+        if any(_is_open(move, at) for move in group for at in (last, last - 1))
     ]
-    return Review(incidents=tuple(found), explained=tuple(explained))
+    return Review(incidents=tuple(incidents), explained=tuple(explained))
 
 
 def _state(stream: Stream) -> WatchState:
@@ -104,43 +104,45 @@ def _vendor(stream: Stream, shift: Shift, opened: int, streams: Sequence[Stream]
         return stream.vendor
     window, usual = slice(shift.since, opened + 1), stream.watched.baseline_rate[shift.since]
     more: dict[str, float] = {}
-    for one in streams:
-        if one.metric == stream.metric and one.vendor not in ("", SMALL):
-            x, n = counts_before(one, shift, history)
+    for of_vendor in streams:
+        if of_vendor.metric == stream.metric and of_vendor.vendor not in ("", SMALL):
+            x, n = counts_before(of_vendor, shift, history)
             rate = (x + 5 * usual) / (n + 5)
-            more[one.vendor] = float(one.x[window].sum() - rate * one.n[window].sum())
+            more[of_vendor.vendor] = float(of_vendor.x[window].sum() - rate * of_vendor.n[window].sum())
     worst = max(more, key=lambda name: (more[name], name), default="")
-    total = sum(max(0.0, one) for one in more.values())
+    total = sum(max(0.0, share) for share in more.values())
     return worst if total and more[worst] >= MOST * total else ""
 
 
 def _groups(moved: list[Moved], reopen_within: int) -> list[list[Moved]]:
     """Shifts of one cause: of one vendor at the same time; of all and a vendor, or of several vendors, that began
     together. In order of opening; the first gives the incident its name."""
-    moved = sorted(moved, key=lambda one: (one.opened, not one.stream.vendor, one.stream.metric, one.stream.vendor))
+    moved = sorted(
+        moved, key=lambda move: (move.opened, not move.stream.vendor, move.stream.metric, move.stream.vendor)
+    )
     groups: list[list[Moved]] = []
-    for one in moved:
+    for move in moved:
         for group in groups:
-            if any(_same_cause(one, other, reopen_within) for other in group):
-                group.append(one)
+            if any(_same_cause(move, other, reopen_within) for other in group):
+                group.append(move)
                 break
         else:
-            groups.append([one])
+            groups.append([move])
     return groups
 
 
-def _same_cause(one: Moved, other: Moved, reopen_within: int) -> bool:
-    if one.vendor == other.vendor:
-        return other.shift.closed is None or one.opened <= other.shift.closed + reopen_within
-    return one.stream.metric == other.stream.metric and abs(one.shift.since - other.shift.since) <= TOGETHER
+def _same_cause(move: Moved, other: Moved, reopen_within: int) -> bool:
+    if move.vendor == other.vendor:
+        return other.shift.closed is None or move.opened <= other.shift.closed + reopen_within
+    return move.stream.metric == other.stream.metric and abs(move.shift.since - other.shift.since) <= TOGETHER
 
 
 def _incident(group: list[Moved], streams: Sequence[Stream], history: Sequence[Judged], terms: Regressions) -> Incident:
     last, first = len(history) - 1, group[0]
-    vendors = {one.vendor for one in group if one.vendor}
+    vendors = {move.vendor for move in group if move.vendor}
     vendor = vendors.pop() if len(vendors) == 1 else ""
-    is_open = any(_is_open(one, last) for one in group)
-    before = any(one.opened < last and _is_open(one, last - 1) for one in group)
+    is_open = any(_is_open(move, last) for move in group)
+    before = any(move.opened < last and _is_open(move, last - 1) for move in group)
     severity, earlier = (_severity(group, at, terms.effect, history) for at in (last, last - 1))
     event = ""
     if first.opened == last:
@@ -151,12 +153,12 @@ def _incident(group: list[Moved], streams: Sequence[Stream], history: Sequence[J
         event = "closed"
     elif is_open and severity == "critical" and earlier == "warning":
         event = "escalated"
-    shown = [one for one in group if one.stream.vendor]
+    shown = [move for move in group if move.stream.vendor]
     if vendor and not shown:  # it was seen over all vendors first: the numbers of the one that carries it
         own = next(stream for stream in streams if (stream.metric, stream.vendor) == (first.stream.metric, vendor))
         shown = [Moved(own, first.shift, first.opened, vendor)]
-    shown += [one for one in group if not one.stream.vendor]
-    issue = next((one for one in group if one.stream.metric == "issue"), None)
+    shown += [move for move in group if not move.stream.vendor]
+    issue = next((move for move in group if move.stream.metric == "issue"), None)
     whose = first.vendor.replace(" ", "-") or "all"
     return Incident(
         id=f"i{history[first.opened].sequence:04d}-{whose}-{first.stream.metric}",
@@ -164,19 +166,19 @@ def _incident(group: list[Moved], streams: Sequence[Stream], history: Sequence[J
         severity=severity,
         vendor=vendor,
         opened=history[first.opened].release,
-        since=history[min(one.shift.since for one in group)].release,
-        closed="" if is_open else history[max(last_of(one.shift, history) for one in group)].release,
+        since=history[min(move.shift.since for move in group)].release,
+        closed="" if is_open else history[max(last_of(move.shift, history) for move in group)].release,
         event=event,
-        rising=any(_is_open(one, last) and one.stream.watched.evidence[-1] > 0 for one in group),
-        streams=tuple(_change(one, history) for one in shown),
+        rising=any(_is_open(move, last) and move.stream.watched.evidence[-1] > 0 for move in group),
+        streams=tuple(_change(move, history) for move in shown),
         classes=_classes(issue, vendor, history) if issue else (),
     )
 
 
-def _is_open(one: Moved, at: int) -> bool:
+def _is_open(move: Moved, at: int) -> bool:
     """Whether this shift, and no later one of its stream, is open after release `at`."""
-    ended = one.shift.closed is not None and at >= one.shift.closed
-    return at >= one.opened and not ended and bool(one.stream.watched.is_open[at])
+    ended = move.shift.closed is not None and at >= move.shift.closed
+    return at >= move.opened and not ended and bool(move.stream.watched.is_open[at])
 
 
 def _severity(group: list[Moved], at: int, effect: float, history: Sequence[Judged]) -> str:
@@ -184,25 +186,25 @@ def _severity(group: list[Moved], at: int, effect: float, history: Sequence[Judg
 
     It does not fall again: an incident escalates once.
     """
-    seen = [one for one in group if one.opened <= at]
-    for one in seen:
-        x, n = one.stream.x[one.shift.since :].cumsum(), one.stream.n[one.shift.since :].cumsum()
-        limit = effect * one.stream.watched.baseline_rate[one.shift.opened]
-        for now in range(one.opened, min(at, last_of(one.shift, history)) + 1):
-            if wilson(float(x[now - one.shift.since]), float(n[now - one.shift.since]))[0] > limit:
+    seen = [move for move in group if move.opened <= at]
+    for move in seen:
+        x, n = move.stream.x[move.shift.since :].cumsum(), move.stream.n[move.shift.since :].cumsum()
+        limit = effect * move.stream.watched.baseline_rate[move.shift.opened]
+        for now in range(move.opened, min(at, last_of(move.shift, history)) + 1):
+            if wilson(float(x[now - move.shift.since]), float(n[now - move.shift.since]))[0] > limit:
                 return "critical"
-    return "critical" if len({(one.stream.metric, one.vendor) for one in seen}) >= 3 else "warning"
+    return "critical" if len({(move.stream.metric, move.vendor) for move in seen}) >= 3 else "warning"
 
 
-def _change(one: Moved, history: Sequence[Judged]) -> StreamChange:
-    x, n = counts_before(one.stream, one.shift, history)
-    now = slice(one.shift.since, last_of(one.shift, history) + 1)
-    x_now, n_now = float(one.stream.x[now].sum()), float(one.stream.n[now].sum())
+def _change(move: Moved, history: Sequence[Judged]) -> StreamChange:
+    x, n = counts_before(move.stream, move.shift, history)
+    now = slice(move.shift.since, last_of(move.shift, history) + 1)
+    x_now, n_now = float(move.stream.x[now].sum()), float(move.stream.n[now].sum())
     low, high = wilson(x, n)
     low_now, high_now = wilson(x_now, n_now)
     return StreamChange(
-        metric=one.stream.metric,
-        vendor=one.stream.vendor,
+        metric=move.stream.metric,
+        vendor=move.stream.vendor,
         before_x=x,
         before_n=n,
         before_low=low,
@@ -211,21 +213,21 @@ def _change(one: Moved, history: Sequence[Judged]) -> StreamChange:
         n=n_now,
         low=low_now,
         high=high_now,
-        score=float(one.stream.watched.score[-1]),
-        threshold=one.stream.watched.threshold,
+        score=float(move.stream.watched.score[-1]),
+        threshold=move.stream.watched.threshold,
     )
 
 
-def _classes(one: Moved, vendor: str, history: Sequence[Judged]) -> tuple[tuple[str, float, float], ...]:
+def _classes(move: Moved, vendor: str, history: Sequence[Judged]) -> tuple[tuple[str, float, float], ...]:
     """The classes that carry it: (class, rate before, rate since), by the defects that came on top."""
-    taught = taught_by(one.stream, one.shift, history)
+    taught = taught_by(move.stream, move.shift, history)
     now = np.zeros(len(history), bool)
-    now[one.shift.since : last_of(one.shift, history) + 1] = True
+    now[move.shift.since : last_of(move.shift, history) + 1] = True
     before, since = (by_class(history, vendor, which) for which in (taught, now))
-    found = []
+    carriers = []
     for label, (x, n) in since.items():
         was_x, was_n = before.get(label, (0.0, 0.0))
         was = was_x / was_n if was_n else 0.0
         if n and x / n > was:
-            found.append((x - n * was, label, was, x / n))
-    return tuple((label, was, rate) for _, label, was, rate in sorted(found, reverse=True)[:SHOWN_CLASSES])
+            carriers.append((x - n * was, label, was, x / n))
+    return tuple((label, was, rate) for _, label, was, rate in sorted(carriers, reverse=True)[:SHOWN_CLASSES])

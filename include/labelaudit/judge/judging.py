@@ -26,12 +26,12 @@ def judge(contract: Contract, audit: Audit, evidence: Evidence, hold: bool = Fal
     return judge_counts(contract, own, evidence, review(contract.regressions, streams), hold)
 
 
-def judge_counts(contract: Contract, own: Judged, evidence: Evidence, found: Review, hold: bool = False) -> Verdict:
+def judge_counts(contract: Contract, own: Judged, evidence: Evidence, review: Review, hold: bool = False) -> Verdict:
     """`judge` from a release's counts alone, and what the review of its incidents found: what a back-test replays."""
-    incidents = tuple(_with_people(incident, evidence.annotators) for incident in found.incidents)
+    incidents = tuple(_with_people(incident, evidence.annotators) for incident in review.incidents)
     breaches = breaches_of(contract, own, evidence, incidents)
-    undecided = [one for one in evidence.acceptance if one.outcome == "undecided"]
-    refused = any(one.outcome == "reject" for one in evidence.acceptance)
+    undecided = [decision for decision in evidence.acceptance if decision.outcome == "undecided"]
+    refused = any(decision.outcome == "reject" for decision in evidence.acceptance)
     if refused and contract.acceptance.on_reject == "reject":
         action = "reject"
     elif (
@@ -52,8 +52,8 @@ def judge_counts(contract: Contract, own: Judged, evidence: Evidence, found: Rev
         rates=tuple(evidence.rates),
         acceptance=tuple(evidence.acceptance),
         incidents=incidents,
-        explained=found.explained,
-        watched=found.watched,
+        explained=review.explained,
+        watched=review.watched,
         sample=evidence.sample,
     )
     return made.model_copy(update={"reason": reason_of(made)})
@@ -65,5 +65,5 @@ def _with_people(incident: Incident, annotators: Sequence[AnnotatorFinding]) -> 
         annotator for annotator in annotators if not incident.vendor or incident.vendor in annotator.vendors.split(",")
     ]
     middle = sorted(annotator.quality for annotator in annotators)[len(annotators) // 2] if annotators else 0.0
-    worst = sorted((one for one in own if one.high < middle), key=lambda one: one.quality)
-    return incident.model_copy(update={"annotators": tuple(one.name for one in worst[:5])})
+    worst = sorted((annotator for annotator in own if annotator.high < middle), key=lambda annotator: annotator.quality)
+    return incident.model_copy(update={"annotators": tuple(annotator.name for annotator in worst[:5])})

@@ -157,19 +157,19 @@ def _invalid(contract: Contract, own: Judged) -> Iterator[Breach]:
         )
 
 
-def _above(one: Count, clause: str, limit: float | None, what: str) -> Iterator[Breach]:
-    if limit is None or one.x / one.n <= limit:
+def _above(count: Count, clause: str, limit: float | None, what: str) -> Iterator[Breach]:
+    if limit is None or count.x / count.n <= limit:
         return
-    low, high = wilson(one.x, one.n)
-    whose = f" of vendor {one.vendor}" if one.vendor else ""
+    low, high = wilson(count.x, count.n)
+    whose = f" of vendor {count.vendor}" if count.vendor else ""
     yield Breach(
         clause=clause,
-        subject=one.vendor,
-        observed=one.x / one.n,
+        subject=count.vendor,
+        observed=count.x / count.n,
         limit=limit,
         low=low,
         high=high,
-        message=f"{one.x / one.n:.1%} ({one.x:.0f} of {one.n:.0f}){whose} {what}; {clause} is {limit:.1%}",
+        message=f"{count.x / count.n:.1%} ({count.x:.0f} of {count.n:.0f}){whose} {what}; {clause} is {limit:.1%}",
     )
 
 
@@ -178,7 +178,7 @@ def _of_annotators(contract: Contract, annotators: Sequence[AnnotatorFinding]) -
     limit = contract.limits.annotator_quality
     for annotator in annotators:
         if limit is not None and annotator.high < limit:
-            found = Breach(
+            breach = Breach(
                 clause="limits.annotator_quality",
                 observed=annotator.quality,
                 limit=limit,
@@ -186,7 +186,7 @@ def _of_annotators(contract: Contract, annotators: Sequence[AnnotatorFinding]) -
                 high=annotator.high,
                 message="",
             )
-            yield annotator_breach(annotator.name, f"annotator {annotator.name}", found)
+            yield annotator_breach(annotator.name, f"annotator {annotator.name}", breach)
 
 
 def _against_before(contract: Contract, own: Judged, history: Sequence[Judged]) -> Iterator[Breach]:
@@ -194,23 +194,27 @@ def _against_before(contract: Contract, own: Judged, history: Sequence[Judged]) 
     ratio = contract.limits.issue_rate_ratio
     if ratio is None:
         return
-    recent = [count for release in [one for one in history if one.accepted][-BEFORE:] for count in release.counts]
-    for one in own.counts:
-        if one.metric != "issue" or one.label or not one.n:
+    recent = [
+        count for release in [release for release in history if release.accepted][-BEFORE:] for count in release.counts
+    ]
+    for own_count in own.counts:
+        if own_count.metric != "issue" or own_count.label or not own_count.n:
             continue
-        earlier = [count for count in recent if (count.metric, count.vendor, count.label) == ("issue", one.vendor, "")]
+        earlier = [
+            count for count in recent if (count.metric, count.vendor, count.label) == ("issue", own_count.vendor, "")
+        ]
         x, n = sum(count.x for count in earlier), sum(count.n for count in earlier)
-        low, high = wilson(one.x, one.n)
-        if n and one.x / one.n > ratio * x / n and low > wilson(x, n)[1]:
-            whose = f" of vendor {one.vendor}" if one.vendor else ""
+        low, high = wilson(own_count.x, own_count.n)
+        if n and own_count.x / own_count.n > ratio * x / n and low > wilson(x, n)[1]:
+            whose = f" of vendor {own_count.vendor}" if own_count.vendor else ""
             yield Breach(
                 clause="limits.issue_rate_ratio",
-                subject=one.vendor,
-                observed=one.x / one.n,
+                subject=own_count.vendor,
+                observed=own_count.x / own_count.n,
                 limit=ratio * x / n,
                 low=low,
                 high=high,
                 before=x / n,
-                message=f"{one.x / one.n:.1%}{whose} likely wrong, {x / n:.1%} in the releases before;"
+                message=f"{own_count.x / own_count.n:.1%}{whose} likely wrong, {x / n:.1%} in the releases before;"
                 f" limits.issue_rate_ratio is {ratio:g}",
             )

@@ -46,8 +46,8 @@ def read_judged(contract: Contract, store: Store, destination: Store) -> tuple[J
 
 def read_attempts(contract: Contract, store: Store, destination: Store) -> tuple[Attempt, ...]:
     """All judged releases, oldest first; of one number, what was not published comes before what was."""
-    published = {one.release: one for one in release_log.log(destination)}
-    counts = {release: tuple(found) for release, found in read_counts(destination).items()}
+    published = {release.release: release for release in release_log.log(destination)}
+    counts = {release: tuple(release_counts) for release, release_counts in read_counts(destination).items()}
     kept: dict[str, list[dict]] = {}
     for batch in tables.stream(store, layout.judged(contract.customer, contract.dataset), "select * from rows"):
         for row in batch.to_pylist():
@@ -68,7 +68,7 @@ def read_attempts(contract: Contract, store: Store, destination: Store) -> tuple
             shares=_shares(row for row in rows if row.get("digest") is not None),
         )
         made.append((place, attempt))
-    return tuple(one for _, one in sorted(made, key=lambda pair: pair[0]))
+    return tuple(attempt for _, attempt in sorted(made, key=lambda pair: pair[0]))
 
 
 def attempt_of(audit: Audit, store: Store) -> Attempt:
@@ -79,12 +79,12 @@ def attempt_of(audit: Audit, store: Store) -> Attempt:
 
 def latest(contract: Contract, store: Store, destination: Store, number: int) -> list[str]:
     """The releases that were judged last, held ones too; the newest first."""
-    found = {one.release: (one.sequence, True, "") for one in release_log.log(destination)}
+    places = {entry.release: (entry.sequence, True, "") for entry in release_log.log(destination)}
     query = "select release, sequence, max(run_time) as run_time from rows group by release, sequence"
     for batch in tables.stream(store, layout.judged(contract.customer, contract.dataset), query):
         for row in batch.to_pylist():
-            found.setdefault(row["release"], (row["sequence"], False, str(row["run_time"])))
-    return sorted(found, key=lambda release: (found[release], release), reverse=True)[:number]
+            places.setdefault(row["release"], (row["sequence"], False, str(row["run_time"])))
+    return sorted(places, key=lambda release: (places[release], release), reverse=True)[:number]
 
 
 def record(contract: Contract, audit: Audit, attempt: Attempt, store: Store, run_time: datetime) -> None:
@@ -115,9 +115,9 @@ def read_open(contract: Contract, store: Store) -> tuple[Incident, ...]:
 
 
 def _shares(rows: Iterable[dict]) -> tuple[Share, ...]:
-    found: dict[str, list[dict]] = {}
+    rows_of: dict[str, list[dict]] = {}
     for row in rows:
-        found.setdefault(row["digest"], []).append(row)
+        rows_of.setdefault(row["digest"], []).append(row)
     return tuple(
         Share(
             digest=digest,
@@ -125,7 +125,7 @@ def _shares(rows: Iterable[dict]) -> tuple[Share, ...]:
             supersedes=tuple(filter(None, own[0]["supersedes"].split(","))),
             counts=tuple(map(_count, own)),
         )
-        for digest, own in sorted(found.items())
+        for digest, own in sorted(rows_of.items())
     )
 
 

@@ -22,11 +22,11 @@ from labelaudit.values.verdicts import Answer, Verdict
 
 def rejected_by_plan(audit: Audit, verdict: Verdict) -> list[CheckedDelivery]:
     """Deliveries that the contract's acceptance rejects, without asking a person."""
-    reasons = {one.delivery: one.reason for one in verdict.acceptance if one.outcome == "reject"}
+    reasons = {decision.delivery: decision.reason for decision in verdict.acceptance if decision.outcome == "reject"}
     return [
-        _refused(one, Refusal(code="not_accepted", message=reasons[one.delivery.name]))
-        for one in _accepted(audit)
-        if one.delivery.name in reasons
+        _refused(delivery, Refusal(code="not_accepted", message=reasons[delivery.delivery.name]))
+        for delivery in _accepted(audit)
+        if delivery.delivery.name in reasons
     ]
 
 
@@ -35,7 +35,7 @@ def rejected_by_hand(audit: Audit, verdict: Verdict, answer: Answer) -> list[Che
 
     Raises InvalidInput where they name one that the release does not have.
     """
-    there = {one.delivery.name: one for one in _accepted(audit)}
+    there = {delivery.delivery.name: delivery for delivery in _accepted(audit)}
     unknown = sorted(set(answer.deliveries) - set(there))
     if unknown:
         raise InvalidInput(
@@ -49,8 +49,8 @@ def rejected_by_hand(audit: Audit, verdict: Verdict, answer: Answer) -> list[Che
 
 def write_report(contract: Contract, audit: Audit, refused: CheckedDelivery, store: Store) -> CheckedDelivery:
     """The vendor's report of a delivery that was sound, and is refused all the same: beside the run's other files."""
-    one = refused.delivery
-    prefix = layout.run_delivery(contract.customer, contract.dataset, audit.run, one.vendor, one.id)
+    delivery = refused.delivery
+    prefix = layout.run_delivery(contract.customer, contract.dataset, audit.run, delivery.vendor, delivery.id)
     rejects = read_table(store, refused.rejects) if refused.rejects else REJECT_SCHEMA.empty_table()
     made = refused.model_copy(update={"report": prefix + "rejection.html"})
     report.write(contract, made, rejects, store, prefix)
@@ -59,24 +59,24 @@ def write_report(contract: Contract, audit: Audit, refused: CheckedDelivery, sto
 
 def blamed(audit: Audit, verdict: Verdict) -> set[str]:
     """The deliveries that acceptance rejects; else those of the vendors that breaches and incidents name."""
-    if refused := {one.delivery for one in verdict.acceptance if one.outcome == "reject"}:
+    if refused := {decision.delivery for decision in verdict.acceptance if decision.outcome == "reject"}:
         return refused
     vendors = {breach.subject for breach in verdict.breaches} | {
         incident.vendor for incident in verdict.incidents if incident.rising
     }
-    return {one.delivery.name for one in _accepted(audit) if one.delivery.vendor in vendors}
+    return {delivery.delivery.name for delivery in _accepted(audit) if delivery.delivery.vendor in vendors}
 
 
 def _accepted(audit: Audit) -> Iterator[CheckedDelivery]:
     return (delivery for delivery in audit.checked if delivery.accepted)
 
 
-def _refused(one: CheckedDelivery, refusal: Refusal) -> CheckedDelivery:
-    return one.model_copy(
+def _refused(delivery: CheckedDelivery, refusal: Refusal) -> CheckedDelivery:
+    return delivery.model_copy(
         update={
             "accepted": False,
             "accepted_rows": 0,
-            "rejected_rows": one.delivered_rows,
+            "rejected_rows": delivery.delivered_rows,
             "table": None,
             "refusal": refusal,
         }

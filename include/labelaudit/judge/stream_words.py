@@ -33,7 +33,7 @@ def rate_of(metric: str) -> str:
 def words_of_detectors() -> dict[str, str]:
     from labelaudit.detect.run_detectors import looking  # heavy, and alerts are imported by a scheduler
 
-    return {one.name: one.words for one in looking.metrics()}
+    return {metric.name: metric.words for metric in looking.metrics()}
 
 
 def whose(vendor: str) -> str:

@@ -56,7 +56,7 @@ def _until(shift: Shift, is_open: np.ndarray, at: int) -> Shift:
     if shift.closed is not None and shift.closed <= at:
         return shift
     ended = None if is_open[at] else shift.opened + 1 + int(np.flatnonzero(is_open[shift.opened : at + 1])[-1])
-    return Shift(shift.opened, shift.since, ended, tuple(one for one in shift.reopened if one <= at))
+    return Shift(shift.opened, shift.since, ended, tuple(reopening for reopening in shift.reopened if reopening <= at))
 
 
 def watch_streams(terms: Regressions, history: Sequence[Judged]) -> list[Stream]:
@@ -86,7 +86,7 @@ def watch_streams(terms: Regressions, history: Sequence[Judged]) -> list[Stream]
     # of the releases that a stream learns from: nothing can open before, and what was said stays said
     first = n * (np.cumsum(n > 0, axis=1) <= terms.learning_releases)
     usual = first.sum(axis=1) / np.maximum(1, (first > 0).sum(axis=1))
-    found = watch_all(
+    watches = watch_all(
         np.array([row[2] for row in rows]),
         n,
         Terms(terms.effect, terms.learning_releases, terms.learning_units, terms.close_after),
@@ -95,7 +95,7 @@ def watch_streams(terms: Regressions, history: Sequence[Judged]) -> list[Stream]
         np.broadcast_to(accepted, n.shape),
         np.array([row[4] for row in rows]),
     )
-    return [Stream(*row, watched) for row, watched in zip(rows, found, strict=True)]
+    return [Stream(*row, watched) for row, watched in zip(rows, watches, strict=True)]
 
 
 def _metrics(terms: Regressions) -> tuple[tuple[str, ...], set[str]]:
@@ -103,9 +103,9 @@ def _metrics(terms: Regressions) -> tuple[tuple[str, ...], set[str]]:
     guideline changes."""
     from labelaudit.detect.run_detectors import looking  # heavy, and the command line imports what judges
 
-    own = [one for one in looking.metrics() if one.watched]
-    watched = (*terms.metrics, *(one.name for one in own))
-    return watched, {*OF_LABELS, *(one.name for one in own if one.of_guideline)}
+    own = [metric for metric in looking.metrics() if metric.watched]
+    watched = (*terms.metrics, *(metric.name for metric in own))
+    return watched, {*OF_LABELS, *(metric.name for metric in own if metric.of_guideline)}
 
 
 def _defects(counts: Sequence[Count | None], metric: str) -> tuple[np.ndarray, np.ndarray]:
@@ -137,7 +137,7 @@ def _causes(release: Judged, metric: str) -> dict[str, str]:
     for count in release.counts:
         if count.metric == metric and (count.vendor not in most or count.x > most[count.vendor].x):
             most[count.vendor] = count
-    return {vendor: one.label for vendor, one in most.items()}
+    return {vendor: count.label for vendor, count in most.items()}
 
 
 def _common(guidelines: dict[str, str]) -> str | None:
@@ -147,8 +147,8 @@ def _common(guidelines: dict[str, str]) -> str | None:
 
 def _changed(names: Sequence[str | None]) -> np.ndarray:
     """Releases (T,) whose name is another than the last one known."""
-    found, last = np.zeros(len(names), bool), None
+    changed, last = np.zeros(len(names), bool), None
     for at, name in enumerate(names):
-        found[at] = name is not None and last is not None and name != last
+        changed[at] = name is not None and last is not None and name != last
         last = last if name is None else name
-    return found
+    return changed

@@ -151,15 +151,15 @@ def look(labels: np.ndarray, pred_probs: np.ndarray, thresholds: np.ndarray) -> 
             compiled.count_pairs(true[part], labels[part], pairs)
         return (-1 if bad < 0 else bad + part.start), confidence, margin, agreed, pairs
 
-    found = in_parts(one, rows)
-    if wrong := [bad for bad, *_ in found if bad >= 0]:
+    parts = in_parts(one, rows)
+    if wrong := [bad for bad, *_ in parts if bad >= 0]:
         row = pred_probs[wrong[0]]
         raise InvalidInput(f"pred_probs[{wrong[0]}] is no distribution: {row[:10]} (sum {row.sum():.4f})")
     if few:
-        joint += sum(pairs for *_, pairs in found)
+        joint += sum(pairs for *_, pairs in parts)
     else:
         compiled.count_pairs(true, labels, joint)
-    confidence, margin, agreed = (sum(one[place] for one in found) for place in (1, 2, 3))
+    confidence, margin, agreed = (sum(part[place] for part in parts) for place in (1, 2, 3))
     return Look(best, joint, confidence, margin, agreed)
 
 

@@ -50,11 +50,11 @@ def copying(start: np.ndarray, people: np.ndarray, given: np.ndarray, classes: i
     beyond = agreed - explained
     share = (beyond / (1 - np.minimum(explained, 0.95))).clip(0, 1)
     surprising = beyond * np.sqrt(n) > max(3.0, sqrt(2 * log(len(n))))
-    found = surprising & (share >= LEAST_COPYING) & (agreed >= LEAST_AGREEMENT)
-    if not found.any():
+    copying = surprising & (share >= LEAST_COPYING) & (agreed >= LEAST_AGREEMENT)
+    if not copying.any():
         return none
     out = np.zeros((annotators, annotators))
-    out[first[found], second[found]] = out[second[found], first[found]] = share[found]
+    out[first[copying], second[copying]] = out[second[copying], first[copying]] = share[copying]
     return out
 
 

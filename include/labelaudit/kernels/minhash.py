@@ -29,7 +29,7 @@ def similar_pairs(texts: Sequence[str], least: float) -> tuple[np.ndarray, np.nd
     """
     grams, starts = _grams(texts)
     minima = _minima(grams, starts, _MULTIPLIERS)
-    found = [np.empty((0, 2), np.int64)]
+    steps = [np.empty((0, 2), np.int64)]
     for band in range(BANDS):
         key = minima[:, band * ROWS : (band + 1) * ROWS]
         mixed = key[:, 0].copy()
@@ -40,10 +40,10 @@ def similar_pairs(texts: Sequence[str], least: float) -> tuple[np.ndarray, np.nd
             same = mixed[order[step:]] == mixed[order[:-step]]
             if not same.any():
                 break
-            found.append(np.stack([order[step:][same], order[:-step][same]], 1))
-        if len(found) > NEAR * 4:
-            found = [np.unique(np.concatenate(found), axis=0)]
-    pairs = np.unique(np.concatenate(found), axis=0)
+            steps.append(np.stack([order[step:][same], order[:-step][same]], 1))
+        if len(steps) > NEAR * 4:
+            steps = [np.unique(np.concatenate(steps), axis=0)]
+    pairs = np.unique(np.concatenate(steps), axis=0)
     similarity = _jaccard(grams, starts, pairs)
     kept = similarity >= least
     return pairs[kept], similarity[kept]

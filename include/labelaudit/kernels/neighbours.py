@@ -45,8 +45,8 @@ def nearest(
     indices, distances = np.empty((len(rows), k), np.int64), np.empty((len(rows), k))
     for start in range(0, len(rows), BLOCK_ROWS):
         queries = np.arange(start, min(start + BLOCK_ROWS, len(rows)))
-        found = _closest(rows[queries], rows, wanted)[0] if exact else candidates[queries]
-        indices[queries], distances[queries] = _ordered(rows, queries, found, k, exact)
+        closest = _closest(rows[queries], rows, wanted)[0] if exact else candidates[queries]
+        indices[queries], distances[queries] = _ordered(rows, queries, closest, k, exact)
     if metric == "cosine":
         empty = ~rows.any(1)
         distances = distances**2 / 2
@@ -74,8 +74,8 @@ def _by_cells(rows: np.ndarray, wanted: int, seed: int) -> np.ndarray:
         queries = asked[ends[cell - 1] if cell else 0 : ends[cell]] // probes
         for start in range(0, len(queries), BLOCK_ROWS):
             part = queries[start : start + BLOCK_ROWS]
-            found, distances = _closest(rows[part], rows[mine], min(wanted, len(mine)))
-            both = np.concatenate([best[part], mine[found].astype(np.int32)], 1)
+            closest, distances = _closest(rows[part], rows[mine], min(wanted, len(mine)))
+            both = np.concatenate([best[part], mine[closest].astype(np.int32)], 1)
             apart = np.concatenate([far[part], distances.astype(np.float32)], 1)
             keep = np.argpartition(apart, wanted - 1, axis=1)[:, :wanted]
             best[part], far[part] = np.take_along_axis(both, keep, 1), np.take_along_axis(apart, keep, 1)
@@ -97,29 +97,29 @@ def _closest(queries: np.ndarray, among: np.ndarray, k: int) -> tuple[np.ndarray
     from sklearn.neighbors import NearestNeighbors
 
     if max(len(queries), len(among)) > FEW_ROWS:
-        distances, found = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(among).kneighbors(queries)
-        return found, distances
+        distances, indices = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(among).kneighbors(queries)
+        return indices, distances
     # ArgKmin's threads wait for each other: where there is little to do, on a busy machine, much longer than this takes
     queries, among = queries.astype(np.float64), among.astype(np.float64)
     squares = np.einsum("ad,ad->a", among, among) - 2 * (queries @ among.T)
-    found = np.argpartition(squares, k - 1, axis=1)[:, :k]
+    indices = np.argpartition(squares, k - 1, axis=1)[:, :k]
     own = np.einsum("qd,qd->q", queries, queries)[:, None]
-    return found, np.sqrt(np.maximum(np.take_along_axis(squares, found, 1) + own, 0))
+    return indices, np.sqrt(np.maximum(np.take_along_axis(squares, indices, 1) + own, 0))
 
 
-def _ordered(rows: np.ndarray, queries: np.ndarray, found: np.ndarray, k: int, exact: bool):
+def _ordered(rows: np.ndarray, queries: np.ndarray, candidates: np.ndarray, k: int, exact: bool):
     """The k nearest of the candidates found (q, c), by exact distance and index: (indices, distances) (q, k)."""
-    distances = _distances(rows, queries, found)
-    distances[(found == queries[:, None]) | (found < 0)] = np.inf
-    order = np.lexsort((found, distances))
-    found, distances = np.take_along_axis(found, order, 1), np.take_along_axis(distances, order, 1)
+    distances = _distances(rows, queries, candidates)
+    distances[(candidates == queries[:, None]) | (candidates < 0)] = np.inf
+    order = np.lexsort((candidates, distances))
+    candidates, distances = np.take_along_axis(candidates, order, 1), np.take_along_axis(distances, order, 1)
     poor = ~np.isfinite(distances[:, k - 1])
-    if exact and found.shape[1] > k + 1 and found.shape[1] < len(rows):
+    if exact and candidates.shape[1] > k + 1 and candidates.shape[1] < len(rows):
         # where even the last candidate ties with the k-th, equally near rows of a lower index may be missing
-        poor |= distances[:, found.shape[1] - 2] <= distances[:, k - 1]
+        poor |= distances[:, candidates.shape[1] - 2] <= distances[:, k - 1]
     for place in np.flatnonzero(poor):
-        found[place, :k], distances[place, :k] = _row(rows, queries[place], k)
-    return found[:, :k], distances[:, :k]
+        candidates[place, :k], distances[place, :k] = _row(rows, queries[place], k)
+    return candidates[:, :k], distances[:, :k]
 
 
 def _row(rows: np.ndarray, query: int, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -136,11 +136,11 @@ def _row(rows: np.ndarray, query: int, k: int) -> tuple[np.ndarray, np.ndarray]:
     return best, distances[best]
 
 
-def _distances(rows: np.ndarray, queries: np.ndarray, found: np.ndarray) -> np.ndarray:
+def _distances(rows: np.ndarray, queries: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     """Euclidean distances (q, c) of queries (q,) to found (q, c), column by column: bounded memory, no cancellation."""
-    out = np.empty(found.shape)
+    out = np.empty(candidates.shape)
     own = rows[queries].astype(np.float64)
-    for column in range(found.shape[1]):
-        difference = rows[found[:, column]] - own
+    for column in range(candidates.shape[1]):
+        difference = rows[candidates[:, column]] - own
         out[:, column] = np.sqrt(np.einsum("qd,qd->q", difference, difference))
     return out

@@ -130,10 +130,10 @@ def likeliest(labels, pred_probs, best):
 @_strict
 def _any_negative(pred_probs, i):
     """-0.0, whose bits are those of the least integer, is no negative probability."""
-    found = False
+    negative = False
     for k in range(pred_probs.shape[1]):
-        found |= pred_probs[i, k] < 0
-    return found
+        negative |= pred_probs[i, k] < 0
+    return negative
 
 
 @_strict

@@ -68,9 +68,9 @@ def create_app(
 
     def page(request: Request, template: str, **values: Any) -> HTMLResponse:
         top = request.scope.get("root_path", "").rstrip("/")
-        found = environment(TEMPLATES).get_template(template)
+        page_template = environment(TEMPLATES).get_template(template)
         return HTMLResponse(
-            found.render(top=top, charts=charts, title=title, rate_of=rate_of, **values), headers=HEADERS
+            page_template.render(top=top, charts=charts, title=title, rate_of=rate_of, **values), headers=HEADERS
         )
 
     @app.get("/", response_class=HTMLResponse)
@@ -81,8 +81,8 @@ def create_app(
     @app.get(DATASET, response_class=HTMLResponse)
     def dataset(request: Request, contract: Readable, person: Person) -> HTMLResponse:
         internal = person.may_edit(contract.customer, contract.dataset)
-        found = state.dataset_state(contract, store(), destination, internal)
-        return page(request, "dataset.html", dataset=found)
+        shown = state.dataset_state(contract, store(), destination, internal)
+        return page(request, "dataset.html", dataset=shown)
 
     @app.get(DATASET + "/releases/{release}", response_class=HTMLResponse)
     def release(contract: Readable, release: str, person: Person) -> HTMLResponse:
@@ -92,7 +92,7 @@ def create_app(
             if store().exists(key):
                 return _stored(store(), key)
         published = destination(contract)
-        if release not in {one.release for one in release_log.log(published)}:
+        if release not in {entry.release for entry in release_log.log(published)}:
             raise HTTPException(404)
         return _stored(published, layout.release(release) + "report.html")
 

@@ -79,14 +79,17 @@ def all_datasets(
 ) -> tuple[list[DatasetState], list[ContractError]]:
     """Every dataset that `person` may read, and their broken contracts; of the others nothing is read."""
     contracts, broken = read_contracts(folder)
-    read = [one for one in contracts if person.may_read(one.customer, one.dataset)]
-    found = [dataset_state(one, store, destination, person.may_edit(one.customer, one.dataset)) for one in read]
+    read = [contract for contract in contracts if person.may_read(contract.customer, contract.dataset)]
+    datasets = [
+        dataset_state(contract, store, destination, person.may_edit(contract.customer, contract.dataset))
+        for contract in read
+    ]
     for contract in contracts if person.sees_upkeep() else read:
         try:
             require(contract)
         except ContractError as error:
             broken.append(error)
-    return found, [error for error in broken if _concerns(error, person)]
+    return datasets, [error for error in broken if _concerns(error, person)]
 
 
 def dataset_state(contract: Contract, store: Store, destination: Opener, internal: bool) -> DatasetState:
@@ -112,24 +115,24 @@ def _read(contract: Contract, store: Store, destination: Store, internal: bool) 
     counts = read_counts(destination)
     published = release_log.published_deliveries(destination)
     lines, trend = [], []
-    for one in release_log.log(destination)[-SHOWN_RELEASES:]:
-        whole = {count.metric: count for count in counts.get(one.release, ()) if not count.vendor and not count.label}
+    for entry in release_log.log(destination)[-SHOWN_RELEASES:]:
+        whole = {count.metric: count for count in counts.get(entry.release, ()) if not count.vendor and not count.label}
         issue, reject = whole.get("issue"), whole.get("reject")
         if issue and issue.n:
             low, high = wilson(issue.x, issue.n)
-            trend.append(Point(release=one.release, x=issue.x, n=issue.n, low=low, high=high))
+            trend.append(Point(release=entry.release, x=issue.x, n=issue.n, low=low, high=high))
         lines.append(
             ReleaseLine(
-                release=one.release,
-                deliveries=tuple(one.deliveries),
+                release=entry.release,
+                deliveries=tuple(entry.deliveries),
                 items=int(issue.n) if issue else 0,
                 issues=int(issue.x) if issue else 0,
                 rejected_rows=int(reject.x) if reject else 0,
             )
         )
-    rejected = [one for _, one in recorded.rejections(contract, store)]
+    rejected = [delivery for _, delivery in recorded.rejections(contract, store)]
     known = set(published.values()) | set(release_log.superseded_deliveries(destination).values())
-    waiting = [one for one in manifests.waiting(contract, store) if one.digest not in known]
+    waiting = [delivery for delivery in manifests.waiting(contract, store) if delivery.digest not in known]
     undelivered = outbox.undelivered(store, contract.customer, contract.dataset) if internal else ()
     latest = past.latest(contract, store, destination, SHOWN_AUDITS)
     audits = [(release, release_rates.progress(contract, store, release)) for release in latest]
@@ -138,13 +141,13 @@ def _read(contract: Contract, store: Store, destination: Store, internal: bool) 
         "undelivered": tuple(undelivered),
         "closed": tuple(outbox.closed(store, contract.customer, contract.dataset)) if internal else (),
         "audits": tuple(
-            AuditLine(release=release, tasks=one.tasks, answered=one.answered, cant_tell=one.cant_tell)
-            for release, one in audits
-            if one
+            AuditLine(release=release, tasks=audit.tasks, answered=audit.answered, cant_tell=audit.cant_tell)
+            for release, audit in audits
+            if audit
         ),
         "releases": tuple(reversed(lines)),
         "trend": tuple(trend),
-        "waiting": tuple(one.name for one in waiting if choosing.waits(one, rejected)),
+        "waiting": tuple(delivery.name for delivery in waiting if choosing.waits(delivery, rejected)),
         "incomplete": tuple(manifests.incomplete(contract, store)),
         "rejections": tuple(rejected),
     }

@@ -57,11 +57,11 @@ Columns = dict[str, SampleColumn]
 
 
 def columns_of(
-    rows: Sequence[dict[str, Any]], header: Sequence[str], roles: dict[str, str], found: Recognised, left: set[str]
+    rows: Sequence[dict[str, Any]], header: Sequence[str], roles: dict[str, str], recognised: Recognised, left: set[str]
 ) -> Columns:
     """The contract's columns by canonical name, the roles first; source columns in `left` are no columns."""
     columns = {role: SampleColumn(roles[role], {}) for role in ("item", "annotator", "label") if role in roles}
-    tool = found.vendor["format"] in EXPORTS
+    tool = recognised.vendor["format"] in EXPORTS
     for source in header:
         if source in roles.values() or source in left or not source:
             continue
@@ -69,9 +69,9 @@ def columns_of(
         if all(cell in (None, "") for cell in cells):
             continue
         if tool:
-            made = _of_export(source, cells, [row.get("item") for row in rows], found.terms)
+            made = _of_export(source, cells, [row.get("item") for row in rows], recognised.terms)
         else:
-            made = _of_table(source, cells, all(source in row for row in rows), found.terms)
+            made = _of_table(source, cells, all(source in row for row in rows), recognised.terms)
         if made is not None:
             columns[_canonical(source, columns)] = made
     return columns
@@ -79,7 +79,7 @@ def columns_of(
 
 def with_columns(vendor: dict[str, Any], columns: Columns) -> dict[str, Any]:
     """A vendor's terms, with what it calls the canonical columns where that differs."""
-    mapping = {name: one.source for name, one in columns.items() if name != one.source}
+    mapping = {name: column.source for name, column in columns.items() if name != column.source}
     return vendor | ({"columns": mapping} if mapping else {})
 
 
@@ -97,14 +97,16 @@ def _of_table(source: str, cells: list[Any], always: bool, terms: Terms) -> Samp
 def _of_export(source: str, cells: list[Any], items: list[Any], terms: Terms) -> SampleColumn | None:
     optional = {"required": False, "nullable": True}
     if source in CANONICAL:
-        one = Field(source, source, CANONICAL[source], nullable=True)
+        field = Field(source, source, CANONICAL[source], nullable=True)
         same = source == "document" and cells == items
-        return None if same or not _fits(one, cells, terms) else SampleColumn(source, {"type": one.type, **optional})
+        return (
+            None if same or not _fits(field, cells, terms) else SampleColumn(source, {"type": field.type, **optional})
+        )
     if source in PLACES:
-        one = Field(source, source, "number", nullable=True)
+        field = Field(source, source, "number", nullable=True)
         always = all(cell is not None for cell in cells)
         declared = {"type": "number"} | ({} if always else optional)
-        return SampleColumn(source, declared) if _fits(one, cells, terms) else None
+        return SampleColumn(source, declared) if _fits(field, cells, terms) else None
     texts = _fits(Field(source, source, nullable=True), cells, terms)
     prose = texts and _is_prose(cells) and not str(next(filter(None, cells), "")).startswith(("[", "{"))
     if not prose and not (texts and source in LABELLED):
@@ -126,23 +128,23 @@ def _type_of(source: str, cells: list[Any], terms: Terms) -> Field | None:
     elif not any(isinstance(cell, str | int | float | list | dict) for cell in there):
         kinds += ["timestamp"]
     for kind in kinds:
-        one = Field(source, source, kind, nullable=True)
-        if _fits(one, cells, terms):
-            return one
+        field = Field(source, source, kind, nullable=True)
+        if _fits(field, cells, terms):
+            return field
     if length := _length(there[0], text):
-        one = Field(source, source, "vector", nullable=True, length=length)
-        if _fits(one, cells, terms):
-            return one
-    one = Field(source, source, nullable=True)
-    return one if _fits(one, cells, terms) else None
+        field = Field(source, source, "vector", nullable=True, length=length)
+        if _fits(field, cells, terms):
+            return field
+    field = Field(source, source, nullable=True)
+    return field if _fits(field, cells, terms) else None
 
 
-def _fits(one: Field, cells: list[Any], terms: Terms) -> bool:
+def _fits(field: Field, cells: list[Any], terms: Terms) -> bool:
     """Whether the readers take every cell as this type."""
-    reading = Terms(terms.name, terms.format, (one,), decimal=terms.decimal)
+    reading = Terms(terms.name, terms.format, (field,), decimal=terms.decimal)
     for some in (cells[:FEW], cells):
         numbers = range(1, len(some) + 1)
-        if to_batch(reading, {one.source: some}, numbers, lambda row: "", terms.format not in TEXT_FORMATS).rejects:
+        if to_batch(reading, {field.source: some}, numbers, lambda row: "", terms.format not in TEXT_FORMATS).rejects:
             return False
     return True
 

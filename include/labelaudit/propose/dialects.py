@@ -62,7 +62,11 @@ class _Reading:
         return rate, not _wrapped(table), quoted, bool(table) and _is_header(table[0]), self.width
 
     def table(self) -> list[list[str]]:
-        return [one.cells for one in self.records if len(one.cells) == self.width and not isinstance(one.cells, str)]
+        return [
+            record.cells
+            for record in self.records
+            if len(record.cells) == self.width and not isinstance(record.cells, str)
+        ]
 
 
 def written(text: str, whole: bool) -> Written | None:
@@ -73,9 +77,9 @@ def written(text: str, whole: bool) -> Written | None:
     said = _SAID.match(text)
     text = text[said.end() :] if said else text
     part = text[:CHARACTERS]
-    ways = [one for one in _ways(part) if said is None or one.delimiter == said[1]] or [Terms("", "csv")]
+    ways = [way for way in _ways(part) if said is None or way.delimiter == said[1]] or [Terms("", "csv")]
     readings = [_reading(part, terms, whole and len(part) == len(text)) for terms in ways]
-    best = max(readings, key=lambda one: one.rank)  # the first of equals: the more usual way
+    best = max(readings, key=lambda reading: reading.rank)  # the first of equals: the more usual way
     if best.width < 2 or best.rate < LEAST_RATE:
         return None
     dialect: dict[str, Any] = {}
@@ -117,11 +121,11 @@ def _ways(text: str) -> Iterator[Terms]:
 
 
 def _reading(text: str, terms: Terms, whole: bool) -> _Reading:
-    found = [one for one in islice(Grammar.of(terms).records(text, 1, whole), RECORDS) if one.text.strip()]
-    widths = Counter(0 if isinstance(one.cells, str) else len(one.cells) for one in found)
+    records = [record for record in islice(Grammar.of(terms).records(text, 1, whole), RECORDS) if record.text.strip()]
+    widths = Counter(0 if isinstance(record.cells, str) else len(record.cells) for record in records)
     widths[0] -= widths[0]
-    width, count = max(widths.items(), key=lambda one: (one[1] if one[0] > 1 else 0, one[0]), default=(0, 0))
-    return _Reading(terms, found, width, count / max(1, len(found)))
+    width, count = max(widths.items(), key=lambda entry: (entry[1] if entry[0] > 1 else 0, entry[0]), default=(0, 0))
+    return _Reading(terms, records, width, count / max(1, len(records)))
 
 
 def _wrapped(table: list[list[str]]) -> bool:
@@ -133,7 +137,7 @@ def _wrapped(table: list[list[str]]) -> bool:
 
 def _preamble(best: _Reading, text: str) -> int:
     """How many lines come before the header, where that is evident; 0 where there are none or it is not."""
-    fits = [not isinstance(one.cells, str) and len(one.cells) == best.width for one in best.records]
+    fits = [not isinstance(record.cells, str) and len(record.cells) == best.width for record in best.records]
     first = fits.index(True)
     after = fits[first:]
     if not 0 < first <= PREAMBLE_RECORDS or len(after) < 3 or sum(after) < 0.95 * len(after):

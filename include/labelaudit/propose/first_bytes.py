@@ -63,7 +63,7 @@ def text_in_its_encoding(path: Path, head: bytes, whole: bool) -> tuple[str, str
         note = f"`encoding`: {broken} bytes of the sample are not UTF-8: a row with one will be a reject"
         return "utf-8", head.decode("utf-8", "replace").removeprefix("\ufeff"), note
     guess = guessed(head, whole)
-    readable = [one for one in (guess.encoding, *guess.others) if one in TAKEN]
+    readable = [name for name in (guess.encoding, *guess.others) if name in TAKEN]
     if not guess.taken:
         seems = " or ".join((guess.encoding, *guess.others))
         raise InvalidInput(
@@ -73,7 +73,7 @@ def text_in_its_encoding(path: Path, head: bytes, whole: bool) -> tuple[str, str
     text = codecs.getincrementaldecoder(guess.encoding)("replace").decode(head, final=whole)
     if guess.certain:
         return guess.encoding, text, f"`encoding`: it is not UTF-8, and seems to be {guess.encoding}"
-    shown = "; ".join(f"as {one} it reads {_letters(head, one)!r}" for one in (guess.encoding, *guess.others))
+    shown = "; ".join(f"as {name} it reads {_letters(head, name)!r}" for name in (guess.encoding, *guess.others))
     return (
         guess.encoding,
         text,
@@ -83,37 +83,37 @@ def text_in_its_encoding(path: Path, head: bytes, whole: bool) -> tuple[str, str
 
 def _letters(head: bytes, encoding: str) -> str:
     """A few of the words that are not ASCII."""
-    found = dict.fromkeys(WORD.findall(head[:LETTERS_BYTES]))
-    return " ".join([word.decode(encoding, "replace") for word in found][:5])[:60]
+    words = dict.fromkeys(WORD.findall(head[:LETTERS_BYTES]))
+    return " ".join([word.decode(encoding, "replace") for word in words][:5])[:60]
 
 
 def _gunzipped(raw: bytes) -> tuple[bytes, bool]:
     """What can be unpacked of the first bytes, member by member, and whether that is all of it."""
-    found = b""
-    while raw and len(found) < HEAD_BYTES:
-        one = zlib.decompressobj(31)
+    head = b""
+    while raw and len(head) < HEAD_BYTES:
+        member = zlib.decompressobj(31)
         try:
-            found += one.decompress(raw, HEAD_BYTES - len(found))
+            head += member.decompress(raw, HEAD_BYTES - len(head))
         except zlib.error:
-            return found, False
-        if not one.eof:
-            return found, False
-        raw = one.unused_data
-    return found, not raw
+            return head, False
+        if not member.eof:
+            return head, False
+        raw = member.unused_data
+    return head, not raw
 
 
 def _unzstd(raw: bytes) -> tuple[bytes, bool]:
-    found = b""
+    head = b""
     try:
         with pa.CompressedInputStream(io.BytesIO(raw), "zstd") as stream:
-            while len(found) < HEAD_BYTES:
+            while len(head) < HEAD_BYTES:
                 more = stream.read(1 << 16)
                 if not more:
-                    return found, True
-                found += more
+                    return head, True
+                head += more
     except (pa.ArrowException, OSError):
         pass  # cut off where the first bytes end, or damaged: the reader will say
-    return found, False
+    return head, False
 
 
 def _is_workbook(file: Path | io.BytesIO) -> bool:
@@ -128,10 +128,12 @@ def _zipped(path: Path) -> tuple[dict[str, Any], bytes, bool, list[str]]:
     """As `beginning`, of the first file in a zip archive: the readers take them by name."""
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [one for one in archive.infolist() if not one.is_dir() and not is_litter(one.filename)]
+            members = [
+                member for member in archive.infolist() if not member.is_dir() and not is_litter(member.filename)
+            ]
             if not members:
                 raise InvalidInput(f"{path}: the zip archive holds no file. Make it again")
-            first = min(members, key=lambda one: one.filename)
+            first = min(members, key=lambda member: member.filename)
             with archive.open(first) as file:
                 head = file.read(HEAD_BYTES)
     except (*DAMAGED, OSError, ValueError, RuntimeError) as error:

@@ -133,8 +133,8 @@ def raters_in(rows: Sequence[Cells], header: Sequence[str]) -> list[str]:
     for name in header:
         if _OF_RATER.fullmatch(name):
             groups.setdefault(_NUMBER.sub("#", name, count=1).lower(), []).append(name)
-    found = [names for names in groups.values() if len(names) > 1 and _are_labels(rows, names)]
-    return max(found, key=len, default=[])
+    question_sets = [names for names in groups.values() if len(names) > 1 and _are_labels(rows, names)]
+    return max(question_sets, key=len, default=[])
 
 
 def _are_labels(rows: Sequence[Cells], names: list[str]) -> bool:

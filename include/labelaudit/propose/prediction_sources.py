@@ -29,19 +29,19 @@ _OPPOSITES += (("source", "target"), ("source", "translation"), ("prompt", "comp
 
 def predictions_of(columns: Columns, rows: Sequence[Cells], roles: dict[str, str], tool: str | None) -> Predictions:
     """The best that the columns allow: a vector, a text, numbers, else the annotators alone."""
-    others = {name: one for name, one in columns.items() if name not in NAMES}
+    others = {name: column for name, column in columns.items() if name not in NAMES}
     several = "annotator" in roles and labels_an_item(rows, roles) >= SEVERAL
     if several and (tool in PAIRS or pair_of(columns)):
         return {"source": "none"}
-    for name, one in others.items():
-        if one.type == "vector":
+    for name, column in others.items():
+        if column.type == "vector":
             return {"source": "embedding", "column": name}
     usual = sorted(others, key=lambda name: TEXTS.index(name) if tool and name in TEXTS else len(TEXTS))
     for name in usual:
         said = others[name].is_prose and _differs(rows, others[name].source)
         if others[name].type == "string" and (said or (tool and name in TEXTS)):
             return {"source": "text", "column": name}
-    numbers = [name for name, one in others.items() if one.type in ("integer", "number")]
+    numbers = [name for name, column in others.items() if column.type in ("integer", "number")]
     numbers = [name for name in numbers if not tool or name in GEOMETRY]
     if "annotator" in roles or not numbers:
         return {"source": "none"}
@@ -63,7 +63,7 @@ def labels_an_item(rows: Sequence[Cells], roles: dict[str, str]) -> float:
 
 def pair_of(columns: Columns) -> tuple[str, str] | None:
     """Two columns of text of which each is half of what was judged."""
-    texts = {name: one for name, one in columns.items() if name not in NAMES and one.is_prose}
+    texts = {name: column for name, column in columns.items() if name not in NAMES and column.is_prose}
     by_stem: dict[str, list[str]] = {}
     for name in texts:
         stem = _SIDES.sub("", name)
@@ -81,29 +81,29 @@ def doubts(
 ) -> list[str]:
     """What a person should decide before deliveries are judged so."""
     pair = pair_of(columns)
-    found = []
+    sources = []
     if predictions["source"] == "text" and pair and predictions["column"] in pair:
-        found.append(
+        sources.append(
             f"`predictions`: the label may be about {pair[0]!r} and {pair[1]!r} together; predictions from"
             f" {predictions['column']!r} alone know half of it. Deliver both as one column, or deliver probabilities,"
             " or let several annotators label each item (`source: none`)"
         )
     if predictions["source"] == "none" and labels_an_item(rows, roles) < SEVERAL:
-        found.append(
+        sources.append(
             f"`predictions`: most items have one label ({labels_an_item(rows, roles):.1f} on average), and there is no"
             " text, vector or probability to judge them by: nothing can be said of those. Let several annotators label"
             " each item, or have predicted probabilities delivered"
         )
     if tool and predictions["source"] == "tabular":
-        found.append(
+        sources.append(
             "`predictions`: there is nothing but the place of each region to judge its class by. Better: deliver an"
             " embedding or probabilities of each, or let several annotators label each"
         )
     if any(name in columns for name in ("x", "left", "bounding_box_left")):
-        found.append(
+        sources.append(
             "boxes: each is an item, and its class is audited; whether it lies right, and which are missing, is not"
         )
-    return found
+    return sources
 
 
 def _differs(rows: Sequence[Cells], source: str) -> bool:

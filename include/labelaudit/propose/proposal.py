@@ -62,47 +62,55 @@ def contract_from(sample: Path, customer: str, dataset: str, vendor: str, said: 
     Raises Undecided where a person must choose a column or a question, and InvalidInput where the file can't be read,
     has no such column, or holds nothing to judge its labels by.
     """
-    found = recognise(sample, said.get("format"), said.get("question"), said.get("encoding"))
-    _require_one_question(sample, found)
-    rows, rejects = _rows(sample, found)
+    recognised = recognise(sample, said.get("format"), said.get("question"), said.get("encoding"))
+    _require_one_question(sample, recognised)
+    rows, rejects = _rows(sample, recognised)
     if not rows:
-        raise InvalidInput(_no_rows(sample, found, rejects))
-    tool = found.vendor["format"] if found.vendor["format"] in EXPORTS else None
-    one = _understood(sample, rows, said, tool)
+        raise InvalidInput(_no_rows(sample, recognised, rejects))
+    tool = recognised.vendor["format"] if recognised.vendor["format"] in EXPORTS else None
+    understood = _understood(sample, rows, said, tool)
     separator = (
-        None if tool or one.raters or one.platform or one.one_hot else separator_of(one.rows, one.roles["label"])
+        None
+        if tool or understood.raters or understood.platform or understood.one_hot
+        else separator_of(understood.rows, understood.roles["label"])
     )
     nothing = None
     if separator:
-        classes, nothing = classes_in(_texts(one), separator)
+        classes, nothing = classes_in(_texts(understood), separator)
     else:
-        classes = list(one.one_hot) or _classes(sample, one, tool)
-    probabilities = prediction_sources.are_probabilities(one.rows, classes, one.header)
+        classes = list(understood.one_hot) or _classes(sample, understood, tool)
+    probabilities = prediction_sources.are_probabilities(understood.rows, classes, understood.header)
     left = {*classes} if probabilities else set()
-    if one.platform:
-        left |= {*one.header} - {*one.platform.kept}
-    columns = columns_of(one.rows, one.header, one.roles, found, left)
-    if one.platform:
-        columns = {one.platform.renamed.get(name, name): column for name, column in columns.items()}
+    if understood.platform:
+        left |= {*understood.header} - {*understood.platform.kept}
+    columns = columns_of(understood.rows, understood.header, understood.roles, recognised, left)
+    if understood.platform:
+        columns = {understood.platform.renamed.get(name, name): column for name, column in columns.items()}
     predictions = {"source": "delivered"}
     if not probabilities:
-        predictions = prediction_sources.predictions_of(columns, one.rows, one.roles, tool)
-    if predictions["source"] == "none" and "annotator" not in one.roles:
+        predictions = prediction_sources.predictions_of(columns, understood.rows, understood.roles, tool)
+    if predictions["source"] == "none" and "annotator" not in understood.roles:
         raise _nothing_to_judge_by(sample, _scalars(rows), tool)
     while True:
-        terms = with_columns(found.vendor, columns) | ({"raters": list(one.raters)} if one.raters else {})
-        if one.one_hot:
-            terms["labels"] = {"one_hot": {name: name for name in one.one_hot}}
+        terms = with_columns(recognised.vendor, columns) | (
+            {"raters": list(understood.raters)} if understood.raters else {}
+        )
+        if understood.one_hot:
+            terms["labels"] = {"one_hot": {name: name for name in understood.one_hot}}
         elif separator:
             terms["labels"] = {"separator": separator} | ({"none": nothing} if nothing else {})
         contract = {
             "description": f"Labels of {dataset}, from {sample.name}.",
-            "task": "multi_label" if separator or one.one_hot else "classification",
+            "task": "multi_label" if separator or understood.one_hot else "classification",
             "classes": classes,
             "columns": {name: column.declared for name, column in columns.items()},
             "vendors": {vendor: terms},
             "predictions": predictions,
-            **({"checks": list(one.platform.checks)} if one.platform and one.platform.checks else {}),
+            **(
+                {"checks": list(understood.platform.checks)}
+                if understood.platform and understood.platform.checks
+                else {}
+            ),
             "limits": {"issue_rate": 0.2, "rejected_rows_rate": 0.05},
             "on_breach": "alert",
             "alerts": [{"via": "log"}],
@@ -111,15 +119,15 @@ def contract_from(sample: Path, customer: str, dataset: str, vendor: str, said: 
         trial = tried(sample, made, vendor, ROWS)
         if trial.unfit is None:
             break
-        if trial.unfit not in columns or trial.unfit in (*one.roles, *made.feature_columns):
+        if trial.unfit not in columns or trial.unfit in (*understood.roles, *made.feature_columns):
             raise InvalidInput(
                 f"{sample}: column {trial.unfit!r} is of a type that contracts can't name. Write it as text"
             )
         del columns[trial.unfit]
-    notes = [*found.notes, *one.notes, *notes_on(trial, made)]
+    notes = [*recognised.notes, *understood.notes, *notes_on(trial, made)]
     if separator:
         notes.append(f"`labels`: an item seems to have several classes, with {separator!r} between them")
-    notes += prediction_sources.doubts(predictions, columns, one.rows, one.roles, tool)
+    notes += prediction_sources.doubts(predictions, columns, understood.rows, understood.roles, tool)
     if len(rows) + len(rejects) == ROWS:
         notes.append(f"the types and classes: only the first {ROWS} rows were looked at")
     notes = [" ".join(note.split()) for note in notes]
@@ -128,29 +136,29 @@ def contract_from(sample: Path, customer: str, dataset: str, vendor: str, said: 
     return Proposal(head + plain_yaml.dump(contract), tuple(notes))
 
 
-def _require_one_question(sample: Path, found: Recognised) -> None:
-    asked, there = found.vendor.get("question"), found.questions
+def _require_one_question(sample: Path, recognised: Recognised) -> None:
+    asked, there = recognised.vendor.get("question"), recognised.questions
     if asked is None and len(there) > 1:
         raise Undecided(f"{sample}: it answers several questions.", "question", there)
-    known = set(there) | (set(found.keys) if found.vendor["format"] == "label_studio_min" else set())
+    known = set(there) | (set(recognised.keys) if recognised.vendor["format"] == "label_studio_min" else set())
     if asked is not None and known and asked not in known:
         raise Undecided(f"{sample}: no answers to {asked!r}.", "question", sorted(known))
-    if asked is None and not there and found.vendor["format"] == "label_studio_min":
+    if asked is None and not there and recognised.vendor["format"] == "label_studio_min":
         own = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time")
-        keys = [key for key in found.keys if key not in own]
+        keys = [key for key in recognised.keys if key not in own]
         raise Undecided(f"{sample}: which key holds the label?", "question", keys)
 
 
-def _rows(sample: Path, found: Recognised) -> tuple[list[dict[str, Any]], list[readers.Reject]]:
+def _rows(sample: Path, recognised: Recognised) -> tuple[list[dict[str, Any]], list[readers.Reject]]:
     rows, rejects = [], []
     try:
-        for one in readers.rows(sample, found.terms, ROWS):
-            if isinstance(one, Row):
-                rows.append(one.cells)
+        for record in readers.rows(sample, recognised.terms, ROWS):
+            if isinstance(record, Row):
+                rows.append(record.cells)
             else:
-                rejects.append(one)
+                rejects.append(record)
     except DeliveryRejected as error:
-        raise InvalidInput(f"{sample}: can't be read as {found.vendor['format']}: {error}") from error
+        raise InvalidInput(f"{sample}: can't be read as {recognised.vendor['format']}: {error}") from error
     return rows, rejects
 
 
@@ -190,8 +198,8 @@ def _one_hot(rows: list[dict[str, Any]], header: list[str], said: Said) -> tuple
     return tuple(one_hot_of(rows, header))
 
 
-def _texts(one: _Sample) -> list[str]:
-    return [str(row.get(one.roles["label"]) or "") for row in one.rows]
+def _texts(understood: _Sample) -> list[str]:
+    return [str(row.get(understood.roles["label"]) or "") for row in understood.rows]
 
 
 def _raters(sample: Path, rows: list[dict[str, Any]], header: list[str], said: Said) -> tuple[str, ...]:
@@ -215,15 +223,15 @@ def _roles(
     roles: dict[str, str] = {}
     for role in wanted:
         guesses = [role] if tool else NAMES[role]
-        found = said.get(role) or next((name for one in guesses for name in header if name.lower() == one), None)
-        if found is None and role != "annotator":
+        column = said.get(role) or next((name for guess in guesses for name in header if name.lower() == guess), None)
+        if column is None and role != "annotator":
             choices = _scalars(rows)
             if len(choices) < 2:
                 raise InvalidInput(_nested(sample, rows[0]))
             raise Undecided(f"{sample}: which column is the {role}?", role, choices)
         named = said.get(role) is not None
-        if found is not None and (role != "annotator" or named or any(row.get(found) is not None for row in rows)):
-            roles[role] = found
+        if column is not None and (role != "annotator" or named or any(row.get(column) is not None for row in rows)):
+            roles[role] = column
     return roles
 
 
@@ -235,34 +243,36 @@ def _scalars(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 def _nested(sample: Path, row: dict[str, Any]) -> str:
     kinds = {dict: "an object", list: "a list"}
-    found = ", ".join(f"{name!r} is {kinds.get(type(cell), 'a value')}" for name, cell in list(row.items())[:12])
+    cells = ", ".join(f"{name!r} is {kinds.get(type(cell), 'a value')}" for name, cell in list(row.items())[:12])
     return (
-        f"{sample}: its records are nested as in no format that is known ({found}). Export flat rows, one a label, with"
+        f"{sample}: its records are nested as in no format that is known ({cells}). Export flat rows, one a label, with"
         f" an item, an annotator and a label; or one of {', '.join(EXPORTS)}"
     )
 
 
-def _no_rows(sample: Path, found: Recognised, rejects: Sequence[readers.Reject]) -> str:
-    counts = Counter(one.code for one in rejects)
-    first = {one.code: one for one in reversed(rejects)}
+def _no_rows(sample: Path, recognised: Recognised, rejects: Sequence[readers.Reject]) -> str:
+    counts = Counter(reject.code for reject in rejects)
+    first = {reject.code: reject for reject in reversed(rejects)}
     why = "; ".join(
         f"{count} x {code}: {first[code].reason} (line {first[code].line})" for code, count in counts.most_common(3)
     )
     return f"{sample}: no rows with named columns to learn a contract from{': ' if why else ''}{why}"
 
 
-def _classes(sample: Path, one: _Sample, tool: str | None) -> list[str]:
-    source = one.roles["label"]
-    texts = {label_text(row.get(source)) for row in one.rows}
+def _classes(sample: Path, understood: _Sample, tool: str | None) -> list[str]:
+    source = understood.roles["label"]
+    texts = {label_text(row.get(source)) for row in understood.rows}
     classes = sorted(text for text in texts if text)
     if 2 <= len(classes) <= MAX_CLASSES:
         return classes
-    if len(classes) == 1 and (tool == "coco" or "#" in str(one.rows[0].get(one.roles["item"]))):
+    if len(classes) == 1 and (tool == "coco" or "#" in str(understood.rows[0].get(understood.roles["item"]))):
         raise InvalidInput(
-            f"{sample}: all {len(one.rows)} regions have the class {classes[0]!r}: there are no classes to audit, and"
-            " where a region lies is not audited. Choose a question whose answers differ, if there is one"
+            f"{sample}: all {len(understood.rows)} regions have the class {classes[0]!r}: there are no classes to"
+            " audit, and where a region lies is not audited. Choose a question whose answers differ, if there is one"
         )
-    others = sorted({type(row.get(source)).__name__ for row in one.rows} - {"str", "int", "float", "bool", "NoneType"})
+    others = sorted(
+        {type(row.get(source)).__name__ for row in understood.rows} - {"str", "int", "float", "bool", "NoneType"}
+    )
     unfit = f" (and values of type {', '.join(others)}, which are no labels: write them as text)" if others else ""
     raise InvalidInput(
         f"{sample}: column {source!r} holds {len(classes)} labels{unfit}; 2 to {MAX_CLASSES} are classes"
@@ -282,8 +292,8 @@ def _validated(sample: Path, customer: str, dataset: str, contract: dict[str, An
     try:
         return Contract(customer=customer, dataset=dataset, **contract)
     except ValidationError as error:
-        found = "; ".join(f"{'.'.join(map(str, one['loc']))}: {in_words(one)}" for one in error.errors())
-        raise InvalidInput(f"{sample}: no contract {customer}/{dataset} can be made of it: {found}") from error
+        problems = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {in_words(problem)}" for problem in error.errors())
+        raise InvalidInput(f"{sample}: no contract {customer}/{dataset} can be made of it: {problems}") from error
 
 
 def _nothing_to_judge_by(sample: Path, columns: list[str], tool: str | None) -> InvalidInput:

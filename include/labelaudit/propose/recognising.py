@@ -119,8 +119,8 @@ def _text(path: Path, head: bytes, whole: bool, notes: list[str]) -> tuple[str, 
             f" ({', '.join(FORMATS)}). Export it as UTF-8"
         )
     if not text.strip():
-        found = "it is empty" if not text else "it holds nothing but spaces"
-        raise InvalidInput(f"{path}: {found}; there are no rows to learn from. Export it again")
+        emptiness = "it is empty" if not text else "it holds nothing but spaces"
+        raise InvalidInput(f"{path}: {emptiness}; there are no rows to learn from. Export it again")
     return encoding, text
 
 
@@ -193,8 +193,8 @@ def _is_json(line: str) -> bool:
 def _top_keys(text: str) -> set[str]:
     """The keys of the object that the text begins with, as far as the text goes."""
     keys, depth, last = set(), 0, ""
-    for found in _PIECES.finditer(text[: 1 << 20]):
-        piece = found[0]
+    for match in _PIECES.finditer(text[: 1 << 20]):
+        piece = match[0]
         depth += (piece in "{[") - (piece in "}]")
         if depth == 0:
             break
@@ -207,10 +207,10 @@ def _top_keys(text: str) -> set[str]:
 def _delimited(
     path: Path, vendor: dict[str, Any], text: str, whole: bool, notes: list[str], as_format: str | None
 ) -> Recognised:
-    found = written(text, whole)
+    written_as = written(text, whole)
     if as_format not in (None, "csv", "tsv"):
         raise InvalidInput(f"{path}: it does not begin as {as_format} does. Leave the format out, or export it again")
-    if found is None:
+    if written_as is None:
         if as_format is None:
             first = text.lstrip().splitlines()[0][:60]
             raise InvalidInput(
@@ -221,8 +221,8 @@ def _delimited(
         delimiter, dialect = "\t" if as_format == "tsv" else ",", {}
         names = tuple(text.lstrip().splitlines()[0].split(delimiter))
     else:
-        delimiter, dialect, names = found.delimiter, found.dialect, found.names
-        notes += found.notes
+        delimiter, dialect, names = written_as.delimiter, written_as.dialect, written_as.names
+        notes += written_as.notes
     vendor["format"] = "tsv" if delimiter == "\t" else "csv"
     if delimiter not in ("\t", ","):
         vendor["delimiter"] = delimiter
@@ -265,14 +265,14 @@ def _title_rows(path: Path, terms: Terms) -> int:
     skipped = 0
     while skipped < TITLE_ROWS:
         try:
-            found = list(readers.rows(path, replace(terms, skip_lines=skipped), FIRST_RECORDS))
+            rows = list(readers.rows(path, replace(terms, skip_lines=skipped), FIRST_RECORDS))
         except DeliveryRejected as error:
             if "row 1: the cells" not in str(error):
                 return 0
             skipped += 1  # a title over several columns or rows
             continue
-        wider = [one for one in found if isinstance(one, Reject) and one.code == "wrong_width"]
-        if not found or len(wider) <= len(found) / 2:
+        wider = [row for row in rows if isinstance(row, Reject) and row.code == "wrong_width"]
+        if not rows or len(wider) <= len(rows) / 2:
             return skipped
         skipped = wider[0].line - 1
     return 0
@@ -280,11 +280,11 @@ def _title_rows(path: Path, terms: Terms) -> int:
 
 def _first_records(path: Path, terms: Terms) -> list[dict[str, Any]]:
     """Those that can be read: what is wrong with the rest is said by whoever reads the file."""
-    found: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     try:
         for row in readers.rows(path, terms, FIRST_RECORDS):
             if isinstance(row, Row):
-                found.append(row.cells)
+                rows.append(row.cells)
     except DeliveryRejected:
         pass
-    return found
+    return rows

@@ -48,8 +48,8 @@ def classes_in(texts: Sequence[str], separator: str) -> tuple[list[str], str | N
 
 def one_hot_of(rows: Sequence[Mapping[str, Any]], header: Sequence[str]) -> list[str]:
     """The columns that say of one class each whether it applies; empty where there are too few to be sure."""
-    found = [name for name in header if _is_yes_or_no([row.get(name) for row in rows])]
-    return found if len(found) >= LEAST_COLUMNS else []
+    columns = [name for name in header if _is_yes_or_no([row.get(name) for row in rows])]
+    return columns if len(columns) >= LEAST_COLUMNS else []
 
 
 def _is_yes_or_no(cells: Sequence[Any]) -> bool:

@@ -41,14 +41,14 @@ def tried(sample: Path, contract: Contract, vendor: str, limit: int) -> SampleTr
     try:
         for batch in readers.read(sample, terms):
             trial.rows += batch.rows.num_rows
-            trial.rejects.update(one.code for one in batch.rejects)
-            for one in batch.rejects:
-                trial.reasons.setdefault(one.code, f"{one.reason} (line {one.line})")
+            trial.rejects.update(reject.code for reject in batch.rejects)
+            for reject in batch.rejects:
+                trial.reasons.setdefault(reject.code, f"{reject.reason} (line {reject.line})")
             count_paths(trial.untaken, batch.untaken)
             if trial.rows + trial.rejects.total() >= limit:
                 break
     except DeliveryRejected as error:
-        unfit = (one.name for one in terms.fields if f"column {one.source!r} is" in str(error))
+        unfit = (field.name for field in terms.fields if f"column {field.source!r} is" in str(error))
         if error.code == "column_type" and (name := next(unfit, None)):
             trial.unfit = name
             return trial

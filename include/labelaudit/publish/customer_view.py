@@ -39,7 +39,7 @@ def seeing(contract: Contract, store: Store, view: View, findings: Findings | No
     """
     if view == "internal" or contract.annotators == "plain":
         return lambda value: value
-    known = [one.name for one in findings.annotators] if findings else ()
+    known = [annotator.name for annotator in findings.annotators] if findings else ()
     return _Seeing(annotator_names.renamer(contract, store), known).see
 
 
@@ -56,13 +56,13 @@ class _Seeing:
     def see(self, value: Any) -> Any:
         """Inner values first. What an annotator of whom nothing may be said stands for, is left out of its tuple."""
         if isinstance(value, tuple | list):
-            seen = [(one, self.see(one)) for one in value]
+            seen = [(part, self.see(part)) for part in value]
             return type(value)(now for before, now in seen if now is not None or before is None)
         if not isinstance(value, Value):
             return value
         inner = {name: getattr(value, name) for name in type(value).model_fields}
         value = value.model_copy(
-            update={name: self.see(one) for name, one in inner.items() if isinstance(one, tuple | list | Value)}
+            update={name: self.see(part) for name, part in inner.items() if isinstance(part, tuple | list | Value)}
         )
         rule = _RULES.get(type(value))
         return rule(self, value) if rule else value
@@ -71,65 +71,67 @@ class _Seeing:
         """A text of a person's, or a name out of a file, if it names no annotator."""
         return WITHHELD if self._names and self._names.search(text) else text
 
-    def annotator(self, one: AnnotatorFinding) -> AnnotatorFinding | None:
-        return self._renamed(one, "name")
+    def annotator(self, annotator: AnnotatorFinding) -> AnnotatorFinding | None:
+        return self._renamed(annotator, "name")
 
-    def findings(self, one: Findings) -> Findings:
-        if not one.further:
-            return one
+    def findings(self, findings: Findings) -> Findings:
+        if not findings.further:
+            return findings
         from labelaudit.detect.run_detectors import looking  # heavy, and a scheduler imports what alerts need
 
-        return one.model_copy(update={"further": looking.seen(one.further, self.see)})
+        return findings.model_copy(update={"further": looking.seen(findings.further, self.see)})
 
-    def rate(self, one: DefectRate) -> DefectRate | None:
-        return self._renamed(one, "subject") if one.of == "annotator" else one
+    def rate(self, rate: DefectRate) -> DefectRate | None:
+        return self._renamed(rate, "subject") if rate.of == "annotator" else rate
 
-    def _renamed(self, one: Any, field: str) -> Any:
-        name = self.rename(getattr(one, field))
-        return None if name is None else one.model_copy(update={field: name})
+    def _renamed(self, value: Any, field: str) -> Any:
+        name = self.rename(getattr(value, field))
+        return None if name is None else value.model_copy(update={field: name})
 
-    def overlap(self, one: OverlapFinding) -> OverlapFinding:
-        if one.source_kind != "annotator" or not one.source:
-            return one
-        return one.model_copy(update={"source": self.rename(one.source) or SOMEONE})
+    def overlap(self, overlap: OverlapFinding) -> OverlapFinding:
+        if overlap.source_kind != "annotator" or not overlap.source:
+            return overlap
+        return overlap.model_copy(update={"source": self.rename(overlap.source) or SOMEONE})
 
-    def breach(self, one: Breach) -> Breach:
-        if one.clause != "limits.annotator_quality":
-            return one
-        name = self.rename(one.subject)
-        return annotator_breach(name or SOMEONE, f"annotator {name}" if name else SOMEONE, one)
+    def breach(self, breach: Breach) -> Breach:
+        if breach.clause != "limits.annotator_quality":
+            return breach
+        name = self.rename(breach.subject)
+        return annotator_breach(name or SOMEONE, f"annotator {name}" if name else SOMEONE, breach)
 
-    def incident(self, one: Incident) -> Incident:
-        names = tuple(name for name in map(self.rename, one.annotators) if name is not None)
-        return one.model_copy(update={"annotators": names})
+    def incident(self, incident: Incident) -> Incident:
+        names = tuple(name for name in map(self.rename, incident.annotators) if name is not None)
+        return incident.model_copy(update={"annotators": names})
 
-    def verdict(self, one: Verdict) -> Verdict:
-        return one.model_copy(update={"reason": reason_of(one)})
+    def verdict(self, verdict: Verdict) -> Verdict:
+        return verdict.model_copy(update={"reason": reason_of(verdict)})
 
-    def answer(self, one: Answer) -> Answer:
-        return one.model_copy(update={"by": self.text(one.by), "note": self.text(one.note)})
+    def answer(self, answer: Answer) -> Answer:
+        return answer.model_copy(update={"by": self.text(answer.by), "note": self.text(answer.note)})
 
-    def outcome(self, one: CheckOutcome) -> CheckOutcome:
-        of_people = "annotator" in (one.column or "").split(", ") or "condition" in one.arguments
-        return one.model_copy(
+    def outcome(self, outcome: CheckOutcome) -> CheckOutcome:
+        of_people = "annotator" in (outcome.column or "").split(", ") or "condition" in outcome.arguments
+        return outcome.model_copy(
             update={
                 "examples": (),
-                "detail": one.detail if OF_MANY.fullmatch(one.type) else "",
-                "arguments": "" if of_people else one.arguments,
+                "detail": outcome.detail if OF_MANY.fullmatch(outcome.type) else "",
+                "arguments": "" if of_people else outcome.arguments,
             }
         )
 
-    def refusal(self, one: Refusal) -> Refusal:
-        return one if one.code in OF_NUMBERS else one.model_copy(update={"message": title(one.code) + "."})
+    def refusal(self, refusal: Refusal) -> Refusal:
+        return (
+            refusal if refusal.code in OF_NUMBERS else refusal.model_copy(update={"message": title(refusal.code) + "."})
+        )
 
-    def reject_count(self, one: RejectCount) -> RejectCount:
-        return one if one.column is None else one.model_copy(update={"column": self.text(one.column)})
+    def reject_count(self, count: RejectCount) -> RejectCount:
+        return count if count.column is None else count.model_copy(update={"column": self.text(count.column)})
 
-    def path(self, one: PathCount) -> PathCount:
-        return one.model_copy(update={"path": self.text(one.path)})
+    def path(self, path: PathCount) -> PathCount:
+        return path.model_copy(update={"path": self.text(path.path)})
 
-    def checked(self, one: CheckedDelivery) -> CheckedDelivery:
-        return one.model_copy(update={"undeclared": tuple(map(self.text, one.undeclared))})
+    def checked(self, delivery: CheckedDelivery) -> CheckedDelivery:
+        return delivery.model_copy(update={"undeclared": tuple(map(self.text, delivery.undeclared))})
 
 
 _RULES: dict[type[Value], Callable[[_Seeing, Any], Any]] = {

@@ -35,13 +35,13 @@ def finish(contract: Contract, store: Store, destination: Store) -> None:
     waiting = {key.removeprefix(ready).split("/")[0] for key in store.list(ready)}
     for name in (layout.ANNOTATIONS, layout.QUALITY, *task_of(contract.task).TABLES):
         done = commits.applied(destination, name) if waiting else 0
-        for one in releases:
-            if one.sequence > done and one.release in waiting:
+        for entry in releases:
+            if entry.sequence > done and entry.release in waiting:
                 try:
-                    rows = read_table(store, _key(contract, one.release, name))
+                    rows = read_table(store, _key(contract, entry.release, name))
                 except KeyError:  # finished by another run, which has removed them
                     continue
-                commits.apply_release(destination, name, rows.cast(fitting(SCHEMAS[name], rows.schema)), one)
+                commits.apply_release(destination, name, rows.cast(fitting(SCHEMAS[name], rows.schema)), entry)
     for release in waiting:
         number = release_files.NUMBER.match(release)
         if number and int(number[1]) <= releases[-1].sequence:

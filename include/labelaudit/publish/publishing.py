@@ -56,9 +56,9 @@ def publish(contract: Contract, audit: Audit, verdict: Verdict, store: Store, de
         report=destination.uri_of(logged.files + "report.html"),
         items=audit.items,
         issues=audit.issues,
-        accepted_rows=sum(one.accepted_rows for one in accepted),
+        accepted_rows=sum(delivery.accepted_rows for delivery in accepted),
         rejected_rows=sum(delivery.rejected_rows for delivery in audit.checked),
-        deliveries=tuple(one.delivery.name for one in accepted),
+        deliveries=tuple(delivery.delivery.name for delivery in accepted),
         already=already,
     )
 
@@ -66,9 +66,9 @@ def publish(contract: Contract, audit: Audit, verdict: Verdict, store: Store, de
 def preview(contract: Contract, audit: Audit, verdict: Verdict, store: Store, destination: Store) -> str:
     """The internal report of a release that is held, for the person who decides; gives its key in our store."""
     labels = texts(_with_release(read_table(store, audit.labels), audit.release))
-    found = differences.changes(audit, labels, destination)
+    changes = differences.changes(audit, labels, destination)
     findings, before = read_findings(store, audit), read_counts(destination)
-    content = report_content(contract, audit, verdict, findings, before, "internal", found[0] if found else None)
+    content = report_content(contract, audit, verdict, findings, before, "internal", changes[0] if changes else None)
     key = layout.internal_report(contract.customer, contract.dataset, audit.release)
     store.write(key, report_html(contract, content))
     return key
@@ -87,15 +87,15 @@ def _publish_new(
         release = pa.array([audit.release] * parts.num_rows, pa.string())
         rows[layout.PARTS] = parts.append_column("release", release)
     finishing.make_ready(contract, store, audit.release, rows)
-    found = differences.changes(audit, texts(labels), destination)
+    changes = differences.changes(audit, texts(labels), destination)
     kept = labels.filter(pc.invert(labels["_removed"])).drop_columns("_removed")
     findings, before = read_findings(store, audit), read_counts(destination)
     see = customer_view.seeing(contract, store, "customer", findings)
     shown = see(findings)
     lists = item_lists(texts(kept)) | looking.files(shown.further) | {"issues.csv": issues_csv(texts(kept))}
-    if found:
-        lists["changes.csv"] = changes_csv(found[1])
-    difference = found[0] if found else None
+    if changes:
+        lists["changes.csv"] = changes_csv(changes[1])
+    difference = changes[0] if changes else None
     internal = [name for name in kept.column_names if name.startswith("_")]
     labels, kept = labels.drop_columns(internal), kept.drop_columns(internal)
     content = report_content(contract, see(audit), see(verdict), shown, before, "customer", difference)

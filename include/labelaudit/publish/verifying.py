@@ -39,9 +39,9 @@ def verify(
 ) -> Verified:
     """Check one release, the last by default. Raises ReleaseInvalid with everything that is wrong."""
     releases = release_log.log(destination)
-    logged = next((one for one in reversed(releases) if release in (None, one.release)), None)
+    logged = next((entry for entry in reversed(releases) if release in (None, entry.release)), None)
     if logged is None:
-        there = ", ".join(one.release for one in releases[-10:]) or "none"
+        there = ", ".join(entry.release for entry in releases[-10:]) or "none"
         raise ReleaseInvalid(f"{destination.uri} has no release {release or ''}; there are: {there}")
     folder = logged.files
     problems = []
@@ -61,7 +61,7 @@ def verify(
         elif hashlib.sha256(destination.read(folder + entry["path"])).hexdigest() != entry["sha256"]:
             problems.append(f"{entry['path']} was changed")
     problems += [
-        f"{path} is not in the manifest" for path in sorted(there - {one["path"] for one in manifest["files"]})
+        f"{path} is not in the manifest" for path in sorted(there - {file["path"] for file in manifest["files"]})
     ]
     rows_checked = logged is releases[-1] or not tables.expired(destination, layout.LABELS, logged.version)
     if rows_checked:

@@ -159,7 +159,7 @@ def _rate(value: float, low: float, high: float, audited: float, defects: float,
 
 
 def _counts(*given: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    sizes, audited, defects = (np.asarray(one, float) for one in given)
+    sizes, audited, defects = (np.asarray(counts, float) for counts in given)
     if sizes.ndim != 1 or not sizes.shape == audited.shape == defects.shape:
         raise InvalidInput("sizes, audited and defects need one entry a stratum")
     if not (np.isfinite(sizes).all() and (defects >= 0).all() and (defects <= audited).all()):

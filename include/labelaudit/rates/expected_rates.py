@@ -44,12 +44,12 @@ def guess_rates(
     if prior_rate is not None and not 0 <= prior_rate <= 1:
         raise InvalidInput("prior_rate must lie between 0 and 1")
     audited, defects = np.zeros(len(sizes)), np.zeros(len(sizes))
-    for one in (past, answered):
-        if one is None:
+    for evidence in (past, answered):
+        if evidence is None:
             continue
-        m, x = (np.asarray(part, float) for part in one[1:])
+        m, x = (np.asarray(part, float) for part in evidence[1:])
         if m.shape[-1:] != sizes.shape or x.shape != m.shape or (x > m).any() or (x < 0).any():
-            if one is answered:
+            if evidence is answered:
                 raise InvalidInput(f"the answers need {len(sizes)} strata, with no more defects than audited items")
             continue
         audited, defects = audited + m, defects + x

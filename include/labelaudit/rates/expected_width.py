@@ -73,7 +73,7 @@ class Prospect:
         low, high = max(int(self.audited.sum()), 1), int(self.sizes.sum())
         while low < high:
             tried = np.unique(np.geomspace(low, high, TRIED).astype(np.int64).clip(low, high - 1))
-            allocations = np.stack([self.allocation(one) for one in tried])
+            allocations = np.stack([self.allocation(rates) for rates in tried])
             enough = self._half_widths(allocations, self._rates(allocations)) <= half_width
             if not enough.all():
                 low = int(tried[~enough].max()) + 1
@@ -90,5 +90,5 @@ def _latin(draws: int, strata: int) -> np.ndarray:
 
 def _answers(rows: np.ndarray, guesses: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
     """Binomial defects among rows (R, H) at the quantiles (R, H); more rows never have fewer."""
-    found = np.ceil(bdtrik(quantiles, np.maximum(rows, 1), np.broadcast_to(guesses, rows.shape)))
-    return np.where(rows > 0, np.clip(np.nan_to_num(found), 0, rows), 0)
+    defects = np.ceil(bdtrik(quantiles, np.maximum(rows, 1), np.broadcast_to(guesses, rows.shape)))
+    return np.where(rows > 0, np.clip(np.nan_to_num(defects), 0, rows), 0)

@@ -105,7 +105,7 @@ def prospect_of(
     """What to expect of strata, from guesses (see `guess_rates`) and from the answers so far."""
     curve, guesses = guess_rates(sizes, logits, prior_rate, past, answered)
     none = np.zeros_like(sizes)
-    audited, defects = (none, none) if answered is None else (np.asarray(one) for one in answered[1:])
+    audited, defects = (none, none) if answered is None else (np.asarray(counts) for counts in answered[1:])
     return Prospect(sizes, curve, guesses, audited.astype(np.int64), defects.astype(float))
 
 

@@ -77,61 +77,61 @@ def is_kept(text: str, value: float) -> bool:
     return written in (Decimal(value), Decimal(repr(value)))
 
 
-def _wrong(cell: Any, one: Field, wanted: str) -> BadCell:
-    return BadCell("wrong_type", f"`{one.source}` is {str(cell)[:80]!r}, not {wanted}")
+def _wrong(cell: Any, field: Field, wanted: str) -> BadCell:
+    return BadCell("wrong_type", f"`{field.source}` is {str(cell)[:80]!r}, not {wanted}")
 
 
-def inexact(written: Any, one: Field) -> BadCell:
+def inexact(written: Any, field: Field) -> BadCell:
     """The reject of a number that can't be kept."""
     return BadCell(
         "not_exact",
-        f"`{one.source}` is {str(written)[:80]}, which no number of 64 bits holds: it would be {float(written)!r}",
+        f"`{field.source}` is {str(written)[:80]}, which no number of 64 bits holds: it would be {float(written)!r}",
     )
 
 
-def _text(cell: Any, one: Field) -> str:
+def _text(cell: Any, field: Field) -> str:
     if isinstance(cell, Doubtful):
-        raise BadCell("not_exact", f"`{one.source}` is the number {cell}, {cell.why}, not text: write it as text")
+        raise BadCell("not_exact", f"`{field.source}` is the number {cell}, {cell.why}, not text: write it as text")
     if isinstance(cell, int) and not isinstance(cell, bool):
         return str(cell)
-    if one.is_label and isinstance(cell, bool | float):
-        return _label(cell, one)
+    if field.is_label and isinstance(cell, bool | float):
+        return _label(cell, field)
     if not isinstance(cell, str):
-        raise _wrong(cell, one, "text")
+        raise _wrong(cell, field, "text")
     try:
         cell.encode()
     except UnicodeEncodeError as error:
-        raise BadCell("bad_encoding", f"`{one.source}` holds half a character (a lone surrogate)") from error
+        raise BadCell("bad_encoding", f"`{field.source}` holds half a character (a lone surrogate)") from error
     return cell
 
 
-def _label(cell: bool | float, one: Field) -> str:
+def _label(cell: bool | float, field: Field) -> str:
     if isinstance(cell, Inexact):
-        raise inexact(cell.text, one)
+        raise inexact(cell.text, field)
     if (text := label_text(cell)) is None:
-        raise _wrong(cell, one, "a label")
+        raise _wrong(cell, field, "a label")
     return text
 
 
-def _parsed_integer(cell: str, one: Field) -> int:
+def _parsed_integer(cell: str, field: Field) -> int:
     if not INTEGER.fullmatch(cell):
-        raise _wrong(cell, one, "a whole number")
-    return _integer(int(cell), one)
+        raise _wrong(cell, field, "a whole number")
+    return _integer(int(cell), field)
 
 
-def _integer(cell: Any, one: Field) -> int:
+def _integer(cell: Any, field: Field) -> int:
     if not isinstance(cell, int) or isinstance(cell, bool) or not -(2**63) <= cell < 2**63:
-        raise _wrong(cell, one, "a whole number of 64 bits")
+        raise _wrong(cell, field, "a whole number of 64 bits")
     return cell
 
 
-def _parsed_number(cell: str, one: Field) -> float:
-    plain = cell if one.decimal == "." else _with_point(cell)
+def _parsed_number(cell: str, field: Field) -> float:
+    plain = cell if field.decimal == "." else _with_point(cell)
     if not NUMBER.fullmatch(plain):
-        raise _wrong(cell, one, "a number" if one.decimal == "." else "a number with a decimal comma")
-    value = _number(float(plain), one)
+        raise _wrong(cell, field, "a number" if field.decimal == "." else "a number with a decimal comma")
+    value = _number(float(plain), field)
     if not is_kept(plain, value):
-        raise inexact(plain, one)
+        raise inexact(plain, field)
     return value
 
 
@@ -140,56 +140,56 @@ def _with_point(cell: str) -> str:
     return cell.replace(".", " ").replace(",", ".")
 
 
-def _number(cell: Any, one: Field) -> float:
+def _number(cell: Any, field: Field) -> float:
     if not isinstance(cell, int | float) or isinstance(cell, bool) or not abs(cell) <= LARGEST:
-        raise _wrong(cell, one, "a finite number")
+        raise _wrong(cell, field, "a finite number")
     if isinstance(cell, Inexact) or (isinstance(cell, int) and not is_kept(str(cell), float(cell))):
-        raise inexact(getattr(cell, "text", cell), one)
+        raise inexact(getattr(cell, "text", cell), field)
     return float(cell)
 
 
-def _parsed_boolean(cell: str, one: Field) -> bool:
+def _parsed_boolean(cell: str, field: Field) -> bool:
     if cell not in BOOLEANS:
-        raise _wrong(cell, one, "true or false")
+        raise _wrong(cell, field, "true or false")
     return BOOLEANS[cell]
 
 
-def _boolean(cell: Any, one: Field) -> bool:
+def _boolean(cell: Any, field: Field) -> bool:
     if not isinstance(cell, bool):
-        raise _wrong(cell, one, "true or false")
+        raise _wrong(cell, field, "true or false")
     return cell
 
 
-def _timestamp(cell: Any, one: Field) -> datetime:
+def _timestamp(cell: Any, field: Field) -> datetime:
     if isinstance(cell, datetime):
         return cell.astimezone(UTC) if cell.tzinfo else cell.replace(tzinfo=UTC)
     if not isinstance(cell, str):
-        raise _wrong(cell, one, "a time in ISO 8601")
+        raise _wrong(cell, field, "a time in ISO 8601")
     if not MOMENT.fullmatch(cell):
-        raise _wrong(cell, one, ISO)
+        raise _wrong(cell, field, ISO)
     if FINER.search(cell):
-        raise BadCell("not_exact", f"`{one.source}` is {cell[:80]!r}: times are kept in whole microseconds")
+        raise BadCell("not_exact", f"`{field.source}` is {cell[:80]!r}: times are kept in whole microseconds")
     try:
         moment = datetime.fromisoformat(cell)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError) as error:  # a month 13; in UTC, the year 0 or 10000
-        raise _wrong(cell, one, ISO) from error
+        raise _wrong(cell, field, ISO) from error
 
 
-def _parsed_vector(cell: str, one: Field) -> list[float]:
+def _parsed_vector(cell: str, field: Field) -> list[float]:
     try:
-        return _vector(json.loads(cell), one)
+        return _vector(json.loads(cell), field)
     except (ValueError, RecursionError) as error:
-        raise _wrong(cell, one, "a JSON array of numbers") from error
+        raise _wrong(cell, field, "a JSON array of numbers") from error
 
 
-def _vector(cell: Any, one: Field) -> list[float]:
+def _vector(cell: Any, field: Field) -> list[float]:
     if not isinstance(cell, list) or not all(type(number) in (int, float, Inexact) for number in cell):
-        raise _wrong(cell, one, "a list of numbers")
-    if len(cell) != one.length:
-        raise BadCell("wrong_length", f"`{one.source}` has {len(cell)} numbers, the contract says {one.length}")
+        raise _wrong(cell, field, "a list of numbers")
+    if len(cell) != field.length:
+        raise BadCell("wrong_length", f"`{field.source}` has {len(cell)} numbers, the contract says {field.length}")
     if not all(abs(number) < 3e38 for number in cell):
-        raise _wrong(cell, one, "a list of finite numbers")
+        raise _wrong(cell, field, "a list of finite numbers")
     return cell
 
 

@@ -37,22 +37,22 @@ def to_batch(
     bad: dict[int, tuple[str, str, str]] = {}
     arrays: list[pa.Array] = []
     for declared in terms.fields:
-        one = replace(declared, decimal=terms.decimal) if terms.decimal != "." else declared
-        cells = columns[one.source]
+        field = replace(declared, decimal=terms.decimal) if terms.decimal != "." else declared
+        cells = columns[field.source]
         if cells is None:
-            arrays.append(pa.nulls(rows, ARROW_TYPES[one.type]))
+            arrays.append(pa.nulls(rows, ARROW_TYPES[field.type]))
             continue
-        array, failures = _column(one, cells, typed)
-        failures = invisible.failures(one, array) | failures
+        array, failures = _column(field, cells, typed)
+        failures = invisible.failures(field, array) | failures
         arrays.append(array)
         for row, (code, reason) in failures.items():
-            bad.setdefault(row, (one.source, code, reason))
+            bad.setdefault(row, (field.source, code, reason))
     if terms.probabilities:
         matrix = np.zeros((rows, len(terms.probabilities)), np.float32)
         for position, source in enumerate(terms.probabilities):
-            one = Field(PROBABILITIES, source, "number", decimal=terms.decimal)
+            field = Field(PROBABILITIES, source, "number", decimal=terms.decimal)
             cells = columns[source]
-            array, failures = _column(one, () if cells is None else cells, typed)
+            array, failures = _column(field, () if cells is None else cells, typed)
             large = np.flatnonzero(np.abs(array.fill_null(0).to_numpy()) > FLOAT32_MAX)
             failures |= {int(row): ("wrong_type", f"`{source}` is no probability") for row in large}
             matrix[:, position] = array.fill_null(0).to_numpy()
@@ -87,32 +87,32 @@ def vectors(matrix: np.ndarray) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(matrix.ravel().astype(np.float32)))
 
 
-def _column(one: Field, cells: Cells, typed: bool) -> tuple[pa.Array, dict[int, tuple[str, str]]]:
+def _column(field: Field, cells: Cells, typed: bool) -> tuple[pa.Array, dict[int, tuple[str, str]]]:
     """A column, and code and reason of the rows that can't be taken (null there)."""
     if isinstance(cells, pa.Array):
-        if one.type == "string" or pa.types.is_string(cells.type):
-            return text_column(one, cells)
-        missing = () if one.nullable else np.flatnonzero(pc.is_null(cells).to_numpy(zero_copy_only=False))
-        return cells, {int(row): ("empty", f"`{one.source}` is empty") for row in missing}
-    if typed and (quick := _typed_at_once(one, cells)) is not None:
+        if field.type == "string" or pa.types.is_string(cells.type):
+            return text_column(field, cells)
+        missing = () if field.nullable else np.flatnonzero(pc.is_null(cells).to_numpy(zero_copy_only=False))
+        return cells, {int(row): ("empty", f"`{field.source}` is empty") for row in missing}
+    if typed and (quick := _typed_at_once(field, cells)) is not None:
         return quick, {}
-    if not typed and (quick := _at_once(one, cells)) is not None:
+    if not typed and (quick := _at_once(field, cells)) is not None:
         return quick, {}
-    parse = (TYPED if typed else PARSED)[one.type]
+    parse = (TYPED if typed else PARSED)[field.type]
     values: list[Any] = []
     failures: dict[int, tuple[str, str]] = {}
     for row, cell in enumerate(cells):
         value = None
         try:
             if cell is None or cell == "":
-                if not one.nullable:
-                    raise BadCell("empty", f"`{one.source}` is empty")
+                if not field.nullable:
+                    raise BadCell("empty", f"`{field.source}` is empty")
             else:
-                value = parse(cell, one)
+                value = parse(cell, field)
         except BadCell as error:
             failures[row] = error.args
         values.append(value)
-    return pa.array(values, ARROW_TYPES[one.type]), failures
+    return pa.array(values, ARROW_TYPES[field.type]), failures
 
 
 _QUICK = {
@@ -123,52 +123,52 @@ _QUICK = {
 }
 
 
-def _typed_at_once(one: Field, cells: Cells) -> pa.Array | None:
+def _typed_at_once(field: Field, cells: Cells) -> pa.Array | None:
     """A column whose values all have a fitting type; None where any cell wants a closer look."""
-    fitting = _QUICK.get(one.type)
+    fitting = _QUICK.get(field.type)
     if fitting is None or not {*map(type, cells)} <= fitting:
         return None
     try:
-        array = pa.array(cells, ARROW_TYPES[one.type])
+        array = pa.array(cells, ARROW_TYPES[field.type])
     except (pa.ArrowException, UnicodeEncodeError, OverflowError):
         return None
-    if one.type == "string" and pc.any(pc.equal(pc.binary_length(array), 0)).as_py():
+    if field.type == "string" and pc.any(pc.equal(pc.binary_length(array), 0)).as_py():
         return None
-    if one.type == "number" and pc.any(pc.invert(pc.is_finite(array))).as_py():
+    if field.type == "number" and pc.any(pc.invert(pc.is_finite(array))).as_py():
         return None
-    return array if one.nullable or not array.null_count else None
+    return array if field.nullable or not array.null_count else None
 
 
-def text_column(one: Field, cells: pa.Array) -> tuple[pa.Array, dict[int, tuple[str, str]]]:
+def text_column(field: Field, cells: pa.Array) -> tuple[pa.Array, dict[int, tuple[str, str]]]:
     """As `_column`, of Arrow text: by Arrow's own strict parser, or each different text once."""
     cells = cells.fill_null("") if cells.null_count else cells
     blank = pc.equal(pc.binary_length(cells), 0)
     if not pc.any(blank).as_py():
-        if (quick := _cast(one, cells)) is not None:
+        if (quick := _cast(field, cells)) is not None:
             return quick, {}
-    elif one.nullable and (quick := _cast(one, pc.if_else(blank, pa.scalar(None, pa.string()), cells))) is not None:
+    elif field.nullable and (quick := _cast(field, pc.if_else(blank, pa.scalar(None, pa.string()), cells))) is not None:
         return quick, {}
     encoded = cells.dictionary_encode()
-    values, failures = _column(one, encoded.dictionary.to_pylist(), typed=False)
+    values, failures = _column(field, encoded.dictionary.to_pylist(), typed=False)
     failed = pc.is_in(encoded.indices, pa.array(list(failures), pa.int32()))
     rows = np.flatnonzero(failed.to_numpy(zero_copy_only=False))
     indices = encoded.indices.to_numpy()
     return values.take(encoded.indices), {int(row): failures[int(indices[row])] for row in rows}
 
 
-def _cast(one: Field, texts: pa.Array) -> pa.Array | None:
+def _cast(field: Field, texts: pa.Array) -> pa.Array | None:
     """The column by Arrow's parser, where that is exactly as strict; None where any cell wants a closer look."""
-    if one.type == "string":
+    if field.type == "string":
         return texts
-    if one.type not in ("integer", "number") or one.decimal != ".":
+    if field.type not in ("integer", "number") or field.decimal != ".":
         return None
-    if one.type == "integer" and pc.any(pc.match_substring(texts, "x", ignore_case=True)).as_py():
+    if field.type == "integer" and pc.any(pc.match_substring(texts, "x", ignore_case=True)).as_py():
         return None  # Arrow reads 0x1F
     try:
-        numbers = texts.cast(ARROW_TYPES[one.type])
+        numbers = texts.cast(ARROW_TYPES[field.type])
     except pa.ArrowInvalid:
         return None
-    return None if one.type == "number" and not _are_kept(texts, numbers) else numbers
+    return None if field.type == "number" and not _are_kept(texts, numbers) else numbers
 
 
 def _are_kept(texts: pa.Array, numbers: pa.Array) -> bool:
@@ -181,8 +181,8 @@ def _are_kept(texts: pa.Array, numbers: pa.Array) -> bool:
     return not pc.any(zero).as_py() or pc.all(pc.match_substring_regex(texts.filter(zero), ZERO)).as_py()
 
 
-def _at_once(one: Field, cells: Cells) -> pa.Array | None:
+def _at_once(field: Field, cells: Cells) -> pa.Array | None:
     """The whole column by Arrow's own strict parser; None where any cell wants a closer look."""
-    if one.type not in ("string", "integer", "number") or "" in cells:
+    if field.type not in ("string", "integer", "number") or "" in cells:
         return None
-    return _cast(one, pa.array(cells, pa.string()))
+    return _cast(field, pa.array(cells, pa.string()))

@@ -132,12 +132,12 @@ class _Unpacking(io.RawIOBase):
         return True
 
     def readinto(self, buffer) -> int:
-        found = self._stream.read(len(buffer))
-        buffer[: len(found)] = found
-        self._bytes += len(found)
+        piece = self._stream.read(len(buffer))
+        buffer[: len(piece)] = piece
+        self._bytes += len(piece)
         if self._bytes > self._limit:
             raise _bomb(self._terms, self._limit)
-        return len(found)
+        return len(piece)
 
 
 def _members(path: Source, terms: Terms, scratch: Scratch) -> Iterator[tuple[Source, Terms]]:
@@ -147,10 +147,10 @@ def _members(path: Source, terms: Terms, scratch: Scratch) -> Iterator[tuple[Sou
         except (*DAMAGED, ValueError, UnicodeError) as error:
             raise unreadable(terms, f"the zip archive is damaged or cut off ({error}). Make it again") from error
         left = limit = max(FREE_BYTES, MAX_RATIO * path.stat().st_size)
-        members = [one for one in archive.infolist() if not one.is_dir() and not is_litter(one.filename)]
+        members = [member for member in archive.infolist() if not member.is_dir() and not is_litter(member.filename)]
         if not members:
             raise unreadable(terms, "the zip archive holds no file. Make it again")
-        for member in sorted(members, key=lambda one: one.filename):
+        for member in sorted(members, key=lambda info: info.filename):
             inner = replace(terms, name=f"{terms.name}/{_named(member.filename)}", compression="none")
             if member.flag_bits & 1:
                 raise unreadable(inner, "it is encrypted. Make the archive without a password")
@@ -184,7 +184,7 @@ def _sniff(head: bytes, terms: Terms) -> None:
     """Refuse what is plainly something else than the contract says."""
     if not head:
         raise unreadable(terms, "it is empty. Export it again")
-    kind, what = next((found for sign, found in _SIGNS.items() if head.startswith(sign)), ("", ""))
+    kind, what = next((compression for sign, compression in _SIGNS.items() if head.startswith(sign)), ("", ""))
     inside = terms.format if terms.format in SEEKING else terms.container
     if kind in ("gzip", "zstd", "zip") and (kind == "zip" and inside == "excel" and terms.compression == "none"):
         return

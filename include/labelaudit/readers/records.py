@@ -88,7 +88,7 @@ ARROW_TYPES = {
 
 def schema_of(terms: Terms) -> pa.Schema:
     """The schema of the rows that a reader gives."""
-    columns = [(one.name, ARROW_TYPES[one.type]) for one in terms.fields]
+    columns = [(field.name, ARROW_TYPES[field.type]) for field in terms.fields]
     if terms.probabilities:
         columns.append((PROBABILITIES, pa.list_(pa.float32())))
     return pa.schema([*columns, ("file", pa.string()), ("line", pa.int64()), ("place", pa.string())])
@@ -100,8 +100,8 @@ def places(terms: Terms, header: Sequence[str]) -> dict[str, int | None]:
     Raises DeliveryRejected(missing_column) with the nearest name where a required one is missing or there twice, or
     any seems to be there and is written with what nobody sees.
     """
-    found: dict[str, int | None] = {}
-    wanted = [(one.source, one.required) for one in terms.fields] + [(name, True) for name in terms.probabilities]
+    places: dict[str, int | None] = {}
+    wanted = [(field.source, field.required) for field in terms.fields] + [(name, True) for name in terms.probabilities]
     for source, required in wanted:
         count = header.count(source)
         if count > 1:
@@ -119,5 +119,5 @@ def places(terms: Terms, header: Sequence[str]) -> dict[str, int | None]:
                 f"{terms.name}: no column {source!r}; the file has {shown}{hint} Rename it, or change the contract's"
                 " column mapping.",
             )
-        found[source] = header.index(source) if count else None
-    return found
+        places[source] = header.index(source) if count else None
+    return places

@@ -53,9 +53,9 @@ class _Window(io.RawIOBase):
         return self._descriptor
 
     def readinto(self, buffer) -> int:
-        found = os.preadv(self._descriptor, [buffer], self._place)
-        self._place += found
-        return found
+        bytes_read = os.preadv(self._descriptor, [buffer], self._place)
+        self._place += bytes_read
+        return bytes_read
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: os.fstat(self._descriptor).st_size}[whence]

@@ -42,76 +42,84 @@ def choose(
     gone = superseded or {}
     folders, _ = inbox.folders(contract, store)
     waiting = manifests.complete(contract, store, folders)
-    chosen = [one for one in waiting if not wanted or {one.name, one.id} & set(wanted)]
-    missing = set(wanted) - {one.name for one in chosen} - {one.id for one in chosen}
+    chosen = [delivery for delivery in waiting if not wanted or {delivery.name, delivery.id} & set(wanted)]
+    missing = set(wanted) - {delivery.name for delivery in chosen} - {delivery.id for delivery in chosen}
     if missing:
-        there = ", ".join(one.name for one in waiting[-20:]) or "none"
-        why = [one for one in manifests.incomplete(contract, store) if {one.name, one.name.split("/")[-1]} & missing]
+        there = ", ".join(delivery.name for delivery in waiting[-20:]) or "none"
+        why = [
+            incomplete
+            for incomplete in manifests.incomplete(contract, store)
+            if {incomplete.name, incomplete.name.split("/")[-1]} & missing
+        ]
         raise DeliveryRejected(
             "missing_delivery",
             f"no complete delivery {', '.join(sorted(missing))} in the inbox of {contract.id}; there are: {there}."
             + (f" {why[0].name}: {why[0].reason}." if why else " It is complete once its manifest.json is there."),
         )
     recorded = _recorded(contract, store)
-    names = {one.name for one in waiting} | {folder.name for folder in folders} | set(recorded)
-    relations = Relations(waiting, published, gone, known=names, is_intact=lambda one: is_intact(store, one))
-    whole = {one.name: relations.whole(one) for one in waiting}
-    before = {name: _record_of(one, recorded, store) for name, one in whole.items()}
-    chosen = [whole[one.name] for one in chosen if gone.get(one.name) != one.digest]
+    names = {delivery.name for delivery in waiting} | {folder.name for folder in folders} | set(recorded)
+    relations = Relations(waiting, published, gone, known=names, is_intact=lambda delivery: is_intact(store, delivery))
+    whole = {delivery.name: relations.whole(delivery) for delivery in waiting}
+    before = {name: _record_of(delivery, recorded, store) for name, delivery in whole.items()}
+    chosen = [whole[delivery.name] for delivery in chosen if gone.get(delivery.name) != delivery.digest]
     if not again:
         chosen = [
-            one for one in chosen if not relations.is_published(one) and before[one.name] in (None, *LOOKED_AT_AGAIN)
+            delivery
+            for delivery in chosen
+            if not relations.is_published(delivery) and before[delivery.name] in (None, *LOOKED_AT_AGAIN)
         ]
     judged = relations.judge(chosen)
-    return tuple(one for one in judged if _is_news(one, before[one.name], again, relations))
+    return tuple(delivery for delivery in judged if _is_news(delivery, before[delivery.name], again, relations))
 
 
-def _is_news(one: Delivery, before: str | None, again: bool, relations: Relations) -> bool:
+def _is_news(delivery: Delivery, before: str | None, again: bool, relations: Relations) -> bool:
     """Whether the run is to take the delivery, or to refuse it: not where the same was said of it before."""
-    code = one.refusal.code if one.refusal else None
+    code = delivery.refusal.code if delivery.refusal else None
     if again:
-        return not (code in RELATIVE and relations.is_published(one))
+        return not (code in RELATIVE and relations.is_published(delivery))
     if before == "superseded" and code is None:
-        return relations.is_free_again(one)  # what supersedes it was rejected
+        return relations.is_free_again(delivery)  # what supersedes it was rejected
     return before is None or before != code
 
 
 def _recorded(contract: Contract, store: Store) -> dict[str, list[str]]:
     """vendor/id: keys of the recorded rejections of that id."""
-    found: dict[str, list[str]] = {}
+    records: dict[str, list[str]] = {}
     prefix = layout.rejections(contract.customer, contract.dataset)
     for key in store.list(prefix):
         if key.endswith("/" + RECORD):
             folder = key.removeprefix(prefix).removesuffix("/" + RECORD)
-            found.setdefault(folder.rsplit("-", 1)[0], []).append(key)
-    return found
+            records.setdefault(folder.rsplit("-", 1)[0], []).append(key)
+    return records
 
 
-def _record_of(one: Delivery, recorded: Mapping[str, Sequence[str]], store: Store) -> str | None:
+def _record_of(delivery: Delivery, recorded: Mapping[str, Sequence[str]], store: Store) -> str | None:
     """The code with which this very delivery was rejected before: the same bytes, and a manifest that says the same."""
-    key = prefix_of(one) + RECORD
-    if key not in recorded.get(one.name, ()):
+    key = prefix_of(delivery) + RECORD
+    if key not in recorded.get(delivery.name, ()):
         return None
     try:
-        found = CheckedDelivery.model_validate_json(store.read(key))
+        rejected = CheckedDelivery.model_validate_json(store.read(key))
     except KeyError:  # taken by another run, just now
         return None
-    return found.refusal.code if found.refusal and _is_of(found, one) else None
+    return rejected.refusal.code if rejected.refusal and _is_of(rejected, delivery) else None
 
 
-def _is_of(found: CheckedDelivery, one: Delivery) -> bool:
+def _is_of(rejected: CheckedDelivery, delivery: Delivery) -> bool:
     """Whether a recorded rejection is of this very delivery."""
-    if found.refusal and found.refusal.code in OF_THE_BYTES and found.delivery.look != one.look:
+    if rejected.refusal and rejected.refusal.code in OF_THE_BYTES and rejected.delivery.look != delivery.look:
         return False
     same = {"refusal": None, "look": ""}
-    return found.delivery.model_copy(update=same) == one.model_copy(update=same)
+    return rejected.delivery.model_copy(update=same) == delivery.model_copy(update=same)
 
 
-def waits(one: Delivery, rejected: Sequence[CheckedDelivery]) -> bool:
+def waits(delivery: Delivery, rejected: Sequence[CheckedDelivery]) -> bool:
     """Whether the next run looks into a delivery that is not published, for all that was rejected before."""
-    for found in rejected:
-        whole = one.model_copy(update={"supersedes": found.delivery.supersedes})  # also what others were to replace
-        told = set(one.supersedes) <= set(whole.supersedes) and _is_of(found, whole)
-        if told and found.refusal and found.refusal.code not in PASSING:
+    for refused in rejected:
+        whole = delivery.model_copy(
+            update={"supersedes": refused.delivery.supersedes}
+        )  # also what others were to replace
+        told = set(delivery.supersedes) <= set(whole.supersedes) and _is_of(refused, whole)
+        if told and refused.refusal and refused.refusal.code not in PASSING:
             return False
     return True

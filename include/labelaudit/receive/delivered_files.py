@@ -60,11 +60,11 @@ def fetch(store: Store, delivery: Delivery, file: DeliveredFile, path: Path) -> 
             f"can't copy {file.path} to {path.parent}: {error.strerror or error}; TMPDIR may name another disk"
         ) from error
     _require_size(file, path.stat().st_size)
-    found = sha256_of(path)
-    if found != file.sha256:
+    sha256 = sha256_of(path)
+    if sha256 != file.sha256:
         raise DeliveryRejected(
             "digest_mismatch",
-            f"{file.path} has the sha256 {found}, manifest.json says {file.sha256}: it is not the file that the"
+            f"{file.path} has the sha256 {sha256}, manifest.json says {file.sha256}: it is not the file that the"
             " manifest was written for. Upload that one, or deliver under a new id.",
         )
 

@@ -71,7 +71,7 @@ class Folder:
     def look(self, paths: Iterable[str]) -> str:
         """64 hex digits, other ones as soon as one of these files is changed, exchanged or taken away."""
         seen = [[path, self.entries.get(path, Entry())] for path in sorted(paths)]
-        told = json.dumps([[path, one.bytes, one.version, one.problem] for path, one in seen])
+        told = json.dumps([[path, entry.bytes, entry.version, entry.problem] for path, entry in seen])
         return hashlib.sha256(told.encode()).hexdigest()
 
 
@@ -80,7 +80,7 @@ def folders(contract: Contract, store: Store) -> tuple[list[Folder], list[Waitin
 
     An id that can't stand in a key is among them: whoever reads such a folder asks `layout.is_safe_part` first.
     """
-    found: list[Folder] = []
+    folders: list[Folder] = []
     astray: list[Waiting] = []
     for vendor in sorted(contract.vendors):
         prefix = layout.inbox(vendor, contract.customer, contract.dataset)
@@ -96,14 +96,14 @@ def folders(contract: Contract, store: Store) -> tuple[list[Folder], list[Waitin
                 held.pop(name, None)
             elif path and not path.endswith("/") and not is_litter(path):  # S3 consoles write folders as empty objects
                 held.setdefault(name, {})[path] = entry
-        found += [Folder(vendor, contract.customer, contract.dataset, name, held[name]) for name in sorted(held)]
-    return found, list(dict.fromkeys(astray))
+        folders += [Folder(vendor, contract.customer, contract.dataset, name, held[name]) for name in sorted(held)]
+    return folders, list(dict.fromkeys(astray))
 
 
 def looked_at_again(folder: Folder, store: Store) -> Folder:
     """The folder as it is now."""
-    entries = {key.removeprefix(folder.prefix): one for key, one in store.entries(folder.prefix).items()}
-    kept = {path: one for path, one in entries.items() if not path.endswith("/") and not is_litter(path)}
+    entries = {key.removeprefix(folder.prefix): entry for key, entry in store.entries(folder.prefix).items()}
+    kept = {path: entry for path, entry in entries.items() if not path.endswith("/") and not is_litter(path)}
     return Folder(folder.vendor, folder.customer, folder.dataset, folder.id, kept)
 
 

@@ -31,13 +31,13 @@ def waiting(contract: Contract, store: Store) -> list[Delivery]:
 
 def complete(contract: Contract, store: Store, folders: Sequence[Folder]) -> list[Delivery]:
     """As `waiting`, of the folders that were found."""
-    folders = [one for one in folders if layout.is_safe_part(one.id) and one.denied is None]
-    found = seals.sealed_deliveries(contract, store, [one for one in folders if not one.has_manifest])
+    folders = [folder for folder in folders if layout.is_safe_part(folder.id) and folder.denied is None]
+    deliveries = seals.sealed_deliveries(contract, store, [folder for folder in folders if not folder.has_manifest])
     for folder in folders:
         if folder.has_manifest:
             with suppress(KeyError, AccessDenied):  # taken away just now, or not for us
-                found.append(read_manifest(store, folder))
-    return sorted(found, key=lambda one: (one.vendor, one.id))
+                deliveries.append(read_manifest(store, folder))
+    return sorted(deliveries, key=lambda delivery: (delivery.vendor, delivery.id))
 
 
 def incomplete(contract: Contract, store: Store) -> list[Waiting]:
@@ -45,16 +45,20 @@ def incomplete(contract: Contract, store: Store) -> list[Waiting]:
     folders, astray = inbox.folders(contract, store)
     sealed = {sealed_delivery.name for sealed_delivery in seals.sealed_deliveries(contract, store, folders)}
     since = seals.looked_at(contract, store)
-    found = []
+    waiting = []
     for folder in folders:
         if not layout.is_safe_part(folder.id):
             reason = "its name may have letters, digits and . _ = + @ - only: rename the folder"
-            found.append(Waiting(name=f"{folder.vendor}/{folder.id[:100]!r}", reason=reason))
+            waiting.append(Waiting(name=f"{folder.vendor}/{folder.id[:100]!r}", reason=reason))
         elif folder.denied is not None or (not folder.has_manifest and folder.name not in sealed):
             reason = _reason(contract, folder, since.get(folder.name))
-            found.append(Waiting(name=folder.name, reason=reason, since=_since(folder)))
+            waiting.append(Waiting(name=folder.name, reason=reason, since=_since(folder)))
     strange = inbox.unknown_vendors(contract, store)
-    return [*found, *astray, *(Waiting(name=name, reason="the contract does not name this vendor") for name in strange)]
+    return [
+        *waiting,
+        *astray,
+        *(Waiting(name=name, reason="the contract does not name this vendor") for name in strange),
+    ]
 
 
 def read_manifest(store: Store, folder: Folder) -> Delivery:
@@ -69,7 +73,7 @@ def read_manifest(store: Store, folder: Folder) -> Delivery:
         content = _content(store, folder)
         true = {"delivery": folder.id, "vendor": folder.vendor, "customer": folder.customer, "dataset": folder.dataset}
         manifest = parse(content, true)
-        there = {path: one for path, one in folder.entries.items() if path != layout.MANIFEST}
+        there = {path: entry for path, entry in folder.entries.items() if path != layout.MANIFEST}
         named = files_there(manifest, there)
         unlisted = sorted(set(folder.files) - {file.path for file in named})
         if unlisted and {file.path for file in named} <= set(there):  # else a file is missing, or misnamed

@@ -64,7 +64,7 @@ class Looks(Value):
 
 def seal_settled(contract: Contract, store: Store, now: float) -> None:
     """Look at what is not sealed as it is, and seal what has settled by `now` (seconds since 1970)."""
-    minutes = {name: one.settled_minutes for name, one in contract.vendors.items() if one.settled_minutes}
+    minutes = {name: vendor.settled_minutes for name, vendor in contract.vendors.items() if vendor.settled_minutes}
     if not minutes:
         return
     seals, before, looks = _newest(contract, store), _looks(contract, store), {}
@@ -92,18 +92,18 @@ def seal_settled(contract: Contract, store: Store, now: float) -> None:
 def sealed_deliveries(contract: Contract, store: Store, folders: list[Folder]) -> list[Delivery]:
     """The folders among `folders` that are sealed as they lie there now; refused (unsafe_path) where a name is none."""
     seals = _newest(contract, store) if folders else {}
-    found = []
+    sealed = []
     for folder in folders:
         if folder.name in seals:
             seal = Seal.model_validate_json(store.read(seals[folder.name]))
             if seal.look == folder.look(folder.files):  # else somebody is at work on it
-                found.append(_delivery(folder, seal))
-    return found
+                sealed.append(_delivery(folder, seal))
+    return sealed
 
 
 def looked_at(contract: Contract, store: Store) -> dict[str, float]:
     """vendor/id: since when a delivery that is not sealed has looked as it did at the last look."""
-    return {name: one.since for name, one in _looks(contract, store).deliveries.items()}
+    return {name: look.since for name, look in _looks(contract, store).deliveries.items()}
 
 
 def _looks(contract: Contract, store: Store) -> Looks:

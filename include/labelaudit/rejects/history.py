@@ -44,11 +44,11 @@ def record(contract: Contract, checked: Sequence[CheckedDelivery], store: Store,
             raise KeyError(delivery.rejects)
     name = layout.rejects(contract.customer, contract.dataset)
     predicate = " or ".join(
-        f"(vendor = {delta.quoted(one.delivery.vendor)} and delivery = {delta.quoted(one.delivery.id)}"
-        f" and digest = {delta.quoted(one.delivery.digest)})"
-        for one in checked
+        f"(vendor = {delta.quoted(delivery.delivery.vendor)} and delivery = {delta.quoted(delivery.delivery.id)}"
+        f" and digest = {delta.quoted(delivery.delivery.digest)})"
+        for delivery in checked
     )
-    if all(one.accepted and not one.rejected_rows for one in checked):
+    if all(delivery.accepted and not delivery.rejected_rows for delivery in checked):
         commits.drop_rows(store, name, predicate)
         return
 
@@ -96,8 +96,8 @@ def condition(
     """Which rejects are meant, for `counts` and `rows`. `delivery` is an id, or vendor/id; `since` has a time zone."""
     clauses = []
     if delivery and "/" in delivery:
-        one, delivery = delivery.split("/", 1)
-        clauses.append(f"vendor = {delta.quoted(one)}")
+        its_vendor, delivery = delivery.split("/", 1)
+        clauses.append(f"vendor = {delta.quoted(its_vendor)}")
     for column, value in (("vendor", vendor), ("delivery", delivery), ("code", code)):
         if value is not None:
             clauses.append(f"{column} = {delta.quoted(value)}")
@@ -119,8 +119,8 @@ def counts(contract: Contract, store: Store, by: Sequence[str] = ("code",), wher
         f"select {columns}, sum(rows) as rows, count(distinct vendor || '/' || delivery) as deliveries"  # noqa: S608
         f" from rows where {where} group by {places} order by rows desc, {places}"  # names of GROUPS, quoted() texts
     )
-    found = tables.stream(store, layout.rejects(contract.customer, contract.dataset), query)
-    return [row for batch in found for row in batch.to_pylist()]
+    batches = tables.stream(store, layout.rejects(contract.customer, contract.dataset), query)
+    return [row for batch in batches for row in batch.to_pylist()]
 
 
 def rows(contract: Contract, store: Store, where: str = "true") -> Iterator[pa.RecordBatch]:

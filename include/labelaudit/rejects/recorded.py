@@ -37,14 +37,14 @@ def record_acceptance(checked: CheckedDelivery, store: Store) -> None:
 
 def rejections(contract: Contract, store: Store) -> list[tuple[str, CheckedDelivery]]:
     """All recorded rejections of a dataset with the key prefix of their files, sorted by vendor and id."""
-    found = []
+    rejections = []
     for key in store.list(layout.rejections(contract.customer, contract.dataset)):
         if key.endswith("/" + RECORD):
             with suppress(KeyError):  # accepted since it was listed
-                found.append((key.removesuffix(RECORD), CheckedDelivery.model_validate_json(store.read(key))))
-    return found
+                rejections.append((key.removesuffix(RECORD), CheckedDelivery.model_validate_json(store.read(key))))
+    return rejections
 
 
-def prefix_of(one: Delivery) -> str:
+def prefix_of(delivery: Delivery) -> str:
     """Where the records of a delivery's rejection lie."""
-    return layout.rejection(one.customer, one.dataset, one.vendor, one.id, one.digest)
+    return layout.rejection(delivery.customer, delivery.dataset, delivery.vendor, delivery.id, delivery.digest)

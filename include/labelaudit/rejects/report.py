@@ -49,7 +49,7 @@ def rejects_csv(rejects: pa.Table) -> bytes:
 
 def _faults(checked: CheckedDelivery, rejects: pa.Table) -> list[dict[str, Any]]:
     """Each kind of fault once: how many rows have it, the first of them, and what to do."""
-    found = []
+    lines = []
     for reject_count in checked.reject_counts[:SHOWN_FAULTS]:
         column = (
             pc.is_null(rejects["column"])
@@ -57,7 +57,7 @@ def _faults(checked: CheckedDelivery, rejects: pa.Table) -> list[dict[str, Any]]
             else pc.equal(rejects["column"], reject_count.column)
         )
         same = rejects.filter(pc.and_(pc.equal(rejects["code"], reject_count.code), pc.fill_null(column, False)))
-        found.append(
+        lines.append(
             {
                 "title": title(reject_count.code),
                 "column": reject_count.column,
@@ -66,4 +66,4 @@ def _faults(checked: CheckedDelivery, rejects: pa.Table) -> list[dict[str, Any]]
                 "first": same.slice(0, 1).to_pylist()[0] if same.num_rows else None,
             }
         )
-    return found
+    return lines

@@ -25,4 +25,4 @@ def visible(text: str) -> str:
     >>> visible("gpj.\\u202eexe\\x1b[2J"), visible("שלום, dear")
     ('gpj.\\\\u202eexe\\\\u001b[2J', 'שלום, dear')
     """
-    return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _HIDDEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

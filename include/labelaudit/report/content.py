@@ -107,10 +107,10 @@ def report_content(
     difference: Difference | None = None,
 ) -> ReportContent:
     """All of it is shown: audit, verdict and findings come as `view` may see them."""
-    counts = {release: found for release, found in before.items() if release != audit.release}
+    counts = {release: release_counts for release, release_counts in before.items() if release != audit.release}
     counts[audit.release] = list(audit.counts)
     trend = _trend(counts, "")
-    lines = [_line(one) for one in audit.checked]
+    lines = [_line(delivery) for delivery in audit.checked]
     return ReportContent(
         view=view,
         customer=contract.customer,
@@ -124,9 +124,9 @@ def report_content(
         predictions_note=findings.predictions_note,
         verdict=verdict,
         deliveries=tuple(lines),
-        delivered_rows=sum(one.delivered_rows for one in lines),
-        accepted_rows=sum(one.accepted_rows for one in lines),
-        rejected_rows=sum(one.rejected_rows for one in lines),
+        delivered_rows=sum(line.delivered_rows for line in lines),
+        accepted_rows=sum(line.accepted_rows for line in lines),
+        rejected_rows=sum(line.rejected_rows for line in lines),
         items=audit.items,
         annotations=audit.annotations_rows,
         issues=audit.issues,
@@ -139,7 +139,7 @@ def report_content(
         agreement=findings.agreement,
         canary_recall=findings.canary_recall,
         canary_precision=findings.canary_precision,
-        canaries_planted=next((int(one.n) for one in audit.counts if one.metric == "canary"), 0),
+        canaries_planted=next((int(count.n) for count in audit.counts if count.metric == "canary"), 0),
         dataset_findings=findings.dataset,
         classes=findings.classes,
         pairs=findings.pairs,
@@ -149,39 +149,39 @@ def report_content(
         difference=difference,
         before=trend[-2] if len(trend) > 1 else None,
         trend=trend,
-        vendor_trends={one.vendor: _trend(counts, one.vendor) for one in findings.vendors},
+        vendor_trends={vendor.vendor: _trend(counts, vendor.vendor) for vendor in findings.vendors},
         not_checked=(*findings.not_checked, *_never_checked(contract, findings.dataset, bool(verdict.rates))),
         further=findings.further,
     )
 
 
-def _line(one: CheckedDelivery) -> DeliveryLine:
+def _line(delivery: CheckedDelivery) -> DeliveryLine:
     return DeliveryLine(
-        name=one.delivery.name,
-        digest=one.delivery.digest,
-        accepted=one.accepted,
-        delivered_rows=one.delivered_rows,
-        accepted_rows=one.accepted_rows,
-        rejected_rows=one.rejected_rows,
-        reason=f"{one.refusal.code}: {one.refusal.message}" if one.refusal else "",
-        rejects=one.reject_counts,
-        checks=one.outcomes,
-        guideline=one.delivery.guideline,
-        records=one.records,
-        undeclared=one.undeclared,
-        untaken=one.untaken,
-        cleanups=one.cleanups,
+        name=delivery.delivery.name,
+        digest=delivery.delivery.digest,
+        accepted=delivery.accepted,
+        delivered_rows=delivery.delivered_rows,
+        accepted_rows=delivery.accepted_rows,
+        rejected_rows=delivery.rejected_rows,
+        reason=f"{delivery.refusal.code}: {delivery.refusal.message}" if delivery.refusal else "",
+        rejects=delivery.reject_counts,
+        checks=delivery.outcomes,
+        guideline=delivery.delivery.guideline,
+        records=delivery.records,
+        undeclared=delivery.undeclared,
+        untaken=delivery.untaken,
+        cleanups=delivery.cleanups,
     )
 
 
 def _trend(counts: Counts, vendor: str) -> tuple[Point, ...]:
     """The issue rate, release by release, over all vendors (empty) or of one."""
     points = []
-    for release, found in list(counts.items())[-TREND_RELEASES:]:
-        one = next((count for count in found if _is_issue(count, vendor)), None)
-        if one is not None and one.n:
-            low, high = wilson(one.x, one.n)
-            points.append(Point(release=release, x=one.x, n=one.n, low=low, high=high))
+    for release, release_counts in list(counts.items())[-TREND_RELEASES:]:
+        issues = next((count for count in release_counts if _is_issue(count, vendor)), None)
+        if issues is not None and issues.n:
+            low, high = wilson(issues.x, issues.n)
+            points.append(Point(release=release, x=issues.x, n=issues.n, low=low, high=high))
     return tuple(points)
 
 

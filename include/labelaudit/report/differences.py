@@ -48,8 +48,8 @@ def changes(audit: Audit, labels: pa.Table, destination: Store) -> tuple[Differe
     values += [old["label_quality"], again["label_quality"], _why(audit, old, again), again["deliveries"]]
     rows = pa.table(values, names=COLUMNS).sort_by("item")
     pairs = rows.group_by(["label_before", "label_now"]).aggregate([([], "count_all")]).to_pylist()
-    pairs.sort(key=lambda one: (-one["count_all"], one["label_before"], one["label_now"]))
-    reasons = {one["values"]: one["counts"] for one in pc.value_counts(rows["why"]).to_pylist()}
+    pairs.sort(key=lambda pair: (-pair["count_all"], pair["label_before"], pair["label_now"]))
+    reasons = {reason["values"]: reason["counts"] for reason in pc.value_counts(rows["why"]).to_pylist()}
     difference = Difference(
         before=audit.found.base_release,
         new=now.num_rows - (pc.sum(there).as_py() or 0),
@@ -57,10 +57,10 @@ def changes(audit: Audit, labels: pa.Table, destination: Store) -> tuple[Differe
         unchanged=before.num_rows - removed - rows.num_rows,
         changed=rows.num_rows,
         moves=tuple(
-            LabelMove(before=one["label_before"], now=one["label_now"], items=one["count_all"]) for one in pairs
+            LabelMove(before=pair["label_before"], now=pair["label_now"], items=pair["count_all"]) for pair in pairs
         ),
         reasons=dict(sorted(reasons.items())),
-        first=tuple(ChangedItem(**one) for one in rows.slice(0, SHOWN_ITEMS).to_pylist()),
+        first=tuple(ChangedItem(**item) for item in rows.slice(0, SHOWN_ITEMS).to_pylist()),
     )
     return difference, rows
 

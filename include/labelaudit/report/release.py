@@ -36,7 +36,7 @@ def report_html(contract: Contract, content: ReportContent) -> bytes:
     pictures = {}
     if isinstance(contract.predictions, FromPixels):
         shape, maximum = contract.predictions.shape, contract.predictions.maximum
-        pictures = {one.item: charts.picture(one.pixels, shape, maximum) for one in content.worst if one.pixels}
+        pictures = {item.item: charts.picture(item.pixels, shape, maximum) for item in content.worst if item.pixels}
     return render(
         TEMPLATES / "report.html",
         report=content,
@@ -68,9 +68,9 @@ def _list(rows: pa.Table, names: dict[str, str]) -> bytes:
 
 def issues_csv(labels: pa.Table) -> bytes:
     """The likely wrong items of a release, the likeliest first; `labels` with the run's own column `_given_quality`."""
-    found = labels.filter(labels["is_issue"])
-    found = found.take(pc.sort_indices(found, [("_given_quality", "ascending"), ("item", "ascending")]))
-    return _list(found, ISSUES)
+    issues = labels.filter(labels["is_issue"])
+    issues = issues.take(pc.sort_indices(issues, [("_given_quality", "ascending"), ("item", "ascending")]))
+    return _list(issues, ISSUES)
 
 
 def changes_csv(rows: pa.Table) -> bytes:

@@ -39,7 +39,7 @@ def expire(contract: Contract, store: Store, destination: Store, now: float) -> 
         )
     )
     held = waiting_runs.waiting(contract, store, destination)
-    needed = {release_log.state(destination).release, *(one.release for one in held)}
+    needed = {release_log.state(destination).release, *(waiting.release for waiting in held)}
     inbox = _in_inbox(contract, store)
     own_tables = (layout.rejects(*names), layout.judged(*names))
     outbox.expire_sent(store, *names, versions)
@@ -47,7 +47,7 @@ def expire(contract: Contract, store: Store, destination: Store, now: float) -> 
     for table in own_tables:
         commits.drop_rows(store, table, f"run_time < '{day}'")
     return Expired(
-        run_files=_expire(store, layout.runs(*names), _folder, runs, {one.run for one in held}),
+        run_files=_expire(store, layout.runs(*names), _folder, runs, {waiting.run for waiting in held}),
         table_files=tables.expire_versions(destination, tables.PUBLISHED, kept.table_versions_days)
         + tables.expire_versions(store, own_tables, kept.table_versions_days),
         history_files=_expire(store, layout.history(*names), _stem, history, needed)

@@ -72,7 +72,7 @@ def find(
     seals.seal_settled(contract, store, time.time() if now is None else now)
     finishing.finish(contract, store, destination)
     state = release_log.state(destination)
-    found = choosing.choose(
+    chosen = choosing.choose(
         contract,
         store,
         published=release_log.published_deliveries(destination),
@@ -82,7 +82,7 @@ def find(
     )
     return Found(
         run=run,
-        deliveries=found,
+        deliveries=chosen,
         base_version=state.version,
         base_release=state.release,
         sequence=state.sequence + 1,
@@ -163,11 +163,13 @@ def _judge(
     history = counted.count_once([*before, attempt])
     findings = read_findings(store, audit)
     evidence = judging.Evidence(
-        history=[one for one in history if one.release != audit.release],
-        news=next((one for one in history if one.release == audit.release), None),
+        history=[judged for judged in history if judged.release != audit.release],
+        news=next((judged for judged in history if judged.release == audit.release), None),
         annotators=findings.annotators,
         agreement=findings.agreement,
-        rates=decisions.rates(contract, audit, store, [one.release for one in before if one.published is not None]),
+        rates=decisions.rates(
+            contract, audit, store, [judged.release for judged in before if judged.published is not None]
+        ),
         acceptance=decisions.acceptance(contract, audit, store),
         sample=sample,
     )
@@ -216,8 +218,8 @@ def publish(
     with _files_of(contract, audit.run):
         rejects_history.record(contract, accepted, store, run_time or datetime.now(UTC))
         release = publishing.publish(contract, audit, verdict, store, destination)
-        for one in accepted:
-            recorded.record_acceptance(one, store)
+        for delivery in accepted:
+            recorded.record_acceptance(delivery, store)
     let_go(contract, audit, store)
     return release
 
@@ -234,8 +236,8 @@ def record_rejections(
 
     rejected = [delivery for delivery in checked if not delivery.accepted]
     rejects_history.record(contract, rejected, store, run_time or datetime.now(UTC))
-    for one in rejected:
-        recorded.record_rejection(contract, one, store)
+    for delivery in rejected:
+        recorded.record_rejection(contract, delivery, store)
 
 
 def reject_held(
@@ -257,7 +259,7 @@ def reject_held(
         rejecting.rejected_by_hand(audit, verdict, answer) if answer else rejecting.rejected_by_plan(audit, verdict)
     )
     with _files_of(contract, audit.run):
-        refused = [rejecting.write_report(contract, audit, one, store) for one in refused]
+        refused = [rejecting.write_report(contract, audit, delivery, store) for delivery in refused]
         record_rejections(contract, refused, store, run_time)
     let_go(contract, audit, store)
     return tuple(refused)

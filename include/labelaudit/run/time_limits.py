@@ -26,12 +26,12 @@ def minutes(text: str | None) -> float:
     (90.0, 360.0)
     """
     try:
-        found = float(text) if text else DEFAULT_MINUTES
+        minutes = float(text) if text else DEFAULT_MINUTES
     except ValueError:
-        found = 0.0
-    if not 0.001 <= found <= 100_000:
+        minutes = 0.0
+    if not 0.001 <= minutes <= 100_000:
         raise InvalidInput(f"{VARIABLE} is {text!r}; say a number of minutes, e.g. 360")
-    return found
+    return minutes
 
 
 @contextmanager

@@ -37,6 +37,6 @@ def let_go(contract: Contract, run: str, store: Store) -> None:
 def waiting(contract: Contract, store: Store, destination: Store) -> tuple[WaitingRun, ...]:
     """Those that can still be published: none whose number has been given to another release since."""
     prefix = layout.waiting_runs(contract.customer, contract.dataset)
-    found = [WaitingRun.model_validate_json(store.read(key)) for key in store.list(prefix)]
+    runs = [WaitingRun.model_validate_json(store.read(key)) for key in store.list(prefix)]
     last = release_log.state(destination).sequence
-    return tuple(one for one in found if one.sequence > last)
+    return tuple(waiting for waiting in runs if waiting.sequence > last)

@@ -81,10 +81,10 @@ def refusal_for_guideline(contract: Contract, delivery: Delivery) -> Refusal | N
         return None
     if delivery.guideline is None and GUIDELINE in contract.columns:
         return None
-    found = "names no guideline" if delivery.guideline is None else f"names the guideline {delivery.guideline!r}"
+    named = "names no guideline" if delivery.guideline is None else f"names the guideline {delivery.guideline!r}"
     return Refusal(
         code="unknown_guideline",
-        message=f"{delivery.name}: manifest.json {found}; the contract takes labels made under: {allowed}. Name the"
+        message=f"{delivery.name}: manifest.json {named}; the contract takes labels made under: {allowed}. Name the"
         " version that the labels were made under, or have the contract's `guidelines` changed, and deliver again"
         " under a new id.",
     )
@@ -102,9 +102,9 @@ def unknown_guidelines(contract: Contract, delivery: Delivery, rows: pa.Table) -
     return pc.invert(pc.is_in(_guidelines(delivery, rows), allowed))
 
 
-def unknown_guideline_reason(contract: Contract, found: str | None) -> str:
+def unknown_guideline_reason(contract: Contract, guideline: str | None) -> str:
     """The reason of a row's reject with code `unknown_guideline`."""
-    said = "no guideline" if found is None else repr(found)
+    said = "no guideline" if guideline is None else repr(guideline)
     return f"{said}, where one of these is expected: {', '.join(contract.guidelines)}"
 
 
@@ -116,5 +116,5 @@ def _guidelines(delivery: Delivery, rows: pa.Table) -> pa.ChunkedArray:
 
 
 def _replaced(values: pa.ChunkedArray, meant: Mapping[str, str]) -> pa.ChunkedArray:
-    found = pc.index_in(values, pa.array(meant.keys(), values.type))
-    return pc.coalesce(pa.array(meant.values(), values.type).take(found), values)
+    places = pc.index_in(values, pa.array(meant.keys(), values.type))
+    return pc.coalesce(pa.array(meant.values(), values.type).take(places), values)

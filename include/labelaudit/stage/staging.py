@@ -64,7 +64,7 @@ def stage(
         rejects=prefix + "unreadable.parquet" if work.rejected_rows else None,
         reject_counts=tuple(
             RejectCount(code=code, column=column, rows=rows)
-            for (code, column), rows in sorted(work.counts.items(), key=lambda one: (-one[1], str(one[0])))
+            for (code, column), rows in sorted(work.counts.items(), key=lambda count: (-count[1], str(count[0])))
         ),
         records=work.records,
         undeclared=tuple(sorted(work.undeclared)),
@@ -175,15 +175,15 @@ class _Work:
                 then = [(path, terms) for _, path, terms in files[number : number + readers.AHEAD]]
                 for batch in worker.read(path, terms, then):
                     rows, unknown = self._cleaned(batch.rows)
-                    found = [*batch.rejects, *unknown]
+                    rejects_here = [*batch.rejects, *unknown]
                     staged.write(rows)
-                    rejects += found
+                    rejects += rejects_here
                     self.staged_rows += rows.num_rows
-                    self.rejected_rows += len(found)
+                    self.rejected_rows += len(rejects_here)
                     self.records += batch.records
                     self.undeclared |= batch.undeclared
                     count_paths(self.untaken, batch.untaken)
-                    self.counts.update((reject.code, reject.column) for reject in found)
+                    self.counts.update((reject.code, reject.column) for reject in rejects_here)
                     if self.progress:
                         self.progress(self.staged_rows + self.rejected_rows, expected)
                 _require_count(file, self.records - before)
@@ -207,15 +207,15 @@ class _Work:
             return rows, []
         rejects = []
         for number in np.flatnonzero(wrong.to_numpy()):
-            one = rows.slice(number, 1).to_pylist()[0]
-            file, line, place = (one.pop(name) for name in ("file", "line", "place"))
+            row = rows.slice(number, 1).to_pylist()[0]
+            file, line, place = (row.pop(name) for name in ("file", "line", "place"))
             column = next(name for name, mask in unfit.items() if mask[int(number)].as_py())
             if column is None:
-                code, column = "unknown_guideline", "guideline" if "guideline" in one else None
-                reason = unknown_guideline_reason(self.contract, one.get("guideline") or self.delivery.guideline)
+                code, column = "unknown_guideline", "guideline" if "guideline" in row else None
+                reason = unknown_guideline_reason(self.contract, row.get("guideline") or self.delivery.guideline)
             else:
                 code, reason = "empty", f"`{column}` holds nothing but spaces"
-            rejects.append(Reject(file, line, column, code, reason, str(one)[:TEXT_CHARACTERS], place or ""))
+            rejects.append(Reject(file, line, column, code, reason, str(row)[:TEXT_CHARACTERS], place or ""))
         return rows.filter(pc.invert(wrong)), rejects
 
     def _read_predictions(self, file: DeliveredFile, path: Path, worker: readers.Worker) -> None:

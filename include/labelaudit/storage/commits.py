@@ -74,12 +74,12 @@ def commit_labels(destination: Store, rows: pa.Table, logged: Logged) -> tuple[L
 
 def _taken(destination: Store, table: DeltaTable, logged: Logged) -> Logged | None:
     """This very release, where it is published already; None where its sequence number is free."""
-    for one in release_log.log_of(destination, table):
-        if one.release == logged.release:
-            return one
-        if one.sequence >= logged.sequence:
+    for entry in release_log.log_of(destination, table):
+        if entry.release == logged.release:
+            return entry
+        if entry.sequence >= logged.sequence:
             raise ReleaseConflict(
-                f"release {one.release} was published to {destination.uri} meanwhile, where {logged.release} was to"
+                f"release {entry.release} was published to {destination.uri} meanwhile, where {logged.release} was to"
                 " follow an older one. The run starts again from `find`."
             )
     return None
@@ -117,7 +117,7 @@ def _ghosts(destination: Store, table: DeltaTable) -> list[str]:
     """Releases that have rows in a table and do not exist; the log is read after the table, so none is too new."""
     with delta.answered(destination):
         there = delta.query(table, "select distinct release from rows")["release"].to_pylist()
-    return sorted(set(there) - {one.release for one in release_log.log(destination)})
+    return sorted(set(there) - {entry.release for entry in release_log.log(destination)})
 
 
 def replace_rows(store: Store, name: str, schema: pa.Schema, rows: Callable[[], Rows], predicate: str) -> None:

@@ -48,21 +48,21 @@ class FolderStore:
         return "file://" + quote(str(self.root))
 
     def list(self, prefix: str) -> list[str]:
-        return sorted(key for key, found, _ in self._walk(prefix) if found and found.is_file(follow_symlinks=False))
+        return sorted(key for key, entry, _ in self._walk(prefix) if entry and entry.is_file(follow_symlinks=False))
 
     def entries(self, prefix: str) -> dict[str, Entry]:
         seen = {}
-        for key, found, here in self._walk(prefix):
-            if found is None:
+        for key, entry, here in self._walk(prefix):
+            if entry is None:
                 seen[key] = here
                 continue
             with suppress(FileNotFoundError):  # gone since it was listed
-                seen[key] = entry_of(found.name, here)
+                seen[key] = entry_of(entry.name, here)
         return dict(sorted(seen.items()))
 
     def folders(self, prefix: str) -> list[str]:
-        with suppress(KeyError, NotAFile), _missing(prefix), self._folder(prefix) as here, os.scandir(here) as found:
-            return sorted(entry.name for entry in found if entry.is_dir(follow_symlinks=False))
+        with suppress(KeyError, NotAFile), _missing(prefix), self._folder(prefix) as here, os.scandir(here) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
         return []
 
     def read(self, key: str) -> bytes:
@@ -173,9 +173,9 @@ class FolderStore:
         with _missing(key), self._folder(_parent(key)) as here:
             require_file(lying(_name(key), here), key)  # opening a device may do something
             # a pipe that took the file's place in between: neither waited for, nor read
-            found = os.open(_name(key), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=here)
-        with os.fdopen(found, "rb", buffering=0) as file:
-            require_file(os.fstat(found), key)
+            descriptor = os.open(_name(key), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=here)
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            require_file(os.fstat(descriptor), key)
             yield file
 
     def _found(self, key: str) -> os.stat_result:

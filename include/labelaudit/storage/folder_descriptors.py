@@ -38,17 +38,17 @@ Walked = Iterator[tuple[str, os.DirEntry | None, int | Entry]]
 def below(key: str, here: int, depth: int = 1) -> Walked:
     """All that lies below the folder `here`, whose key is `key`."""
     with os.scandir(here) as listed:
-        found = list(listed)
-    for one in found:
-        inner = f"{key}/{one.name}" if key else one.name
-        if not one.is_dir(follow_symlinks=False):
-            if not one.name.startswith(TEMPORARY):
-                yield inner, one, here
+        entries = list(listed)
+    for entry in entries:
+        inner = f"{key}/{entry.name}" if key else entry.name
+        if not entry.is_dir(follow_symlinks=False):
+            if not entry.name.startswith(TEMPORARY):
+                yield inner, entry, here
         elif depth > MAX_DEPTH:
             yield inner, None, Entry(problem=f"a folder nested deeper than {MAX_DEPTH}")
         else:
             try:
-                inside = entered(one.name, here, inner)
+                inside = entered(entry.name, here, inner)
             except NotAFile as error:
                 yield inner, None, Entry(problem=error.problem)
             except PermissionError:
@@ -64,14 +64,14 @@ def below(key: str, here: int, depth: int = 1) -> Walked:
 
 def entry_of(name: str, here: int) -> Entry:
     """What `name` is in the folder `here`. Raises FileNotFoundError."""
-    found = lying(name, here)
-    if problem := _problem(found.st_mode):
+    there = lying(name, here)
+    if problem := _problem(there.st_mode):
         return Entry(problem=problem)
     if not os.access(name, os.R_OK, dir_fd=here, effective_ids=True):
         return Entry(problem="a file that we may not read", denied=True)
     # the time of the last change is the kernel's: `cp -p`, `rsync -a` and unzip can't set it
-    version = f"{found.st_mtime_ns}-{found.st_ctime_ns}"
-    return Entry(bytes=found.st_size, modified=found.st_mtime, version=version)
+    version = f"{there.st_mtime_ns}-{there.st_ctime_ns}"
+    return Entry(bytes=there.st_size, modified=there.st_mtime, version=version)
 
 
 def entered(name: str, here: int, key: str) -> int:
@@ -94,20 +94,20 @@ def _problem(mode: int) -> str:
     return "" if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else _KINDS.get(stat.S_IFMT(mode), "no file")
 
 
-def require_file(found: os.stat_result, key: str) -> os.stat_result:
+def require_file(status: os.stat_result, key: str) -> os.stat_result:
     """Raises KeyError of a folder, and NotAFile of what is neither."""
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(status.st_mode):
         raise KeyError(key)
-    if problem := _problem(found.st_mode):
+    if problem := _problem(status.st_mode):
         raise NotAFile(key, problem)
-    return found
+    return status
 
 
-def close_to_others(found: int, mode: int) -> None:
+def close_to_others(descriptor: int, mode: int) -> None:
     """Take from everybody else what they may do with an open file or folder."""
     with suppress(PermissionError):  # of another user, who then decides
-        if stat.S_IMODE(os.fstat(found).st_mode) & 0o077:
-            os.fchmod(found, mode)
+        if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
+            os.fchmod(descriptor, mode)
 
 
 @contextmanager
@@ -116,9 +116,9 @@ def temporary(here: int) -> Iterator[tuple[str, BinaryIO]]:
     name = TEMPORARY + uuid.uuid4().hex
     private = not stat.S_IMODE(os.fstat(here).st_mode) & 0o077
     mode = PRIVATE_FILE if private else 0o666
-    found = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode, dir_fd=here)
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode, dir_fd=here)
     try:
-        with os.fdopen(found, "wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             yield name, file
     finally:
         with suppress(FileNotFoundError):

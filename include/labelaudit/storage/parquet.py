@@ -35,12 +35,12 @@ def read_rows(store: Store, key: str, column: str, values: Collection[str]) -> p
     """The rows whose text in `column` is one of the values; of row groups without any, no more is read than that."""
     wanted = pa.array(sorted(values), pa.string())
     with store.local(key) as path, pq.ParquetFile(path) as file:
-        found = [file.schema_arrow.empty_table()]
+        parts = [file.schema_arrow.empty_table()]
         for number in range(file.num_row_groups):
             names = file.read_row_group(number, columns=[column])[column].cast(pa.string())
             if pc.any(pc.is_in(names, wanted)).as_py():
-                found.append(file.read_row_group(number).filter(pc.is_in(names, wanted)))
-        return pa.concat_tables(found).replace_schema_metadata(file.schema_arrow.metadata)
+                parts.append(file.read_row_group(number).filter(pc.is_in(names, wanted)))
+        return pa.concat_tables(parts).replace_schema_metadata(file.schema_arrow.metadata)
 
 
 def row_count(store: Store, key: str) -> int:

@@ -50,13 +50,13 @@ def log_of(destination: Store, table: DeltaTable) -> list[Logged]:
     """All releases up to a version of `labels`, oldest first."""
     with delta.answered(destination):
         commits = table.history()
-    found = []
+    entries = []
     for commit in commits:
         if "labelaudit" in commit:
             said = json.loads(commit["labelaudit"])
             said["superseded"] = tuple(said["superseded"])
-            found.append(Logged(version=commit["version"], **said))
-    return sorted(found, key=lambda one: one.sequence)
+            entries.append(Logged(version=commit["version"], **said))
+    return sorted(entries, key=lambda entry: entry.sequence)
 
 
 def state(destination: Store) -> State:
@@ -69,16 +69,16 @@ def state(destination: Store) -> State:
 def published_deliveries(destination: Store) -> dict[str, str]:
     """vendor/id: digest of the deliveries that the dataset now consists of."""
     current: dict[str, str] = {}
-    for one in log(destination):
-        for name in one.superseded:
+    for entry in log(destination):
+        for name in entry.superseded:
             current.pop(name, None)
-        current |= one.deliveries
+        current |= entry.deliveries
     return current
 
 
 def superseded_deliveries(destination: Store) -> dict[str, str]:
     """vendor/id: digest of the deliveries that were published once and have been replaced since."""
     current, gone = published_deliveries(destination), {}
-    for one in log(destination):
-        gone |= {name: digest for name, digest in one.deliveries.items() if name not in current}
+    for entry in log(destination):
+        gone |= {name: digest for name, digest in entry.deliveries.items() if name not in current}
     return gone

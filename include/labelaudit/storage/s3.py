@@ -51,16 +51,16 @@ class S3Store:
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self.bucket, Prefix=self.prefix + prefix
             )
-            found = {
-                one["Key"].removeprefix(self.prefix): Entry(
-                    bytes=one["Size"],
-                    modified=one["LastModified"].timestamp(),
-                    version=f"{one['LastModified'].timestamp()}-{one['ETag']}",
+            entries = {
+                listed["Key"].removeprefix(self.prefix): Entry(
+                    bytes=listed["Size"],
+                    modified=listed["LastModified"].timestamp(),
+                    version=f"{listed['LastModified'].timestamp()}-{listed['ETag']}",
                 )
                 for page in pages
-                for one in page.get("Contents", ())
+                for listed in page.get("Contents", ())
             }
-        return dict(sorted(found.items()))
+        return dict(sorted(entries.items()))
 
     def folders(self, prefix: str) -> list[str]:
         with _answered(prefix):
@@ -178,8 +178,8 @@ class S3Store:
             options["AWS_SECRET_ACCESS_KEY"] = self._arguments["aws_secret_access_key"]
             if token := self._arguments.get("aws_session_token"):
                 options["AWS_SESSION_TOKEN"] = token
-        elif found := self._session.get_credentials():
-            frozen = found.get_frozen_credentials()
+        elif credentials := self._session.get_credentials():
+            frozen = credentials.get_frozen_credentials()
             options["AWS_ACCESS_KEY_ID"], options["AWS_SECRET_ACCESS_KEY"] = frozen.access_key, frozen.secret_key
             if frozen.token:
                 options["AWS_SESSION_TOKEN"] = frozen.token

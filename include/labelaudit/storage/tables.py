@@ -41,7 +41,7 @@ def read_table(destination: Store, name: str, columns: list[str] | None = None, 
         rows = delta.query(table, f"select {names} from rows")  # noqa: S608 - names of ours
         rows = rows.cast(fitting(schema, rows.schema))
     if name != layout.LABELS and "release" in rows.column_names:
-        exist = pa.array([one.release for one in log(destination)], pa.string())
+        exist = pa.array([entry.release for entry in log(destination)], pa.string())
         rows = rows.filter(pa.compute.is_in(rows["release"], exist))
     return rows
 

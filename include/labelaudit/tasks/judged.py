@@ -28,7 +28,7 @@ class Section:
     model: type[Value]
     look: Callable[[Judged, np.ndarray], Value | None]
     template: str
-    lines: Callable[[Any], Iterable[str]] = lambda found: ()
+    lines: Callable[[Any], Iterable[str]] = lambda finding: ()
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def canonical(rows: pa.Table, contract: Contract, vendor: Vendor) -> pa.Table:
         lists = ([name for name, there in zip(names, row, strict=True) if there] for row in applies)
         place = min(rows.column_names.index(_CELL + name) for name in names)
         rest = rows.drop_columns([_CELL + name for name in names])
-    cells = [sorted(set(one), key=lambda name: (order.get(name, len(order)), name)) for one in lists]
+    cells = [sorted(set(names), key=lambda name: (order.get(name, len(order)), name)) for names in lists]
     return rest.add_column(place, "label", pa.array(cells, LABEL))
 
 
@@ -127,7 +127,7 @@ def _matrix(contract: Contract, labels: np.ndarray) -> np.ndarray:
 
 def _parts(detections: list[Detection]) -> Parts:
     def of(name: str) -> np.ndarray:
-        return np.stack([getattr(one, name) for one in detections], 1)
+        return np.stack([getattr(detection, name) for detection in detections], 1)
 
     return Parts(
         given=of("given").astype(bool),
@@ -143,14 +143,14 @@ def _coded(contract: Contract, matrices: list[np.ndarray]) -> tuple[tuple[str, .
     distinct, codes = np.unique(np.concatenate(matrices), axis=0, return_inverse=True)
     names = np.array(contract.classes, object)
     values = tuple(JOINER.join(names[row]) or NO_CLASS for row in distinct)
-    return values, np.split(codes.reshape(-1), np.cumsum([len(one) for one in matrices])[:-1])
+    return values, np.split(codes.reshape(-1), np.cumsum([len(matrix) for matrix in matrices])[:-1])
 
 
 def _gathered(given: Given, detections: list[Detection], parts: Parts, codes: list[np.ndarray]) -> Detection:
     """The parts' findings as those of items, rows and annotators."""
     first = detections[0]
     quality, is_issue = parts.quality.min(1), parts.is_issue.any(1)
-    wrong = np.any([one.annotation_is_issue for one in detections], 0)
+    wrong = np.any([detection.annotation_is_issue for detection in detections], 0)
     labels = first.annotator_labels
     people = np.bincount(given.people, weights=~wrong, minlength=len(labels))
     worth = (people + STRENGTH * (1 - wrong.mean())) / (labels + STRENGTH)
@@ -164,32 +164,32 @@ def _gathered(given: Given, detections: list[Detection], parts: Parts, codes: li
         suggested=codes[2],
         label_quality=quality,
         is_issue=is_issue,
-        annotation_quality=np.min([one.annotation_quality for one in detections], 0),
+        annotation_quality=np.min([detection.annotation_quality for detection in detections], 0),
         annotation_is_issue=wrong,
         annotator_quality=worth,
         annotator_low=low,
         annotator_high=high,
         issue_rate_range=(min(flagged, expected), flagged, max(flagged, expected)),
         agreement=None,
-        method="each class by itself: " + ", ".join(dict.fromkeys(one.method for one in detections)),
-        second_opinion=np.max([one.second_opinion for one in detections], 0),
-        canaries=_together([one.canaries for one in detections]),
+        method="each class by itself: " + ", ".join(dict.fromkeys(detection.method for detection in detections)),
+        second_opinion=np.max([detection.second_opinion for detection in detections], 0),
+        canaries=_together([detection.canaries for detection in detections]),
     )
 
 
 def _together(tried: list[Canaries]) -> Canaries:
     """All classes' canaries; the precision is of their flags together."""
-    known = [one for one in tried if not np.isnan(one.precision)]
-    flagged = sum(one.flagged for one in known)
-    right = sum(one.precision * one.flagged for one in known)
+    known = [canaries for canaries in tried if not np.isnan(canaries.precision)]
+    flagged = sum(canaries.flagged for canaries in known)
+    right = sum(canaries.precision * canaries.flagged for canaries in known)
     return Canaries(
-        planted=sum(one.planted for one in tried),
-        found=sum(one.found for one in tried),
+        planted=sum(canaries.planted for canaries in tried),
+        found=sum(canaries.found for canaries in tried),
         precision=right / flagged if flagged else float("nan"),
-        planted_anywhere=sum(one.planted_anywhere for one in tried),
-        found_anywhere=sum(one.found_anywhere for one in tried),
-        flagged=sum(one.flagged for one in tried),
-        judged=sum(one.judged for one in tried),
+        planted_anywhere=sum(canaries.planted_anywhere for canaries in tried),
+        found_anywhere=sum(canaries.found_anywhere for canaries in tried),
+        flagged=sum(canaries.flagged for canaries in tried),
+        judged=sum(canaries.judged for canaries in tried),
     )
 
 
@@ -228,10 +228,10 @@ def look(judged: Judged, chosen: np.ndarray) -> Classes:
     )
 
 
-def lines(found: Classes) -> Iterator[str]:
-    missing = sum(one.missing for one in found.classes)
+def lines(finding: Classes) -> Iterator[str]:
+    missing = sum(label.missing for label in finding.classes)
     yield (
-        f"classes of items: {found.wrong} of {found.parts} likely wrong, {found.wrong - missing} too many and"
+        f"classes of items: {finding.wrong} of {finding.parts} likely wrong, {finding.wrong - missing} too many and"
         f" {missing} missing"
     )
 
@@ -256,7 +256,7 @@ def pairs(judged: Judged, items: np.ndarray) -> Counter[tuple[str, str]]:
 
 def parts(judged: Judged, items: np.ndarray, chosen: np.ndarray) -> pa.Table:
     """A row for each class of the chosen items (n,) bool that was given, is published or is an issue."""
-    schema = pa.schema([one for one in PARTS_SCHEMA if one.name != "release"])
+    schema = pa.schema([field for field in PARTS_SCHEMA if field.name != "release"])
     return pa.Table.from_pylist(list(_rows(judged, items, chosen)), schema=schema)
 
 

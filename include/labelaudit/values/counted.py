@@ -68,20 +68,20 @@ def count_once(attempts: Sequence[Attempt]) -> tuple[Judged, ...]:
     shares = {share.digest: share for attempt in attempts for share in attempt.shares}
     home = _homes(attempts)
     replaced = _replaced(attempts)
-    found = []
+    judged = []
     for at, attempt in enumerate(attempts):
         accepted = attempt.published is not None
         if not attempt.shares:
             if accepted or not any(later.sequence == attempt.sequence for later in attempts[at + 1 :]):
-                found.append(_judged(attempt, attempt.counts))
+                judged.append(_judged(attempt, attempt.counts))
             continue
         own = [share for share in attempt.shares if home[share.digest] is attempt and share.digest not in replaced]
-        if len(own) == len(attempt.shares) and all(last[one.digest] is attempt for one in own):
-            found.append(_judged(attempt, attempt.counts))
+        if len(own) == len(attempt.shares) and all(last[delivery.digest] is attempt for delivery in own):
+            judged.append(_judged(attempt, attempt.counts))
         elif own:
             whole = [count for count in attempt.counts if count.metric in OF_ATTEMPT]
-            found.append(_judged(attempt, (*add(shares[one.digest] for one in own), *whole)))
-    return tuple(found)
+            judged.append(_judged(attempt, (*add(shares[delivery.digest] for delivery in own), *whole)))
+    return tuple(judged)
 
 
 def _homes(attempts: Sequence[Attempt]) -> dict[str, Attempt]:

@@ -160,17 +160,19 @@ def reason_of(verdict: Verdict) -> str:
     """One sentence with the clause that decided a verdict: the first of its breaches, or what is undecided."""
     reasons = [breach.message for breach in verdict.breaches]
     if verdict.action == "hold" or verdict.answer:
-        reasons += [one.reason for one in verdict.acceptance if one.outcome == "undecided"]
+        reasons += [decision.reason for decision in verdict.acceptance if decision.outcome == "undecided"]
     reason = reasons[0] if reasons else "all limits of the contract are kept"
     if len(reasons) > 1:
         reason += f" (and {len(reasons) - 1} more)"
     return f"held by hand; {reason}" if verdict.by_hand else reason
 
 
-def annotator_breach(subject: str, called: str, one: Breach) -> Breach:
+def annotator_breach(subject: str, called: str, breach: Breach) -> Breach:
     """A breach of limits.annotator_quality, told of an annotator who is called so."""
-    message = f"{called}: quality {one.observed:.3f}, at most {one.high:.3f}; {one.clause} asks for {one.limit}"
-    return one.model_copy(update={"subject": subject, "message": message})
+    message = (
+        f"{called}: quality {breach.observed:.3f}, at most {breach.high:.3f}; {breach.clause} asks for {breach.limit}"
+    )
+    return breach.model_copy(update={"subject": subject, "message": message})
 
 
 class FailedDelivery(Value):

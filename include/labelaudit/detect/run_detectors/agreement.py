@@ -9,22 +9,22 @@ from labelaudit.values.findings import AgreementFinding
 
 
 def agreement_finding(work: Work) -> AgreementFinding | None:
-    found = work.detection.agreement
-    if found is None:
+    agreement = work.detection.agreement
+    if agreement is None:
         return None
-    most = int(found.prevalence.argmax())
+    most = int(agreement.prevalence.argmax())
     return AgreementFinding(
-        alpha=_triple(found.alpha),
-        fleiss=_triple(found.fleiss),
-        raw=_triple(found.raw),
-        items=found.items,
+        alpha=_triple(agreement.alpha),
+        fleiss=_triple(agreement.fleiss),
+        raw=_triple(agreement.raw),
+        items=agreement.items,
         most_frequent=work.judged.values[most],
-        prevalence=float(found.prevalence[most]),
+        prevalence=float(agreement.prevalence[most]),
     )
 
 
-def _triple(one: Interval) -> tuple[float, float, float]:
-    return float(one.value), float(one.low), float(one.high)
+def _triple(interval: Interval) -> tuple[float, float, float]:
+    return float(interval.value), float(interval.low), float(interval.high)
 
 
 AGREEMENT = RunDetector(

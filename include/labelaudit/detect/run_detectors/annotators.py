@@ -46,7 +46,7 @@ def annotator_findings(work: Work) -> tuple[AnnotatorFinding, ...]:
                 labels_before=int(drift.labels_before[place]) if changed else None,
             )
         )
-    return tuple(sorted(made, key=lambda one: (one.quality, one.name)))
+    return tuple(sorted(made, key=lambda annotator: (annotator.quality, annotator.name)))
 
 
 ANNOTATORS = RunDetector(

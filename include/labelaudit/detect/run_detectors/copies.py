@@ -43,14 +43,14 @@ def _copies(names, items, copies: Duplicates, given, scope) -> tuple[CopiesFindi
         if scope[members].any():
             made.append(
                 CopiesFinding(
-                    items=tuple(str(items[one]) for one in members[:6]),
-                    labels=tuple(names[given[one]] for one in members[:6]),
+                    items=tuple(str(items[member]) for member in members[:6]),
+                    labels=tuple(names[given[member]] for member in members[:6]),
                     size=len(members),
                     kind="exact" if (copies.kind[members] == "exact").all() else "near",
                     conflict=bool(copies.is_conflict[members].any()),
                 )
             )
-    return tuple(sorted(made, key=lambda one: (not one.conflict, one.items))[:SHOWN])
+    return tuple(sorted(made, key=lambda group: (not group.conflict, group.items))[:SHOWN])
 
 
 def listed(labels: pa.Table) -> tuple[pa.Table, dict[str, str]]:

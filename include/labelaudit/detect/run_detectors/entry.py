@@ -59,7 +59,7 @@ class RunDetector:
     dataset_fields: Callable[[Work], dict[str, Any]] = lambda work: {}
     metrics: tuple[Metric, ...] = ()
     columns: Callable[[Contract], Iterable[str]] = lambda contract: ()
-    lines: Callable[[Any], Iterable[str]] = lambda found: ()
+    lines: Callable[[Any], Iterable[str]] = lambda finding: ()
     file: str = ""
-    rows: Callable[[Any], Table] = lambda found: ((), ())
+    rows: Callable[[Any], Table] = lambda finding: ((), ())
     items: Callable[[pa.Table], tuple[pa.Table, dict[str, str]]] | None = None

@@ -83,7 +83,7 @@ def look(work: Work) -> NextFinding | None:
             share=round(float(ordered.slice_share[number]), 6),
             pending=int(ordered.slice_rows[number]),
             standing=int(ordered.slice_labelled[number]),
-            examples=tuple(one.item for one in items if one.group == number + 1)[:EXAMPLES],
+            examples=tuple(item.item for item in items if item.group == number + 1)[:EXAMPLES],
         )
         for number in np.flatnonzero(ordered.slice_rows)[:SHOWN_GROUPS]
     )
@@ -120,14 +120,14 @@ def _coordinates(work: Work, places: np.ndarray) -> np.ndarray:
     return TruncatedSVD(DIRECTIONS, random_state=work.contract.seed).fit_transform(words).astype(np.float32)
 
 
-def lines(found: NextFinding) -> Iterator[str]:
+def lines(finding: NextFinding) -> Iterator[str]:
     """In a sentence, and which come first."""
-    first = ", ".join(one.item for one in found.items[:3])
-    yield f"label next: {found.pending} items whose label does not stand, first {first}; next_labels.csv"
+    first = ", ".join(item.item for item in finding.items[:3])
+    yield f"label next: {finding.pending} items whose label does not stand, first {first}; next_labels.csv"
 
 
-def rows(found: NextFinding) -> Table:
-    return tuple(NextItem.model_fields), [tuple(one.model_dump().values()) for one in found.items]
+def rows(finding: NextFinding) -> Table:
+    return tuple(NextItem.model_fields), [tuple(item.model_dump().values()) for item in finding.items]
 
 
 NEXT_LABELS = RunDetector(

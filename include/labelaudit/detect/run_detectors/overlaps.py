@@ -27,10 +27,10 @@ def _overlaps(
 ) -> tuple[OverlapFinding, ...]:
     source_kind = "annotator" if "annotator" in contract.columns else "vendor"
     several = len(np.unique(sources)) > 1
-    found = find_overlapping_classes(
+    overlaps = find_overlapping_classes(
         labels, pred_probs, sources if several else None, contract.classes, seed=contract.seed
     )
-    found.sort(key=lambda one: not one.drawn_differently)
+    overlaps.sort(key=lambda overlap: not overlap.drawn_differently)
     names = contract.classes
     return tuple(
         OverlapFinding(
@@ -49,7 +49,7 @@ def _overlaps(
             expected=pair.expected_rows,
             direction=pair.direction,
         )
-        for pair in found[:SHOWN]
+        for pair in overlaps[:SHOWN]
     )
 
 

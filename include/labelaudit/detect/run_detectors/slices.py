@@ -32,20 +32,20 @@ def _slices(
         return ()
     sliced_by = source_of(contract).SLICED_BY
     names = contract.feature_columns if sliced_by == "columns" else None
-    found = find_weak_slices(features, wrong, names, seed=contract.seed)
+    weak_slices = find_weak_slices(features, wrong, names, seed=contract.seed)
     return tuple(
         SliceFinding(
-            rule=one.rule if sliced_by else "",
-            items=len(one.rows),
-            items_share=len(one.rows) / len(items),
-            errors_share=float(wrong[one.rows].sum()) / total,
-            rate=one.rate,
-            low=one.low,
-            high=one.high,
-            rest_rate=one.rest_rate,
-            examples=tuple(str(items[row]) for row in one.exemplars),
+            rule=weak_slice.rule if sliced_by else "",
+            items=len(weak_slice.rows),
+            items_share=len(weak_slice.rows) / len(items),
+            errors_share=float(wrong[weak_slice.rows].sum()) / total,
+            rate=weak_slice.rate,
+            low=weak_slice.low,
+            high=weak_slice.high,
+            rest_rate=weak_slice.rest_rate,
+            examples=tuple(str(items[row]) for row in weak_slice.exemplars),
         )
-        for one in found
+        for weak_slice in weak_slices
     )
 
 

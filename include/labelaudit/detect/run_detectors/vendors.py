@@ -49,15 +49,15 @@ def _fair(work: Work, vendors: np.ndarray) -> dict[str, dict[str, Any]]:
     known = ~np.isnan(difficulty).all(0)
     if not known.any():
         return {}
-    found = vendor_quality(detection.annotation_quality[here], vendors[here], difficulty[:, known], work.codes[here])
+    quality = vendor_quality(detection.annotation_quality[here], vendors[here], difficulty[:, known], work.codes[here])
     return {
         str(name): {
-            "fair_quality": float(found.adjusted[place]),
-            "fair_low": float(found.adjusted_low[place]),
-            "fair_high": float(found.adjusted_high[place]),
-            "differs": ("better" if found.difference[place] > 0 else "worse") if found.differs[place] else "",
+            "fair_quality": float(quality.adjusted[place]),
+            "fair_low": float(quality.adjusted_low[place]),
+            "fair_high": float(quality.adjusted_high[place]),
+            "differs": ("better" if quality.difference[place] > 0 else "worse") if quality.differs[place] else "",
         }
-        for place, name in enumerate(found.vendors)
+        for place, name in enumerate(quality.vendors)
     }
 
 

@@ -29,18 +29,18 @@ class Answers:
 
     def take(self, length: int) -> memoryview:
         """The next `length` bytes."""
-        found, done = bytearray(length), 0
+        content, done = bytearray(length), 0
         out = self.process.answers
         while done < length:
             since = time.monotonic()
             if not select.select([out], [], [], max(0.0, self._seconds))[0]:
                 raise too_slow(self._terms)
             self._seconds -= time.monotonic() - since
-            more = out.readinto(memoryview(found)[done:])
+            more = out.readinto(memoryview(content)[done:])
             if not more:
                 raise died(self.process, self._terms)
             done += more
-        return memoryview(found)
+        return memoryview(content)
 
 
 def died(process: Process, terms: Terms) -> LabelauditError:
@@ -77,11 +77,11 @@ def understood(terms: Terms) -> Iterator[None]:
 def table(content: memoryview, schema: pa.Schema) -> pa.Table:
     """A table of the worker's, which may have been led astray by the file: looked at before it is used."""
     with pa.ipc.open_stream(pa.py_buffer(content)) as reader:
-        found = reader.read_all()
-    found.validate(full=True)
-    if found.schema != schema:
-        raise TypeError(f"{found.schema}, not {schema}")
-    return found
+        table = reader.read_all()
+    table.validate(full=True)
+    if table.schema != schema:
+        raise TypeError(f"{table.schema}, not {schema}")
+    return table
 
 
 def reject(said: dict[str, Any]) -> Reject:

@@ -72,7 +72,7 @@ PROTECTIONS = {
 def libraries() -> list[Path]:
     """Where Python's own modules and the shared libraries lie."""
     places = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    places |= {str(Path(one.__file__).parents[1]) for one in (numpy, pyarrow)}
+    places |= {str(Path(module.__file__).parents[1]) for module in (numpy, pyarrow)}
     return [Path(labelaudit.__file__).parent, *map(Path, sorted(filter(None, places))), *map(Path, SHARED)]
 
 
@@ -81,7 +81,7 @@ def is_closed() -> bool:
     if not landlock.version() or not _is_alone():
         return True
     some = (labelaudit, numpy, pyarrow, os)
-    return _capabilities() > 0 and not all(_is_public(Path(one.__file__)) for one in some)
+    return _capabilities() > 0 and not all(_is_public(Path(module.__file__)) for module in some)
 
 
 def confine() -> Confinement:
@@ -146,7 +146,7 @@ def _is_mapped(number: int) -> bool:
 def _is_public(path: Path) -> bool:
     """Whether everybody can read the file."""
     real = path.resolve()
-    return bool(real.stat().st_mode & 0o004) and all(one.stat().st_mode & 0o001 for one in real.parents)
+    return bool(real.stat().st_mode & 0o004) and all(parent.stat().st_mode & 0o001 for parent in real.parents)
 
 
 def _capabilities() -> int:

@@ -127,7 +127,7 @@ class Worker:
         """As `readers.read`. `then` is what will be read next: the process begins with it while this is taken up."""
         schema = schema_of(terms)
         rows, rejects = schema.empty_table(), []
-        for kind, content in self._frames(_Asked(path, terms), [_Asked(*one) for one in then[:AHEAD]]):
+        for kind, content in self._frames(_Asked(path, terms), [_Asked(*asked) for asked in then[:AHEAD]]):
             with understood(terms):
                 if kind == ROWS:
                     rows = table(content, schema)
@@ -149,26 +149,26 @@ class Worker:
                 row = Reject(**said) if said.pop("kind") == "reject" else Row(**said)
             yield row
 
-    def _frames(self, one: _Asked, then: Sequence[_Asked] = ()) -> Iterator[tuple[bytes, memoryview]]:
-        modules(one.terms)  # what we lack is no fault of a file: said before any process sees it
-        process = self._process_for(one, then)
+    def _frames(self, asked: _Asked, then: Sequence[_Asked] = ()) -> Iterator[tuple[bytes, memoryview]]:
+        modules(asked.terms)  # what we lack is no fault of a file: said before any process sees it
+        process = self._process_for(asked, then)
         usable = False
         try:
-            self._ask(process, one, then)
-            usable = yield from self._answers(process, one.terms, self._sizes[0])
+            self._ask(process, asked, then)
+            usable = yield from self._answers(process, asked.terms, self._sizes[0])
         finally:  # also where nobody wants the rest
             if usable and self._kind != BROKEN:
                 del self._asked[0], self._sizes[0]
             else:
                 self._end()
 
-    def _ask(self, process: Process, one: _Asked, then: Sequence[_Asked]) -> None:
+    def _ask(self, process: Process, asked: _Asked, then: Sequence[_Asked]) -> None:
         """Hand the file over, and those after it as far as they are not yet: a process never waits for the next."""
         if not self._asked:
-            self._hand_over(process, one)
+            self._hand_over(process, asked)
         try:
             for later in then[len(self._asked) - 1 :]:
-                if later.kind != one.kind:
+                if later.kind != asked.kind:
                     break
                 self._hand_over(process, later, JOB_BYTES)
         except (OSError, InvalidInput):  # nothing was sent: what is wrong with it is said when it is read
@@ -176,14 +176,14 @@ class Worker:
         except LabelauditError:  # half a job may lie in the socket: the next file gets another process
             self._kind = BROKEN
 
-    def _hand_over(self, process: Process, one: _Asked, most_bytes: float = math.inf) -> None:
-        with _opened(one.path) as file:
+    def _hand_over(self, process: Process, asked: _Asked, most_bytes: float = math.inf) -> None:
+        with _opened(asked.path) as file:
             size = os.fstat(file).st_size
             seconds = self._limits.seconds_for(size)
             job = {
-                "terms": asdict(one.terms),
-                "what": one.what,
-                "limit": one.limit,
+                "terms": asdict(asked.terms),
+                "what": asked.what,
+                "limit": asked.limit,
                 "required": self._required,
                 "memory_bytes": self._limits.memory_bytes,
                 "spent_bytes": self._limits.memory_bytes // SHARED_MEMORY,
@@ -193,17 +193,17 @@ class Worker:
             said = json.dumps(job).encode()
             if len(said) > most_bytes:
                 raise InvalidInput("too long to wait in the socket")
-            files = [file, *([process.scratch().fileno()] if needs_scratch(one.terms) else [])]
-            self._asked.append(one)
+            files = [file, *([process.scratch().fileno()] if needs_scratch(asked.terms) else [])]
+            self._asked.append(asked)
             self._sizes.append(size)
-            _send(process, said, files, one.terms, seconds)
+            _send(process, said, files, asked.terms, seconds)
 
-    def _process_for(self, one: _Asked, then: Sequence[_Asked]) -> Process:
+    def _process_for(self, asked: _Asked, then: Sequence[_Asked]) -> Process:
         """The process at hand, where it has parsed nothing but files of this kind; else a new one."""
-        expected = [one, *then][: len(self._asked)]
-        if self._kind not in ((), one.kind) or self._asked != expected:
+        expected = [asked, *then][: len(self._asked)]
+        if self._kind not in ((), asked.kind) or self._asked != expected:
             self._end()
-        self._process, self._kind = self._process or take(), one.kind
+        self._process, self._kind = self._process or take(), asked.kind
         return self._process
 
     def _end(self) -> None:

@@ -140,7 +140,7 @@ class _WithoutPandas(MetaPathFinder):
 
 def terms_from(said: dict[str, Any]) -> Terms:
     """Terms from their JSON."""
-    fields = tuple(Field(**one) for one in said["fields"])
+    fields = tuple(Field(**field) for field in said["fields"])
     return Terms(
         **said | {"fields": fields, **{name: tuple(said[name]) for name in ("probabilities", "header", "raters")}}
     )

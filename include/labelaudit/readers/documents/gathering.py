@@ -20,8 +20,8 @@ class Gathering:
 
     def __init__(self, terms: Terms, placed: bool):
         self._terms, self._placed = terms, placed
-        self._sources = [one.source for one in terms.fields] + list(terms.probabilities)
-        self._required = {one.source for one in terms.fields if one.required} | set(terms.probabilities)
+        self._sources = [field.source for field in terms.fields] + list(terms.probabilities)
+        self._required = {field.source for field in terms.fields if field.required} | set(terms.probabilities)
         self._seen: set[str] = set()
         self._twins: dict[str, str] = {}
         self._clear()

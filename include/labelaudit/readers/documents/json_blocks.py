@@ -92,15 +92,15 @@ def parse(content: bytes, terms: Terms) -> Block | None:
 
 
 def _sources(terms: Terms) -> list[str]:
-    return [one.source for one in terms.fields] + list(terms.probabilities)
+    return [field.source for field in terms.fields] + list(terms.probabilities)
 
 
 def _required(terms: Terms) -> set[str]:
-    return {one.source for one in terms.fields if one.required} | set(terms.probabilities)
+    return {field.source for field in terms.fields if field.required} | set(terms.probabilities)
 
 
 def _by_arrow(content: bytes, rows: int, terms: Terms) -> Block | None:
-    types = {one.source: _ARROW.get(one.type) for one in terms.fields} | dict.fromkeys(
+    types = {field.source: _ARROW.get(field.type) for field in terms.fields} | dict.fromkeys(
         terms.probabilities, pa.float64()
     )
     if None in types.values() or len(types) < len(terms.fields) + len(terms.probabilities) or b"\0" in content:
@@ -114,19 +114,19 @@ def _by_arrow(content: bytes, rows: int, terms: Terms) -> Block | None:
         table.validate(full=True)  # Arrow's parser does not look whether the bytes are UTF-8
     except (pa.ArrowException, UnicodeDecodeError):
         return None
-    if table.num_rows != rows or any(pa.types.is_nested(one.type) for one in table.schema):
+    if table.num_rows != rows or any(pa.types.is_nested(column.type) for column in table.schema):
         return None
     columns = {name: table[name].chunk(0) for name in table.column_names}
     if twins_of(types, columns):
         return None
     if any(columns[source].null_count for source in _required(terms)):
         return None  # missing, or null? The two are told apart line by line
-    numbers = [one for one in columns.values() if pa.types.is_floating(one.type) and one.null_count < rows]
-    if not all(pc.all(pc.less(pc.abs(one), GAPS)).as_py() for one in numbers):  # no NaN is
+    numbers = [column for column in columns.values() if pa.types.is_floating(column.type) and column.null_count < rows]
+    if not all(pc.all(pc.less(pc.abs(column), GAPS)).as_py() for column in numbers):  # no NaN is
         return None
-    if any(pc.any(pc.equal(one, 0)).as_py() for one in numbers) and may_vanish(content):
+    if any(pc.any(pc.equal(column, 0)).as_py() for column in numbers) and may_vanish(content):
         return None
-    there = {name: one for name, one in columns.items() if one.null_count < rows or name in types}
+    there = {name: column for name, column in columns.items() if column.null_count < rows or name in types}
     return Block(there, content, rows)
 
 

@@ -47,15 +47,17 @@ class Element:
 
 def read(path: Source, terms: Terms) -> Iterator[Batch]:
     gathered = Gathering(terms, placed=True)
-    for one in elements(path, terms):
+    for element in elements(path, terms):
         gathered.records += 1
-        if one.problem:
-            gathered.reject(one.line, None, one.problem.code, one.problem.reason, one.text, one.place)
-        elif not isinstance(one.value, dict):
-            reason = f"found {one.text[:60]!r}, expected an object"
-            gathered.reject(one.line, None, "wrong_nesting", reason, one.text, one.place)
+        if element.problem:
+            gathered.reject(
+                element.line, None, element.problem.code, element.problem.reason, element.text, element.place
+            )
+        elif not isinstance(element.value, dict):
+            reason = f"found {element.text[:60]!r}, expected an object"
+            gathered.reject(element.line, None, "wrong_nesting", reason, element.text, element.place)
         else:
-            gathered.row(one.value, one.line, one.text, one.place)
+            gathered.row(element.value, element.line, element.text, element.place)
         if gathered.full:
             yield gathered.batch()
     if not gathered.empty:
@@ -63,15 +65,17 @@ def read(path: Source, terms: Terms) -> Iterator[Batch]:
 
 
 def rows(path: Source, terms: Terms) -> Iterator[Row | Reject]:
-    for one in elements(path, terms):
-        text = shown_text(one.text)
-        if one.problem:
-            yield Reject(terms.name, one.line, None, one.problem.code, one.problem.reason, text, one.place)
-        elif not isinstance(one.value, dict):
-            reason = f"found {one.text[:60]!r}, expected an object"
-            yield Reject(terms.name, one.line, None, "wrong_nesting", reason, text, one.place)
+    for element in elements(path, terms):
+        text = shown_text(element.text)
+        if element.problem:
+            yield Reject(
+                terms.name, element.line, None, element.problem.code, element.problem.reason, text, element.place
+            )
+        elif not isinstance(element.value, dict):
+            reason = f"found {element.text[:60]!r}, expected an object"
+            yield Reject(terms.name, element.line, None, "wrong_nesting", reason, text, element.place)
         else:
-            yield Row(one.value, one.line, one.place, text)
+            yield Row(element.value, element.line, element.place, text)
 
 
 def elements(path: Source, terms: Terms, arrays: frozenset[str] | None = None) -> Iterator[Element]:
@@ -157,9 +161,9 @@ class _Cursor:
                 return ""
 
     def take(self, wanted: str, place: str, expected: str = "") -> None:
-        found = self.peek()
-        if found != wanted:
-            raise self.broken(place, repr(found) if found else "the end of the file", expected or f"`{wanted}`")
+        character = self.peek()
+        if character != wanted:
+            raise self.broken(place, repr(character) if character else "the end of the file", expected or f"`{wanted}`")
         self._move(self._at + 1)
 
     def key(self, place: str) -> str:
@@ -225,15 +229,15 @@ class _Cursor:
         """Read more; whether there was any."""
         if self._ended:
             return False
-        found = self._stream.read(characters)
+        piece = self._stream.read(characters)
         try:
             if self._decoding is None:
-                more = self._decoder.decode(found, final=not found)
+                more = self._decoder.decode(piece, final=not piece)
             else:
-                more = self._decoding.text(found, not found, self.line)
+                more = self._decoding.text(piece, not piece, self.line)
         except UnicodeError as error:
-            what = f"after line {self.line} it is not utf-8: {not_utf8(found)}. Export it as utf-8"
+            what = f"after line {self.line} it is not utf-8: {not_utf8(piece)}. Export it as utf-8"
             raise unreadable(self.terms, what) from error
-        self._ended = not found
+        self._ended = not piece
         self._text, self._at = self._text[self._at :] + more, 0
         return not self._ended

@@ -39,14 +39,14 @@ def read(path: Source, terms: Terms) -> Iterator[Batch]:
     gathered, labels = Gathering(terms, placed=True), labels_of(terms)
     for record in records(path, terms):
         gathered.records += 1
-        found = Parts(record, labels, terms)
-        for part in found:
+        parts = Parts(record, labels, terms)
+        for part in parts:
             place = record.place + part.path
             if isinstance(part, Unfit):
                 gathered.reject(record.line, part.column, part.code, part.reason, record.text, place)
             else:
                 gathered.row(part.cells, record.line, record.text, place)
-        gathered.leave(found.left_over())
+        gathered.leave(parts.left_over())
         if gathered.full:
             yield gathered.batch()
     if not gathered.empty:
@@ -95,24 +95,24 @@ class Parts:
         if record.problem:
             yield Unfit("", None, record.problem.code, record.problem.reason)
             return
-        found = 0
+        rows = 0
         try:
             self._value = noting.noted(record.value)
             for part in self._labels(self._value, self._terms):
-                found += 1
+                rows += 1
                 yield part
         except Exception as error:  # no export may be so strange that its record is lost
             reason = f"not as {self._terms.format} exports it ({type(error).__name__}: {error})"
             yield Unfit("", None, "wrong_nesting", reason)
             return
-        if not found:
+        if not rows:
             yield Unfit("", None, "unlabelled", "the record holds no label")
 
 
 def records(path: Source, terms: Terms) -> Iterator[Record]:
     if terms.container == "json":
-        for one in json_documents.elements(path, terms):
-            yield Record(one.value, one.line, one.place, one.text, one.problem)
+        for element in json_documents.elements(path, terms):
+            yield Record(element.value, element.line, element.place, element.text, element.problem)
     elif terms.container in SEEKING:
         rows_of = import_module(f"labelaudit.readers.{FORMATS[terms.container].module}").rows
         for row in rows_of(path, terms):

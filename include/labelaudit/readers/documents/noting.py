@@ -48,10 +48,12 @@ def noted(value: Any, depth: int = 0) -> Any:
     """The same value with noting objects; what lies deeper than MAX_DEPTH is taken or left as a whole."""
     if depth < MAX_DEPTH and isinstance(value, dict):
         depth += 1
-        return Noted({key: noted(one, depth) if type(one) in (dict, list) else one for key, one in value.items()})
+        return Noted(
+            {key: noted(inside, depth) if type(inside) in (dict, list) else inside for key, inside in value.items()}
+        )
     if depth < MAX_DEPTH and isinstance(value, list):
         depth += 1
-        return [noted(one, depth) if type(one) in (dict, list) else one for one in value]
+        return [noted(inside, depth) if type(inside) in (dict, list) else inside for inside in value]
     return value
 
 
@@ -65,9 +67,9 @@ def take(value: Any) -> None:
     if isinstance(value, Noted):
         value.taken.update(value)
     inner = dict.values(value) if isinstance(value, dict) else value if isinstance(value, list) else ()
-    for one in inner:
-        if isinstance(one, dict | list):
-            take(one)
+    for inside in inner:
+        if isinstance(inside, dict | list):
+            take(inside)
 
 
 def left_over(value: Any, refused: Collection[str] = (), path: str = "") -> list[str]:
@@ -88,7 +90,7 @@ def count_paths(counts: Counter[str], more: Iterable[str] | Mapping[str, int]) -
 
 def listed(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     """Paths and counts in an order to be read: whole objects first, which may be answers, and what comes often."""
-    return sorted(counts.items(), key=lambda one: (not _is_object(one[0]), -one[1], one[0]))
+    return sorted(counts.items(), key=lambda entry: (not _is_object(entry[0]), -entry[1], entry[0]))
 
 
 def _is_object(path: str) -> bool:
@@ -100,20 +102,20 @@ def _left(value: Any, place: str, path: str, refused: frozenset[str], taken: boo
     if place in refused:
         return True, []
     if isinstance(value, dict):
-        some, found = False, []
+        some, paths = False, []
         known = value.taken if isinstance(value, Noted) else value if taken else ()
-        for key, one in value.items():
-            if type(one) in _SCALARS and key in known:
+        for key, inside in value.items():
+            if type(inside) in _SCALARS and key in known:
                 some = True
                 continue
             inner_path = f"{path}.{shown_key(key)}" if path else shown_key(key)
-            inner, more = _left(one, f"{place}.{key}", inner_path, refused, key in known)
+            inner, more = _left(inside, f"{place}.{key}", inner_path, refused, key in known)
             some |= inner
-            found += more
-        return (True, found) if some or not found or not path else (False, [path + _kind(value)])
-    if isinstance(value, list) and any(isinstance(one, dict) for one in value):
-        each = [_left(one, f"{place}[{at}]", f"{path}[]", refused, False) for at, one in enumerate(value)]
-        return any(some for some, _ in each), [one for _, found in each for one in found]
+            paths += more
+        return (True, paths) if some or not paths or not path else (False, [path + _kind(value)])
+    if isinstance(value, list) and any(isinstance(inside, dict) for inside in value):
+        each = [_left(inside, f"{place}[{at}]", f"{path}[]", refused, False) for at, inside in enumerate(value)]
+        return any(some for some, _ in each), [one for _, paths in each for one in paths]
     if value is None or value in ("", [], {}):
         return False, []
     return taken, [] if taken else [path]

@@ -66,18 +66,18 @@ def _walked(value: Any) -> tuple[int, bool]:
     kind = type(value)
     if kind is dict:
         keys = len(value)
-        for one in value.values():
-            if type(one) in (dict, list, float):
-                more, sound = _walked(one)
+        for inside in value.values():
+            if type(inside) in (dict, list, float):
+                more, sound = _walked(inside)
                 keys += more
                 if not sound:
                     return keys, False
         return keys, True
     if kind is list:
         keys = 0
-        for one in value:
-            if type(one) in (dict, list, float):
-                more, sound = _walked(one)
+        for inside in value:
+            if type(inside) in (dict, list, float):
+                more, sound = _walked(inside)
                 keys += more
                 if not sound:
                     return keys, False
@@ -108,12 +108,12 @@ def strict(text: bytes) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    made = dict(pairs)
+    if len(made) != len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))
         raise BadJson("duplicate_key", f"the key {twice[:80]!r} is given twice")
-    return found
+    return made
 
 
 def _constant(name: str) -> None:

@@ -113,9 +113,9 @@ def as_number(value: int | float, path: str) -> str:
     return text
 
 
-def question_of(found: list[str], terms: Terms, path: str) -> str:
+def question_of(questions: list[str], terms: Terms, path: str) -> str:
     """Which of the questions that a record answers is meant. Raises Misfit (unlabelled, several_labels)."""
-    names = list(dict.fromkeys(found))
+    names = list(dict.fromkeys(questions))
     if terms.question is not None:
         if terms.question not in names:
             there = ", ".join(map(repr, names[:12])) or "none"
@@ -179,8 +179,8 @@ def reached(value: Any, *path: str) -> Iterator[Any]:
         inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     else:
         inner = [value[path[0]]] if isinstance(value, dict) and path[0] in value else ()
-    for one in inner:
-        yield from reached(one, *path[1:])
+    for inside in inner:
+        yield from reached(inside, *path[1:])
 
 
 def listed(record: dict[str, Any], key: str) -> list[Any] | None:

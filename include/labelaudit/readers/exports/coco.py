@@ -42,17 +42,17 @@ class _Known:
 def read(path: Source, terms: Terms) -> Iterator[Batch]:
     known, gathered = _known(path, terms), Gathering(terms, placed=True)
     gathered.leave(known.untaken.elements())
-    for one in _annotations(path, terms):
+    for annotation in _annotations(path, terms):
         gathered.records += 1
         refused = set()
-        for part in _parts(one, known):
-            place = one.place + part.path
+        for part in _parts(annotation, known):
+            place = annotation.place + part.path
             if isinstance(part, Unfit):
                 refused.add(part.path)
-                gathered.reject(one.line, part.column, part.code, part.reason, one.text, place)
+                gathered.reject(annotation.line, part.column, part.code, part.reason, annotation.text, place)
             else:
-                gathered.row(part.cells, one.line, one.text, place)
-        gathered.leave(left_over(one.value, refused, "annotations[]"))
+                gathered.row(part.cells, annotation.line, annotation.text, place)
+        gathered.leave(left_over(annotation.value, refused, "annotations[]"))
         if gathered.full:
             yield gathered.batch()
     if not gathered.empty:
@@ -61,46 +61,50 @@ def read(path: Source, terms: Terms) -> Iterator[Batch]:
 
 def rows(path: Source, terms: Terms) -> Iterator[Row | Reject]:
     known = _known(path, terms)
-    for one in _annotations(path, terms):
-        for part in _parts(one, known):
-            place, text = one.place + part.path, shown_text(one.text)
+    for annotation in _annotations(path, terms):
+        for part in _parts(annotation, known):
+            place, text = annotation.place + part.path, shown_text(annotation.text)
             if isinstance(part, Unfit):
-                yield Reject(terms.name, one.line, part.column, part.code, part.reason[:500], text, place)
+                yield Reject(terms.name, annotation.line, part.column, part.code, part.reason[:500], text, place)
             else:
-                yield Row(part.cells, one.line, place, text)
+                yield Row(part.cells, annotation.line, place, text)
 
 
 def _annotations(path: Source, terms: Terms) -> Iterator[Element]:
-    found = (one for one in elements(path, terms, LISTS) if one.key == "annotations" and one.index is not None)
-    return (replace(one, value=noted(one.value)) for one in found)
+    annotations = (
+        element
+        for element in elements(path, terms, LISTS)
+        if element.key == "annotations" and element.index is not None
+    )
+    return (replace(annotation, value=noted(annotation.value)) for annotation in annotations)
 
 
 def _known(path: Source, terms: Terms) -> _Known:
     """The first pass. Raises DeliveryRejected where the file is no COCO, or what it refers to is ambiguous."""
     known, there = _Known(), set()
-    for one in elements(path, terms, LISTS):
-        if one.key == "" and one.index is not None:
-            raise _refused(terms, one, "found a list at the top, expected an object with images and categories")
-        if one.key not in LISTS:
-            count_paths(known.untaken, left_over({one.key: one.value}))
+    for element in elements(path, terms, LISTS):
+        if element.key == "" and element.index is not None:
+            raise _refused(terms, element, "found a list at the top, expected an object with images and categories")
+        if element.key not in LISTS:
+            count_paths(known.untaken, left_over({element.key: element.value}))
             continue
-        there.add(one.key)
-        if one.problem:
-            if one.key != "annotations" or one.index is None:
-                raise _refused(terms, one, one.problem.reason)
+        there.add(element.key)
+        if element.problem:
+            if element.key != "annotations" or element.index is None:
+                raise _refused(terms, element, element.problem.reason)
             continue
-        if one.index is None:
-            raise _refused(terms, one, f"found {shown(one.value)}, expected a list")
-        value = noted(one.value)
+        if element.index is None:
+            raise _refused(terms, element, f"found {shown(element.value)}, expected a list")
+        value = noted(element.value)
         try:
-            if one.key == "categories":
+            if element.key == "categories":
                 _category(value, known)
-            elif one.key == "images":
+            elif element.key == "images":
                 _image(value, known)
         except Misfit as error:
-            raise _refused(terms, one, error.unfit.reason, error.unfit.path, error.unfit.code) from error
-        if one.key != "annotations":
-            count_paths(known.untaken, left_over(value, path=f"{one.key}[]"))
+            raise _refused(terms, element, error.unfit.reason, error.unfit.path, error.unfit.code) from error
+        if element.key != "annotations":
+            count_paths(known.untaken, left_over(value, path=f"{element.key}[]"))
     # empty lists give no element: their keys are looked for once more
     missing = sorted(LISTS - there - _empty(path, terms, LISTS - there))
     if missing:
@@ -116,7 +120,9 @@ def _empty(path: Source, terms: Terms, names: frozenset[str]) -> set[str]:
     """Which of the lists are there and empty."""
     if not names:
         return set()
-    return {one.key for one in elements(path, terms, LISTS - names) if one.key in names and one.value == []}
+    return {
+        element.key for element in elements(path, terms, LISTS - names) if element.key in names and element.value == []
+    }
 
 
 def _category(value: Any, known: _Known) -> None:
@@ -144,10 +150,10 @@ def _id(record: Any, key: str, path: str) -> tuple[type, Id]:
 
 
 @guarded
-def _parts(one: Element, known: _Known) -> Iterator[Part | Unfit]:
-    if one.problem:
-        raise misfit("", None, one.problem.code, one.problem.reason)
-    annotation = typed(one.value, dict, "")
+def _parts(element: Element, known: _Known) -> Iterator[Part | Unfit]:
+    if element.problem:
+        raise misfit("", None, element.problem.code, element.problem.reason)
+    annotation = typed(element.value, dict, "")
     image = _image_of(annotation, known)
     if "segments_info" in annotation and "category_id" not in annotation:
         segments = field(annotation, "segments_info", list)
@@ -165,27 +171,27 @@ def _parts(one: Element, known: _Known) -> Iterator[Part | Unfit]:
 
 @guarded
 def _labelled(
-    one: Any, annotation: dict[str, Any], image: dict[str, Any], known: _Known, path: str
+    region: Any, annotation: dict[str, Any], image: dict[str, Any], known: _Known, path: str
 ) -> Iterator[Part | Unfit]:
-    name = _id(one, "id", path)[1]
-    key = _id(one, "category_id", path)
+    name = _id(region, "id", path)[1]
+    key = _id(region, "category_id", path)
     if key not in known.categories:
         raise misfit(path, "category_id", "unknown_reference", _unknown("category", key, known.categories))
-    crowd = field(one, "iscrowd", (int, bool), path, 0)
+    crowd = field(region, "iscrowd", (int, bool), path, 0)
     if crowd not in (0, 1):
         raise misfit(path, "iscrowd", "wrong_type", f"`iscrowd` is {crowd!r}, expected 0 or 1")
-    area = field(one, "area", (int, float), path, None)
+    area = field(region, "area", (int, float), path, None)
     if area is not None and not 0 <= area < math.inf:
         raise misfit(path, "area", "wrong_type", f"`area` is {area!r}, expected a number of pixels")
     cells = {
-        **rest(one, "id", "image_id", "category_id", "segmentation", "bbox", "area", "iscrowd", "score"),
+        **rest(region, "id", "image_id", "category_id", "segmentation", "bbox", "area", "iscrowd", "score"),
         **image,
-        **_box(one, path),
+        **_box(region, path),
         "item": f"{annotation['image_id']}#{name}",
         "document": str(annotation["image_id"]),
         "annotation": str(name),
         "label": known.categories[key],
-        "confidence": field(one, "score", (int, float), path, None),
+        "confidence": field(region, "score", (int, float), path, None),
         "area": area,
         "iscrowd": bool(crowd),
     }
@@ -207,16 +213,16 @@ def _unknown(what: str, key: tuple[type, Id], there: dict[tuple[type, Id], Any])
     return f"no {what} has the id {value!r}{hint}"
 
 
-def _box(one: dict[str, Any], path: str) -> dict[str, Any]:
+def _box(region: dict[str, Any], path: str) -> dict[str, Any]:
     """The box as columns. Raises Misfit where it is none: four finite numbers, of positive width and height."""
-    box = field(one, "bbox", list, path, None)
-    if box is None or (not box and "segmentation" in one):
+    box = field(region, "bbox", list, path, None)
+    if box is None or (not box and "segmentation" in region):
         return {}
     path = f"{path}.bbox"
     if len(box) != 4:
         raise misfit(path, "bbox", "wrong_length", f"{len(box)} numbers, expected four: x, y, width, height")
     numbers = [typed(value, (int, float), f"{path}[{place}]", "bbox") for place, value in enumerate(box)]
-    if not all(-math.inf < one < math.inf for one in numbers) or numbers[2] <= 0 or numbers[3] <= 0:
+    if not all(-math.inf < number < math.inf for number in numbers) or numbers[2] <= 0 or numbers[3] <= 0:
         raise misfit(
             path, "bbox", "wrong_type", f"found {str(box)[:80]}, expected x, y and a positive width and height"
         )
@@ -224,9 +230,9 @@ def _box(one: dict[str, Any], path: str) -> dict[str, Any]:
 
 
 def _refused(
-    terms: Terms, one: Element, reason: str, path: str = "", code: str = "unreadable_file"
+    terms: Terms, element: Element, reason: str, path: str = "", code: str = "unreadable_file"
 ) -> DeliveryRejected:
-    where = f"line {one.line}, {one.place}{path}"
+    where = f"line {element.line}, {element.place}{path}"
     return DeliveryRejected(code, f"{terms.name}, {where}: {reason}. Mend it, and deliver under a new id.")
 
 

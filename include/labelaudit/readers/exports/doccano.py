@@ -45,28 +45,28 @@ def labels(record: Any, terms: Terms) -> Iterator[Part | Unfit]:
         "text": text,
         "annotator": _annotator(record),
     }
-    found = record[key] if isinstance(record[key], list) else [record[key]]
-    if found and all(_is_span(one) for one in found):
-        for number, one in enumerate(found):
-            yield from _span(one, text, document, cells, f".{key}[{number}]")
-    elif found and all(isinstance(one, dict) for one in found):
-        for number, one in enumerate(found):
-            yield from _by_user(one, document, cells, f".{key}[{number}]")
+    entries = record[key] if isinstance(record[key], list) else [record[key]]
+    if entries and all(_is_span(entry) for entry in entries):
+        for number, span in enumerate(entries):
+            yield from _span(span, text, document, cells, f".{key}[{number}]")
+    elif entries and all(isinstance(entry, dict) for entry in entries):
+        for number, entry in enumerate(entries):
+            yield from _by_user(entry, document, cells, f".{key}[{number}]")
     else:
-        yield Part({**cells, "item": document, "label": only(found, f".{key}")}, f".{key}")
+        yield Part({**cells, "item": document, "label": only(entries, f".{key}")}, f".{key}")
 
 
-def _is_span(one: Any) -> bool:
-    return (isinstance(one, list) and len(one) == 3) or (isinstance(one, dict) and "start_offset" in one)
+def _is_span(entry: Any) -> bool:
+    return (isinstance(entry, list) and len(entry) == 3) or (isinstance(entry, dict) and "start_offset" in entry)
 
 
 @guarded
-def _span(one: Any, text: str, document: str, cells: dict[str, Any], path: str) -> Iterator[Part | Unfit]:
-    if isinstance(one, dict):
-        start, end = (field(one, side, int, path) for side in ("start_offset", "end_offset"))
-        label, who = field(one, "label", (str, int), path), one.get("user")
+def _span(span: Any, text: str, document: str, cells: dict[str, Any], path: str) -> Iterator[Part | Unfit]:
+    if isinstance(span, dict):
+        start, end = (field(span, side, int, path) for side in ("start_offset", "end_offset"))
+        label, who = field(span, "label", (str, int), path), span.get("user")
     else:
-        start, end, label = typed(one[0], int, f"{path}[0]"), typed(one[1], int, f"{path}[1]"), one[2]
+        start, end, label = typed(span[0], int, f"{path}[0]"), typed(span[1], int, f"{path}[1]"), span[2]
         who = None
     bounds(start, end, text, path)
     more = {"start": start, "end": end, "span": text[start:end]}
@@ -75,9 +75,9 @@ def _span(one: Any, text: str, document: str, cells: dict[str, Any], path: str) 
 
 
 @guarded
-def _by_user(one: dict[str, Any], document: str, cells: dict[str, Any], path: str) -> Iterator[Part | Unfit]:
-    label = as_label(field(one, "label", (str, int), path), path)
-    who = field(one, "user", (str, int), path, None)
+def _by_user(entry: dict[str, Any], document: str, cells: dict[str, Any], path: str) -> Iterator[Part | Unfit]:
+    label = as_label(field(entry, "label", (str, int), path), path)
+    who = field(entry, "user", (str, int), path, None)
     yield Part({**cells, "item": document, "label": label, "annotator": None if who is None else str(who)}, path)
 
 

@@ -52,7 +52,7 @@ def _class(value: Any, about: dict[str, Any], kind: str, path: str) -> str:
     """The class of a whole object. Raises Misfit."""
     if isinstance(value, list) or kind.endswith("multilabel"):
         names = _names(field(about, "class-map", dict, path + METADATA, {}))
-        return only([names.get(str(one), one) for one in typed(value, list, path)], path)
+        return only([names.get(str(code), code) for code in typed(value, list, path)], path)
     if "class-name" in about:
         return str(field(about, "class-name", str, path + METADATA))
     return as_label(value, path)
@@ -88,20 +88,20 @@ def _box(
     yield Part({**cells, **more, "item": f"{item}#{number}", "label": as_label(names[known], path)}, path)
 
 
-def _entities(found: dict[str, Any], item: str, cells: dict[str, Any], path: str) -> Iterator[Part | Unfit]:
-    entities = field(found, "entities", list, path)
+def _entities(answer: dict[str, Any], item: str, cells: dict[str, Any], path: str) -> Iterator[Part | Unfit]:
+    entities = field(answer, "entities", list, path)
     if not entities:
         raise misfit(f"{path}.entities", None, "unlabelled", "the text has no entity")
-    for number, one in enumerate(entities):
-        yield from _entity(one, item, cells, f"{path}.entities[{number}]")
+    for number, entity in enumerate(entities):
+        yield from _entity(entity, item, cells, f"{path}.entities[{number}]")
 
 
 @guarded
-def _entity(one: Any, item: str, cells: dict[str, Any], path: str) -> Iterator[Part | Unfit]:
-    start, end = field(one, "startOffset", int, path), field(one, "endOffset", int, path)
+def _entity(entity: Any, item: str, cells: dict[str, Any], path: str) -> Iterator[Part | Unfit]:
+    start, end = field(entity, "startOffset", int, path), field(entity, "endOffset", int, path)
     if not 0 <= start < end:
         raise misfit(path, None, "wrong_nesting", f"the span goes from {start} to {end}")
-    label = as_label(field(one, "label", str, path), path)
+    label = as_label(field(entity, "label", str, path), path)
     yield Part({**cells, "start": start, "end": end, "item": f"{item}#{start}-{end}", "label": label}, path)
 
 

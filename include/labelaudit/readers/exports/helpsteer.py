@@ -30,8 +30,8 @@ def labels(record: Any, terms: Terms) -> Iterator[Part | Unfit]:
     ]
     first, second = (field(record, name, str) for name in names)
     key = next((key for key in INDIVIDUAL if key in record), INDIVIDUAL[0])
-    found = field(record, key, list)
-    if not found:
+    preferences = field(record, key, list)
+    if not preferences:
         raise misfit(f".{key}", None, "unlabelled", "no annotator gave a preference")
     cells = {
         **rest(record, question, *names, *INDIVIDUAL),
@@ -40,16 +40,26 @@ def labels(record: Any, terms: Terms) -> Iterator[Part | Unfit]:
         "response_a": first,
         "response_b": second,
     }
-    for number, one in enumerate(found):
-        yield from _preference(one, number, cells, f".{key}[{number}]")
+    for number, preference in enumerate(preferences):
+        yield from _preference(preference, number, cells, f".{key}[{number}]")
 
 
 @guarded
-def _preference(one: Any, number: int, cells: dict[str, Any], path: str) -> Iterator[Part | Unfit]:
-    key = "strength" if isinstance(one, dict) and "strength" in one and "score" not in one else "score"
-    score = field(one, key, int, path)
+def _preference(preference: Any, number: int, cells: dict[str, Any], path: str) -> Iterator[Part | Unfit]:
+    key = (
+        "strength"
+        if isinstance(preference, dict) and "strength" in preference and "score" not in preference
+        else "score"
+    )
+    score = field(preference, key, int, path)
     yield Part(
-        {**rest(one, key), **cells, "annotator": annotator_of(one) or str(number + 1), "label": str(score)}, path
+        {
+            **rest(preference, key),
+            **cells,
+            "annotator": annotator_of(preference) or str(number + 1),
+            "label": str(score),
+        },
+        path,
     )
 
 

@@ -48,11 +48,11 @@ def labels(record: Any, terms: Terms) -> Iterator[Part | Unfit]:
 def _annotation(annotation: Any, task: str, cells: dict[str, Any], path: str, terms: Terms) -> Iterator[Part | Unfit]:
     if field(annotation, "was_cancelled", bool, path, False):
         raise misfit(path, "was_cancelled", "skipped", "the annotator skipped the task")
-    found: dict[str, list[tuple[dict[str, Any], str]]] = {}
+    questions: dict[str, list[tuple[dict[str, Any], str]]] = {}
     for number, result in enumerate(field(annotation, "result", list, path)):
         where = f"{path}.result[{number}]"
         if look(result, "type", str, where) not in NO_LABELS:
-            found.setdefault(str(look(result, "from_name", str, where)), []).append((result, where))
+            questions.setdefault(str(look(result, "from_name", str, where)), []).append((result, where))
     cells = cells | {
         "annotator": annotator_of(annotation.get("completed_by"), path),
         "seconds": field(annotation, "lead_time", (int, float), path, None),
@@ -61,8 +61,8 @@ def _annotation(annotation: Any, task: str, cells: dict[str, Any], path: str, te
         "was_cancelled": False,
         "annotation": str(annotation["id"]) if annotation.get("id") is not None else None,
     }
-    results = found[question_of(list(found), terms, path)]
-    regions = [one for one in results if is_region(one[0].get("value"))]
+    results = questions[question_of(list(questions), terms, path)]
+    regions = [pair for pair in results if is_region(pair[0].get("value"))]
     if (regions and len(regions) < len(results)) or (not regions and len(results) > 1):
         raise misfit(path, None, "several_labels", f"found {len(results)} answers to one question, expected one")
     for result, where in results:
@@ -89,8 +89,8 @@ def label_of(value: dict[str, Any], kind: str, path: str) -> str:
     if kind in ("rating", "number"):
         return as_number(field(value, kind, (int, float), path), f"{path}.{kind}")
     if kind == "taxonomy":
-        levels = [typed(one, list, f"{path}.taxonomy") for one in field(value, "taxonomy", list, path)]
-        return only(["/".join(map(str, one)) for one in levels], f"{path}.taxonomy")
+        chains = [typed(chain, list, f"{path}.taxonomy") for chain in field(value, "taxonomy", list, path)]
+        return only(["/".join(map(str, chain)) for chain in chains], f"{path}.taxonomy")
     return only(field(value, kind, list, path), f"{path}.{kind}")
 
 
@@ -120,7 +120,7 @@ def annotator_of(who: Any, path: str) -> str | None:
 
 def recognises(record: dict[str, Any]) -> bool:
     done = listed(record, "annotations" if "annotations" in record else "completions")
-    results = done is not None and all(isinstance(one, dict) and "result" in one for one in done)
+    results = done is not None and all(isinstance(annotation, dict) and "result" in annotation for annotation in done)
     return results and ("data" in record or bool(done)) and "id" in record
 
 

@@ -36,7 +36,7 @@ def labels(record: Any, terms: Terms) -> Iterator[Part | Unfit]:
         "timestamp": record.get("updated_at") or record.get("created_at"),
     }
     answer, path = record[name], f".{name}"
-    if isinstance(answer, list) and any(isinstance(one, dict) for one in answer):
+    if isinstance(answer, list) and any(isinstance(part, dict) for part in answer):
         for number, region in enumerate(answer):
             yield from _region(region, task, cells, f"{path}[{number}]")
     elif isinstance(answer, dict):
@@ -63,10 +63,10 @@ def _region(region: Any, task: str, cells: dict[str, Any], path: str) -> Iterato
 def _corner(region: dict[str, Any]) -> str | None:
     """JSON_MIN leaves out the regions' ids; where a box lies names it as well."""
     places = [region.get(key) for key in ("x", "y", "width", "height")]
-    if all(isinstance(one, int | float) and abs(one) < 1e300 for one in places):
-        return ",".join(f"{one:.6g}" for one in places)
+    if all(isinstance(place, int | float) and abs(place) < 1e300 for place in places):
+        return ",".join(f"{place:.6g}" for place in places)
     points = region.get("points")
-    return ";".join(str(one) for one in points[:4])[:200] if isinstance(points, list) and points else None
+    return ";".join(str(point) for point in points[:4])[:200] if isinstance(points, list) and points else None
 
 
 def _is_control(value: Any) -> bool:
@@ -75,7 +75,7 @@ def _is_control(value: Any) -> bool:
     return (
         isinstance(value, list)
         and bool(value)
-        and all(isinstance(one, dict) and any(key.endswith("labels") for key in one) for one in value)
+        and all(isinstance(part, dict) and any(key.endswith("labels") for key in part) for part in value)
     )
 
 
@@ -86,7 +86,7 @@ def recognises(record: dict[str, Any]) -> bool:
 def questions(record: dict[str, Any]) -> Iterator[Any]:
     for name, value in record.items():
         regions = [
-            name for one in reached(value, "*") if isinstance(one, dict) for name in one if name.endswith("labels")
+            name for part in reached(value, "*") if isinstance(part, dict) for name in part if name.endswith("labels")
         ]
         if any(reached(value, "choices")) or (isinstance(value, list) and regions):
             yield name

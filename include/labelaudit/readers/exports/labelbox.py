@@ -29,14 +29,14 @@ def labels(record: Any, terms: Terms) -> Iterator[Part | Unfit]:
     cells = {"document": row, **rest(record, "projects", "attachments")}
     cells.pop("data_row.id", None)
     projects = field(record, "projects", dict)
-    found = False
+    labelled = False
     for project, content in projects.items():
         path = f".projects.{project}"
         for number, label in enumerate(field(content, "labels", list, path)):
-            found = True
+            labelled = True
             more = {"project": project, "project.name": content.get("name")}
             yield from _label(label, row, {**cells, **more}, f"{path}.labels[{number}]", terms)
-    if not found:
+    if not labelled:
         raise misfit(".projects", None, "unlabelled", "the data row has no label")
 
 
@@ -69,56 +69,56 @@ def _answers(
 ) -> Iterator[Part | Unfit]:
     objects = field(annotations, "objects", list, path, [])
     questions: list[tuple[str, str, dict[str, Any], str]] = []
-    for number, one in enumerate(field(annotations, "classifications", list, path, [])):
+    for number, answer in enumerate(field(annotations, "classifications", list, path, [])):
         where = f"{path}.classifications[{number}]"
-        key = "value" if isinstance(one, dict) and "title" in one and peek(one, "value") else "name"
-        questions.append((look(one, key, str, where), key, one, where))
+        key = "value" if isinstance(answer, dict) and "title" in answer and peek(answer, "value") else "name"
+        questions.append((look(answer, key, str, where), key, answer, where))
     named = [name for name, *_ in questions] + ([OBJECTS] if objects else [])
     question = question_of(named, terms, path)
     if question == OBJECTS and objects:
-        for number, one in enumerate(objects):
-            yield from _object(one, row, cells, f"{path}.objects[{number}]")
+        for number, region in enumerate(objects):
+            yield from _object(region, row, cells, f"{path}.objects[{number}]")
         return
-    answers = [(key, one, where) for name, key, one, where in questions if name == question]
+    answers = [(key, answer, where) for name, key, answer, where in questions if name == question]
     if len(answers) > 1:
         raise misfit(path, None, "several_labels", f"found {len(answers)} answers to {question!r}, expected one")
-    key, one, where = answers[0]
-    field(one, key, str, where)
-    yield Part({**cells, "item": row, "label": _answer(one, where)}, where)
+    key, answer, where = answers[0]
+    field(answer, key, str, where)
+    yield Part({**cells, "item": row, "label": _answer(answer, where)}, where)
 
 
-def _answer(one: dict[str, Any], path: str) -> str:
+def _answer(classification: dict[str, Any], path: str) -> str:
     """The answer to a classification. Raises Misfit where it is a text, or several."""
     for key in ("radio_answer", "answer"):
-        if isinstance(one.get(key), dict):
-            answer = one[key]
+        if isinstance(classification.get(key), dict):
+            answer = classification[key]
             return str(field(answer, "name" if "name" in answer else "title", str, f"{path}.{key}"))
     for key in ("checklist_answers", "answers"):
-        if key in one:
+        if key in classification:
             names = [
                 field(answer, "name" if "title" not in answer else "title", str, f"{path}.{key}")
-                for answer in field(one, key, list, path)
+                for answer in field(classification, key, list, path)
                 if typed(answer, dict, f"{path}.{key}") is not None
             ]
             return only(names, f"{path}.{key}", "answer")
-    if "text_answer" in one or isinstance(one.get("answer"), str):
+    if "text_answer" in classification or isinstance(classification.get("answer"), str):
         raise misfit(path, None, "unlabelled", "the question was answered with a text, which is no label")
-    raise misfit(path, None, "unlabelled", f"no answer that can be read in {shown(one)}")
+    raise misfit(path, None, "unlabelled", f"no answer that can be read in {shown(classification)}")
 
 
 @guarded
-def _object(one: Any, row: str, cells: dict[str, Any], path: str) -> Iterator[Part | Unfit]:
-    key = next((key for key in ("feature_id", "featureId") if isinstance(one, dict) and key in one), "feature_id")
-    feature = field(one, key, str, path)
-    label = field(one, "name" if "name" in one else "title", str, path)
-    shape = {kind: one[kind] for kind in _SHAPES if kind in one}
-    location = one.get("location")
+def _object(region: Any, row: str, cells: dict[str, Any], path: str) -> Iterator[Part | Unfit]:
+    key = next((key for key in ("feature_id", "featureId") if isinstance(region, dict) and key in region), "feature_id")
+    feature = field(region, key, str, path)
+    label = field(region, "name" if "name" in region else "title", str, path)
+    shape = {kind: region[kind] for kind in _SHAPES if kind in region}
+    location = region.get("location")
     if isinstance(location, dict) and {"start", "end"} <= location.keys():
         start, end = (field(location, side, int, f"{path}.location") for side in ("start", "end"))
         feature = f"{start}-{end}"
         cells = cells | {"start": start, "end": end}
-    for side in ("top", "left", "height", "width") if isinstance(one.get("bounding_box"), dict) else ():
-        field(one["bounding_box"], side, (int, float), f"{path}.bounding_box")
+    for side in ("top", "left", "height", "width") if isinstance(region.get("bounding_box"), dict) else ():
+        field(region["bounding_box"], side, (int, float), f"{path}.bounding_box")
     yield Part({**cells, **rest(shape), "item": f"{row}#{feature}", "label": label}, path)
 
 
@@ -148,8 +148,8 @@ def recognises(record: dict[str, Any]) -> bool:
 def questions(record: dict[str, Any]) -> Iterator[Any]:
     holders = [*reached(record, "projects", "*", "labels", "*", "annotations"), *reached(record, "Label")]
     for holder in holders:
-        for one in reached(holder, "classifications", "*"):
-            if isinstance(one, dict):
-                yield one.get("value") if "title" in one else one.get("name")
+        for classification in reached(holder, "classifications", "*"):
+            if isinstance(classification, dict):
+                yield classification.get("value") if "title" in classification else classification.get("name")
         if any(reached(holder, "objects", "*")):
             yield OBJECTS

@@ -33,21 +33,21 @@ def labels(record: Any, terms: Terms) -> Iterator[Part | Unfit]:
         "annotator": annotator_of(record) or _grader(record),
         "prompt": prompt if isinstance(prompt, str) else as_json(prompt),
     }
-    for number, one in enumerate(rubrics):
+    for number, criterion in enumerate(rubrics):
         path = f".rubrics[{number}]"
         grade = (met[number], f".criteria_met[{number}]") if met is not None else None
-        yield from _criterion(one, grade, {**cells, "item": f"{name}#{number}"}, path)
+        yield from _criterion(criterion, grade, {**cells, "item": f"{name}#{number}"}, path)
 
 
 @guarded
-def _criterion(one: Any, grade: tuple[Any, str] | None, cells: dict[str, Any], path: str) -> Iterator[Part | Unfit]:
-    criterion = field(one, "criterion", str, path)
+def _criterion(entry: Any, grade: tuple[Any, str] | None, cells: dict[str, Any], path: str) -> Iterator[Part | Unfit]:
+    criterion = field(entry, "criterion", str, path)
     if grade is None:
-        met, path = field(one, "criteria_met", bool, path), f"{path}.criteria_met"
+        met, path = field(entry, "criteria_met", bool, path), f"{path}.criteria_met"
     else:
         met, path = typed(grade[0], bool, grade[1], "criteria_met"), grade[1]
-    more = {"criterion": criterion, "points": field(one, "points", (int, float), path, None)}
-    more["tags"] = as_json(one["tags"]) if "tags" in one else None
+    more = {"criterion": criterion, "points": field(entry, "points", (int, float), path, None)}
+    more["tags"] = as_json(entry["tags"]) if "tags" in entry else None
     yield Part({**cells, **more, "label": "true" if met else "false"}, path)
 
 
@@ -56,4 +56,4 @@ def _grader(record: dict[str, Any]) -> str | None:
 
 
 def recognises(record: dict[str, Any]) -> bool:
-    return any(isinstance(one, dict) and "criterion" in one for one in listed(record, "rubrics") or ())
+    return any(isinstance(entry, dict) and "criterion" in entry for entry in listed(record, "rubrics") or ())

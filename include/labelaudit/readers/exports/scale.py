@@ -42,28 +42,28 @@ def labels(record: Any, terms: Terms) -> Iterator[Part | Unfit]:
         holder, key, path = answers[question]
         yield Part({**cells, "item": task, "label": _label(holder[key], path)}, path)
         return
-    for number, one in enumerate(regions):
-        yield from _region(one, number, task, cells, f".response.annotations[{number}]")
+    for number, region in enumerate(regions):
+        yield from _region(region, number, task, cells, f".response.annotations[{number}]")
 
 
 def _answers(response: dict[str, Any]) -> dict[str, tuple[dict[str, Any], str, str]]:
     """Fields that were answered with a category: each object that holds an answer, its key there, and its path."""
-    found: dict[str, tuple[dict[str, Any], str, str]] = {}
+    answers: dict[str, tuple[dict[str, Any], str, str]] = {}
     if "category" in response:
-        found["category"] = (response, "category", ".response.category")
+        answers["category"] = (response, "category", ".response.category")
     for holder in ("taxonomies", "annotations"):
         fields = peek(response, holder)
         for name, value in fields.items() if isinstance(fields, dict) else ():
             path = f".response.{holder}.{name}"
             nested = isinstance(value, dict) and "response" in value
-            found[str(name)] = (value, "response", f"{path}.response") if nested else (fields, name, path)
-    return found
+            answers[str(name)] = (value, "response", f"{path}.response") if nested else (fields, name, path)
+    return answers
 
 
 def _label(value: Any, path: str) -> str:
     while isinstance(value, list):
         if len(value) != 1:
-            return only([str(one) for one in value], path)
+            return only([str(answer) for answer in value], path)
         value = value[0]
     if value is None:
         raise misfit(path, None, "unlabelled", "no category was given")
@@ -71,13 +71,13 @@ def _label(value: Any, path: str) -> str:
 
 
 @guarded
-def _region(one: Any, number: int, task: str, cells: dict[str, Any], path: str) -> Iterator[Part | Unfit]:
-    label = field(one, "label", str, path)
-    name = field(one, "uuid", str, path, str(number))
+def _region(region: Any, number: int, task: str, cells: dict[str, Any], path: str) -> Iterator[Part | Unfit]:
+    label = field(region, "label", str, path)
+    name = field(region, "uuid", str, path, str(number))
     for side in ("left", "top", "width", "height"):
-        if side in one:
-            typed(one[side], (int, float), f"{path}.{side}", side)
-    yield Part({**cells, **rest(one, "label", "uuid"), "item": f"{task}#{name}", "label": label}, path)
+        if side in region:
+            typed(region[side], (int, float), f"{path}.{side}", side)
+    yield Part({**cells, **rest(region, "label", "uuid"), "item": f"{task}#{name}", "label": label}, path)
 
 
 def _worker(record: dict[str, Any]) -> str | None:
@@ -94,8 +94,8 @@ def recognises(record: dict[str, Any]) -> bool:
 def questions(record: dict[str, Any]) -> Iterator[Any]:
     yield from ("category" for _ in reached(record, "response", "category"))
     for holder in ("taxonomies", "annotations"):
-        for found in reached(record, "response", holder):
-            if isinstance(found, dict):
-                yield from found
-            elif isinstance(found, list) and found:
+        for response in reached(record, "response", holder):
+            if isinstance(response, dict):
+                yield from response
+            elif isinstance(response, list) and response:
                 yield ANNOTATIONS

@@ -22,29 +22,29 @@ ANNOTATORS = ("annotator", "annotator_id", "user", "worker", "worker_id")
 def labels(record: Any, terms: Terms) -> Iterator[Part | Unfit]:
     text = field(record, "text", str)
     key = next((key for key in KEYS if key in record), KEYS[0])
-    found = field(record, key, list)
-    if not found:
+    spans = field(record, key, list)
+    if not spans:
         raise misfit(f".{key}", None, "unlabelled", "the text has no span")
     document = identity(record, IDS, text)
     who = next((record[key] for key in ANNOTATORS if isinstance(record.get(key), str | int)), None)
     cells = {**rest(record, *KEYS), "document": document, "annotator": None if who is None else str(who)}
-    for number, one in enumerate(found):
-        yield from _span(one, text, document, cells, f".{key}[{number}]")
+    for number, span in enumerate(spans):
+        yield from _span(span, text, document, cells, f".{key}[{number}]")
 
 
 @guarded
-def _span(one: Any, text: str, document: str, cells: dict[str, Any], path: str) -> Iterator[Part | Unfit]:
+def _span(span: Any, text: str, document: str, cells: dict[str, Any], path: str) -> Iterator[Part | Unfit]:
     more: dict[str, Any] = {}
-    if isinstance(one, list):
-        if len(one) != 3:
-            raise misfit(path, None, "wrong_nesting", f"found a list of {len(one)}, expected [start, end, label]")
-        start, end = typed(one[0], int, f"{path}[0]", "start"), typed(one[1], int, f"{path}[1]", "end")
-        label = as_label(one[2], f"{path}[2]")
+    if isinstance(span, list):
+        if len(span) != 3:
+            raise misfit(path, None, "wrong_nesting", f"found a list of {len(span)}, expected [start, end, label]")
+        start, end = typed(span[0], int, f"{path}[0]", "start"), typed(span[1], int, f"{path}[1]", "end")
+        label = as_label(span[2], f"{path}[2]")
     else:
-        start, end = field(one, "start", int, path), field(one, "end", int, path)
-        label = as_label(field(one, "label", (str, int), path), path)
-        more = rest(one, "start", "end", "label", "text", prefix="span.")
-        quoted = field(one, "text", str, path, None)
+        start, end = field(span, "start", int, path), field(span, "end", int, path)
+        label = as_label(field(span, "label", (str, int), path), path)
+        more = rest(span, "start", "end", "label", "text", prefix="span.")
+        quoted = field(span, "text", str, path, None)
         bounds(start, end, text, path)
         if quoted is not None and quoted != text[start:end]:
             reason = f"`text` is {quoted[:60]!r}, from {start} to {end} there is {text[start:end][:60]!r}"
@@ -64,9 +64,9 @@ def bounds(start: int, end: int, text: str, path: str) -> None:
 def recognises(record: dict[str, Any]) -> bool:
     if not isinstance(record.get("text"), str) or "cats" in record:
         return False
-    spans = [one for key in ("spans", "entities") for one in listed(record, key) or ()]
-    return bool(spans) and all(_is_triple(one) or (isinstance(one, dict) and "start" in one) for one in spans)
+    spans = [span for key in ("spans", "entities") for span in listed(record, key) or ()]
+    return bool(spans) and all(_is_triple(span) or (isinstance(span, dict) and "start" in span) for span in spans)
 
 
-def _is_triple(one: Any) -> bool:
-    return isinstance(one, list) and len(one) == 3 and all(type(side) is int for side in one[:2])
+def _is_triple(span: Any) -> bool:
+    return isinstance(span, list) and len(span) == 3 and all(type(side) is int for side in span[:2])

@@ -24,9 +24,9 @@ def wanted(terms: Terms, schema: pa.Schema) -> dict[str, int | None]:
     """Where each source column stands. Raises DeliveryRejected (missing_column, column_type)."""
     where = places(terms, schema.names)
     fields = [*terms.fields, *(Field(name, name, "number") for name in terms.probabilities)]
-    for one in fields:
-        if where[one.source] is not None:
-            _require_type(one, schema.field(where[one.source]).type, terms)
+    for field in fields:
+        if where[field.source] is not None:
+            _require_type(field, schema.field(where[field.source]).type, terms)
     return where
 
 
@@ -44,23 +44,23 @@ def batch_of(rows: pa.RecordBatch, terms: Terms, where: dict[str, int | None], s
     count = rows.num_rows
     bad: dict[int, tuple[str, str, str]] = {}
     arrays: list[pa.Array] = []
-    for one in terms.fields:
-        if where[one.source] is None:
-            arrays.append(pa.nulls(count, ARROW_TYPES[one.type]))
+    for field in terms.fields:
+        if where[field.source] is None:
+            arrays.append(pa.nulls(count, ARROW_TYPES[field.type]))
             continue
-        array, failures = typed_column(one, rows.column(one.source))
+        array, failures = typed_column(field, rows.column(field.source))
         arrays.append(array)
         for row, (code, reason) in failures.items():
-            bad.setdefault(row, (one.source, code, reason))
+            bad.setdefault(row, (field.source, code, reason))
     if terms.probabilities:
         matrix = np.zeros((count, len(terms.probabilities)), np.float32)
         for position, source in enumerate(terms.probabilities):
             # by way of float32, in which they are kept: what is too large for it is not finite there
-            one = Field(source, source, "number")
-            array, failures = typed_column(one, rows.column(source))
+            field = Field(source, source, "number")
+            array, failures = typed_column(field, rows.column(source))
             array = array.cast(pa.float32())
             matrix[:, position] = array.fill_null(0).to_numpy(zero_copy_only=False)
-            for row, (code, reason) in (failures | unfit(one, array)).items():
+            for row, (code, reason) in (failures | unfit(field, array)).items():
                 bad.setdefault(row, (source, code, reason))
         arrays.append(vectors(matrix))
     arrays += [pa.repeat(terms.name, count), pa.array(np.arange(start, start + count))]
@@ -80,10 +80,10 @@ def batch_of(rows: pa.RecordBatch, terms: Terms, where: dict[str, int | None], s
 def rows_of(batch: pa.RecordBatch, terms: Terms, names: list[str], start: int, place: Place) -> Iterator[Row | Reject]:
     """The rows as Python has them; one with a time finer than Python's, or that it has not, is a reject."""
     try:
-        found: list[dict[str, object] | str] = [*_as_python(batch)]
+        values: list[dict[str, object] | str] = [*_as_python(batch)]
     except LOSSES:
-        found = [_one_as_python(batch.slice(row, 1)) for row in range(batch.num_rows)]
-    for row, cells in enumerate(found):
+        values = [_one_as_python(batch.slice(row, 1)) for row in range(batch.num_rows)]
+    for row, cells in enumerate(values):
         if isinstance(cells, str):
             text = _shown(batch.slice(row, 1))
             yield Reject(terms.name, start + row, None, "not_exact", cells, text, place(row))
@@ -111,7 +111,10 @@ def _shown(row: pa.RecordBatch) -> str:
 
 
 def _as_python(rows: pa.RecordBatch) -> list[dict[str, object]]:
-    columns = [one.cast(kind) if (kind := _without_nanoseconds(one.type)) != one.type else one for one in rows.columns]
+    columns = [
+        column.cast(kind) if (kind := _without_nanoseconds(column.type)) != column.type else column
+        for column in rows.columns
+    ]
     return pa.RecordBatch.from_arrays(columns, names=rows.schema.names).to_pylist()
 
 
@@ -124,7 +127,7 @@ def _without_nanoseconds(kind: pa.DataType) -> pa.DataType:
         inner = _without_nanoseconds(kind.value_type)
         return kind if inner == kind.value_type else inner
     if pa.types.is_struct(kind):
-        return pa.struct([one.with_type(_without_nanoseconds(one.type)) for one in kind])
+        return pa.struct([field.with_type(_without_nanoseconds(field.type)) for field in kind])
     if pa.types.is_map(kind):
         key, item = kind.key_field, kind.item_field
         return pa.map_(key.with_type(_without_nanoseconds(key.type)), item.with_type(_without_nanoseconds(item.type)))
@@ -136,23 +139,23 @@ def _without_nanoseconds(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def _require_type(one: Field, found: pa.DataType, terms: Terms) -> None:
-    inner = found.value_type if pa.types.is_dictionary(found) or pa.types.is_run_end_encoded(found) else found
+def _require_type(field: Field, kind: pa.DataType, terms: Terms) -> None:
+    inner = kind.value_type if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind) else kind
     whole, text = pa.types.is_integer(inner), _is_text(inner)
     fits = {
-        "string": text or whole or (one.is_label and is_label_kind(inner)),
+        "string": text or whole or (field.is_label and is_label_kind(inner)),
         "integer": whole or pa.types.is_decimal(inner),
         "number": whole or pa.types.is_decimal(inner) or pa.types.is_floating(inner),
         "boolean": pa.types.is_boolean(inner),
         "timestamp": pa.types.is_timestamp(inner),
         "vector": _is_list(inner) and (pa.types.is_integer(inner.value_type) or pa.types.is_floating(inner.value_type)),
     }
-    empty = one.nullable and pa.types.is_null(inner)
-    if not fits[one.type] and not empty:
+    empty = field.nullable and pa.types.is_null(inner)
+    if not fits[field.type] and not empty:
         raise DeliveryRejected(
             "column_type",
-            f"{terms.name}: column {one.source!r} is of type {found}, the contract says {one.type}. Write it as"
-            f" {one.type}, or change the contract.",
+            f"{terms.name}: column {field.source!r} is of type {kind}, the contract says {field.type}. Write it as"
+            f" {field.type}, or change the contract.",
         )
 
 

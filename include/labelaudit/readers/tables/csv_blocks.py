@@ -60,9 +60,9 @@ def parse(
     with the last record that is surely whole.
     """
     width = len(header)
-    found = np.frombuffer(content, np.uint8)
-    newlines = ends = np.flatnonzero(found == NEWLINE)
-    quotes = np.flatnonzero(found == QUOTE) if quoted else newlines[:0]
+    octets = np.frombuffer(content, np.uint8)
+    newlines = ends = np.flatnonzero(octets == NEWLINE)
+    quotes = np.flatnonzero(octets == QUOTE) if quoted else newlines[:0]
     if quotes.size:
         ends = newlines[np.searchsorted(quotes, newlines) % 2 == 0]
     if whole and not content.endswith(b"\n"):
@@ -74,14 +74,14 @@ def parse(
         ends = ends[:-1]
         if not ends.size or (width > 1 and delimiter.encode() not in held):  # may be a part of the record before it
             return None
-        content, found = content[: ends[-1] + 1], found[: ends[-1] + 1]
+        content, octets = content[: ends[-1] + 1], octets[: ends[-1] + 1]
         newlines, quotes = newlines[: np.searchsorted(newlines, ends[-1], "right")], quotes[quotes < ends[-1]]
     if b"\0" in content or content.startswith(BOM) or not _is_utf8(content):
         return None
     returns = content.count(b"\r")
     if returns and (returns != content.count(b"\r\n") or content.startswith(b"\r\n") or b"\n\r\n" in content):
         return None
-    if quotes.size and not _sound(found, quotes, ord(delimiter)):
+    if quotes.size and not _sound(octets, quotes, ord(delimiter)):
         return None
     inside = ends.size < newlines.size
     if inside and np.diff(np.searchsorted(newlines, ends), prepend=-1).max() > MAX_RECORD_LINES:
@@ -119,15 +119,15 @@ def _may_hold(table: pa.Table, header: list[str]) -> bool:
     return pc.any(reduce(pc.and_, same[1:], pc.is_in(rows.column(0), names))).as_py()
 
 
-def _sound(found: np.ndarray, quotes: np.ndarray, delimiter: int) -> bool:
+def _sound(octets: np.ndarray, quotes: np.ndarray, delimiter: int) -> bool:
     if quotes.size % 2:
         return False
     opening, closing = quotes[0::2], quotes[1::2]
-    before = found[np.maximum(opening - 1, 0)]
+    before = octets[np.maximum(opening - 1, 0)]
     opens = (before == delimiter) | (before == NEWLINE) | (opening == 0)
     opens[1:] |= opening[1:] == closing[:-1] + 1
-    after = found[np.minimum(closing + 1, len(found) - 1)]
-    closes = (after == delimiter) | (after == NEWLINE) | (after == RETURN) | (closing == len(found) - 1)
+    after = octets[np.minimum(closing + 1, len(octets) - 1)]
+    closes = (after == delimiter) | (after == NEWLINE) | (after == RETURN) | (closing == len(octets) - 1)
     closes[:-1] |= opening[1:] == closing[:-1] + 1
     return bool(opens.all() and closes.all())
 

@@ -95,11 +95,11 @@ class Grammar:
         bare = text.removesuffix("\n").removesuffix("\r")
         cells, at = [], 0
         while True:
-            found = self._field.match(bare, at)
-            cells.append(self._unescaped(found[0]))
-            if found.end() == len(bare):
+            match = self._field.match(bare, at)
+            cells.append(self._unescaped(match[0]))
+            if match.end() == len(bare):
                 return cells
-            at = found.end() + 1
+            at = match.end() + 1
 
     def _is_loose(self, line: str) -> bool:
         bare = line.rstrip("\r\n")

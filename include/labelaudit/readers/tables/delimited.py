@@ -98,23 +98,25 @@ class _Text(TextBlocks):
             if held and _is_blank(record, self._terms):
                 held.append(record)
                 continue
-            one = len(record.cells) == 1 if isinstance(record.cells, list) else self._terms.delimiter not in record.text
-            single = one and len(header.names) > 1 and not _is_blank(record, self._terms)
+            single_field = (
+                len(record.cells) == 1 if isinstance(record.cells, list) else self._terms.delimiter not in record.text
+            )
+            single = single_field and len(header.names) > 1 and not _is_blank(record, self._terms)
             if held:
                 done += self._passed(held)
                 yield held[0], doubt or ("after" if single else "")
-                yield from ((one, "") for one in held[1:])
+                yield from ((record, "") for record in held[1:])
             held, doubt = [record], "before" if self.after_single else ""
             self.after_single = single
         if whole:
             done += self._passed(held)
-            yield from ((one, doubt if number == 0 else "") for number, one in enumerate(held))
+            yield from ((record, doubt if number == 0 else "") for number, record in enumerate(held))
         elif held:
             self.after_single = bool(doubt)
         self.pending = content[done:]
 
     def _passed(self, records: list[Record]) -> int:
-        texts = [one.text.encode("utf-8", "surrogateescape") for one in records]
+        texts = [record.text.encode("utf-8", "surrogateescape") for record in records]
         self.line += sum(map(_line_ends, texts))
         return sum(map(len, texts))
 
@@ -186,15 +188,15 @@ class _Table:
 
     def batch(self, records: list[tuple[Record, str]]) -> Batch:
         good, rejects = [], []
-        for one, doubt in records:
-            problem = _problem(one, self._header, self._terms, doubt)
+        for record, doubt in records:
+            problem = _problem(record, self._header, self._terms, doubt)
             if problem:
-                rejects.append(_reject(one, problem, self._terms))
+                rejects.append(_reject(record, problem, self._terms))
             elif problem is None:
-                good.append(one)
-        across = list(zip(*(one.cells for one in good), strict=True)) or [()] * len(self._header.names)
+                good.append(record)
+        across = list(zip(*(record.cells for record in good), strict=True)) or [()] * len(self._header.names)
         columns = {source: None if place is None else across[place] for source, place in self._where.items()}
-        numbers = np.array([one.line for one in good], np.int64)
+        numbers = np.array([record.line for record in good], np.int64)
         made = to_batch(self._terms, columns, numbers, lambda row: shown(good[row].text))
         made.rejects = sorted([*made.rejects, *rejects], key=lambda reject: reject.line)
         made.undeclared = self._undeclared
@@ -240,7 +242,7 @@ def _line_ends(content: bytes) -> int:
 
 def _with_row(error: DeliveryRejected, text: _Text, terms: Terms) -> DeliveryRejected:
     """The same, with the line that has all the columns, where one below the header does: that was a title."""
-    wanted = {one.source for one in terms.fields if one.required} | set(terms.probabilities)
+    wanted = {field.source for field in terms.fields if field.required} | set(terms.probabilities)
     content, last = text.more(text.pending)
     below = Grammar.of(terms).records(content.decode("utf-8", "surrogateescape"), text.line, last)
     for record in islice(below, HEADER_RECORDS):
@@ -252,7 +254,7 @@ def _with_row(error: DeliveryRejected, text: _Text, terms: Terms) -> DeliveryRej
 
 def _with_hint(error: DeliveryRejected, terms: Terms, header: _Header) -> DeliveryRejected:
     """The same, with the delimiter that would give the columns, where the file seems to have another."""
-    sources = {one.source for one in terms.fields if one.required}
+    sources = {field.source for field in terms.fields if field.required}
     for other in DELIMITERS.replace(terms.delimiter, ""):
         if sources <= {name.strip('"') for name in header.text.split(other)}:
             return DeliveryRejected(error.code, f"{error} With the delimiter {other!r} it would have them.")

@@ -128,15 +128,15 @@ def _look_inside(path: Source, terms: Terms) -> None:
     limit = max(FREE_BYTES, MAX_RATIO * path.stat().st_size)
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
-            if sum(one.file_size for one in archive.infolist()) > limit:
+            if sum(info.file_size for info in archive.infolist()) > limit:
                 raise unreadable(terms, f"it unpacks to more than {limit >> 20} MiB. Deliver it as CSV", "too_large")
             if "[Content_Types].xml" not in archive.namelist():
                 raise unreadable(terms, "it is a zip archive, but no workbook. Save it as .xlsx")
-            for one in archive.infolist():
-                if one.filename.endswith((".xml", ".rels")):
-                    with archive.open(one) as part:
+            for info in archive.infolist():
+                if info.filename.endswith((".xml", ".rels")):
+                    with archive.open(info) as part:
                         if b"<!DOCTYPE" in part.read(PROLOG_BYTES):
-                            raise unreadable(terms, f"{one.filename[:80]!r} declares entities. Save it again")
+                            raise unreadable(terms, f"{info.filename[:80]!r} declares entities. Save it again")
     except BROKEN as error:
         raise unreadable(terms, f"it is no workbook ({type(error).__name__}: {error}). Save it as .xlsx") from error
 
@@ -146,12 +146,12 @@ def _refuse_merged(path: Source, sheet: Any, terms: Terms) -> None:
     with path.open("rb") as file, zipfile.ZipFile(file) as archive, archive.open(name) as content:
         tail = b""
         while block := content.read(1 << 20):
-            for found in MERGED.finditer(tail + block):
-                if int(found[4]) > max(1, terms.skip_lines):
-                    cells = f"{found[1].decode()}{found[2].decode()}:{found[3].decode()}{found[4].decode()}"
+            for merged in MERGED.finditer(tail + block):
+                if int(merged[4]) > max(1, terms.skip_lines):
+                    cells = f"{merged[1].decode()}{merged[2].decode()}:{merged[3].decode()}{merged[4].decode()}"
                     raise unreadable(
                         terms,
-                        f"{place_of(sheet, int(found[2]))}: the cells {cells} are merged, so that only the first has a"
+                        f"{place_of(sheet, int(merged[2]))}: the cells {cells} are merged, so that only the first has a"
                         " value. Unmerge them, and fill in each",
                     )
             tail = block[-100:]
@@ -160,7 +160,7 @@ def _refuse_merged(path: Source, sheet: Any, terms: Terms) -> None:
 def _header(sheet: Any, terms: Terms) -> tuple[list[str], Iterator[tuple[int, list[Any]]]]:
     """The columns' names, and the rows behind them that are not empty, with their numbers."""
     below = ((number, cells) for number, cells in lines_of(sheet, terms) if number > terms.skip_lines)
-    full = ((number, cells) for number, cells in below if any(one.value is not None for one in cells))
+    full = ((number, cells) for number, cells in below if any(cell.value is not None for cell in cells))
     number, cells = next(full, (0, []))
     if not cells:
         raise unreadable(
@@ -181,7 +181,7 @@ def _require_columns(header: list[str], lines: Iterator[tuple[int, list[Any]]], 
     try:
         places(terms, header)
     except DeliveryRejected as error:
-        wanted = {one.source for one in terms.fields if one.required} | set(terms.probabilities)
+        wanted = {field.source for field in terms.fields if field.required} | set(terms.probabilities)
         for number, cells in islice(lines, HEADER_ROWS):
             if wanted <= {str(cell.value) for cell in cells}:
                 hint = f"Row {number} has them: with `dialect: {{skip_lines: {number - 1}}}` it is the header."
@@ -211,8 +211,8 @@ def _problem(cells: list[Cell], header: list[str]) -> tuple[str | None, str, str
 
 
 def _values(cells: list[Cell], header: list[str]) -> list[Any]:
-    found = [cell.known for cell in cells[: len(header)]]
-    return found + [None] * (len(header) - len(found))
+    known = [cell.known for cell in cells[: len(header)]]
+    return known + [None] * (len(header) - len(known))
 
 
 def _text(cells: list[Cell]) -> str:

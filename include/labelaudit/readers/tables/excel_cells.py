@@ -90,20 +90,20 @@ def lines_of(sheet: Any, terms: Terms) -> Iterator[tuple[int, list[Cell]]]:
             date_formats=book._date_formats,
             timedelta_formats=book._timedelta_formats,
         )
-        for number, found in parser.parse():
-            columns = [one["column"] for one in found]
+        for number, row_cells in parser.parse():
+            columns = [cell["column"] for cell in row_cells]
             ordered = all(left < right for left, right in pairwise([0, *columns]))
-            if number <= last or not ordered or any(one["row"] != number for one in found):
+            if number <= last or not ordered or any(cell["row"] != number for cell in row_cells):
                 raise unreadable(
                     terms, f"{place_of(sheet, number)}: a row or a cell is there twice or out of order. Save it again"
                 )
             if columns and columns[-1] > MOST_COLUMNS:
                 raise unreadable(terms, f"{place_of(sheet, number)}: more than {MOST_COLUMNS} columns. Save it again")
             last, cells = number, [Cell()] * (columns[-1] if columns else 0)
-            for one in found:
-                value = one["value"]
+            for cell in row_cells:
+                value = cell["value"]
                 value = unescaped(value) if isinstance(value, str) else value
-                cells[one["column"] - 1] = Cell(value, one["data_type"], formats[one["style_id"]] if formats else "")
+                cells[cell["column"] - 1] = Cell(value, cell["data_type"], formats[cell["style_id"]] if formats else "")
             yield number, cells
 
 
@@ -111,8 +111,8 @@ def unescaped(text: str) -> str:
     """The text that a file's string stands for; halves of one character, each escaped, are put together."""
     if "_x" not in text:
         return text
-    found = ESCAPED.sub(lambda one: chr(int(one[1], 16)), text)
-    return found.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+    unescaped = ESCAPED.sub(lambda match: chr(int(match[1], 16)), text)
+    return unescaped.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
 
 
 def _format(book: Workbook, number: int) -> str:

@@ -21,7 +21,7 @@ MOST_NANOSECONDS, MOST_MICROSECONDS = 2**63 // SECOND - 1, 2**63 // 1_000_000 - 
 def int96_columns(file: pq.ParquetFile) -> list[str]:
     """The paths of the columns of int96."""
     columns = (file.schema.column(place) for place in range(file.metadata.num_columns))
-    return [one.path for one in columns if one.physical_type == "INT96"]
+    return [column.path for column in columns if column.physical_type == "INT96"]
 
 
 def with_exact_times(
@@ -48,7 +48,9 @@ def with_exact_times(
 def exact_times(seconds: pa.Array, nanoseconds: pa.Array) -> pa.Array:
     """One column from its two readings, in microseconds, or in nanoseconds where it has them."""
     empty = seconds.is_null().to_numpy(zero_copy_only=False)
-    coarse, fine = (np.where(empty, 0, one.cast(pa.int64()).fill_null(0).to_numpy()) for one in (seconds, nanoseconds))
+    coarse, fine = (
+        np.where(empty, 0, part.cast(pa.int64()).fill_null(0).to_numpy()) for part in (seconds, nanoseconds)
+    )
     with np.errstate(over="ignore"):
         rest = fine - coarse * SECOND
     odd = (rest < 0) | (rest >= SECOND) | (np.abs(coarse) > MOST_MICROSECONDS)

@@ -61,7 +61,7 @@ def _batches(
     """Row group (from 1), row in it and in the file (from 1) of each batch's first row, and the batch."""
     start = 1
     names = set(file.schema_arrow.names if columns is None else columns)
-    times = [one for one in int96_columns(file) if one in names or one.split(".")[0] in names]
+    times = [column for column in int96_columns(file) if column in names or column.split(".")[0] in names]
     for number in range(file.num_row_groups):
         first, told = 1, file.metadata.row_group(number).num_rows
         try:
@@ -95,13 +95,13 @@ def _require_counts(file: pq.ParquetFile, number: int, names: set[str], terms: T
     """
     group = file.metadata.row_group(number)
     for place in range(file.metadata.num_columns):
-        one = file.schema.column(place)
-        if one.max_repetition_level or one.path not in names:
+        column = file.schema.column(place)
+        if column.max_repetition_level or column.path not in names:
             continue
         if (values := group.column(place).num_values) != group.num_rows:
             raise unreadable(
                 terms,
-                f"row group {number + 1} has {group.num_rows} rows by the footer, its column {one.path[:80]!r}"
+                f"row group {number + 1} has {group.num_rows} rows by the footer, its column {column.path[:80]!r}"
                 f" {values}. Write the file again",
             )
 

@@ -31,7 +31,7 @@ def read(path: Source, terms: Terms, reader: Callable[[Source, Terms], Iterator[
         Field(_name(number), source, required=always, nullable=True, is_label=True)
         for number, source in enumerate(terms.raters)
     ]
-    others = [one for one in terms.fields if one.name not in LONG]
+    others = [field for field in terms.fields if field.name not in LONG]
     for batch in reader(path, replace(terms, fields=(*others, *columns), raters=())):
         yield from _long(batch, terms)
 
@@ -44,9 +44,9 @@ def _long(batch: Batch, terms: Terms) -> Iterator[Batch]:
         rows = batch.rows.slice(start, size)
         records = rows.num_rows if start else rows.num_rows + seen - batch.rows.num_rows
         labels, unlabelled = _labels(rows, terms)
-        found = sorted([*unlabelled, *([] if start else rejected)], key=lambda reject: reject.line)
+        rejects = sorted([*unlabelled, *([] if start else rejected)], key=lambda reject: reject.line)
         untaken = {} if start else batch.untaken
-        yield Batch(labels, found, records, batch.undeclared, untaken)
+        yield Batch(labels, rejects, records, batch.undeclared, untaken)
 
 
 def _labels(rows: pa.Table, terms: Terms) -> tuple[pa.Table, list[Reject]]:

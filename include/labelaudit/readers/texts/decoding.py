@@ -92,7 +92,9 @@ def not_utf8(content: bytes) -> str:
         content.decode()
     except UnicodeDecodeError as error:
         guess = guessed(content)
-        start = max(content.rfind(one, 0, error.start) + 1 for one in (b",", b";", b"\t", b"\n", b'"', b":"))
+        start = max(
+            content.rfind(separator, 0, error.start) + 1 for separator in (b",", b";", b"\t", b"\n", b'"', b":")
+        )
         shown = content[start : error.end + 12].decode(guess.encoding, "ignore").split("\n")[0]
         shown = re.match(r"[^,;\t\"]*", shown)[0]
         where = f"0x{content[error.start]:02x}, byte {error.start + 1}"

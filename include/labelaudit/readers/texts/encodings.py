@@ -58,12 +58,12 @@ def guessed(content: bytes, whole: bool = True) -> Guess:
             continue
         if encoding == "latin-1" and "cp1252" in scores:
             continue
-        found = [one.decode(encoding, "ignore") for one in kinds]
-        scores[encoding] = sum(_likelihood(one, encoding) for one in found) / max(len(found), 1)
-    ranked = sorted(scores, key=lambda one: -scores[one])
+        words = [word.decode(encoding, "ignore") for word in kinds]
+        scores[encoding] = sum(_likelihood(word, encoding) for word in words) / max(len(words), 1)
+    ranked = sorted(scores, key=lambda encoding: -scores[encoding])
     first = ranked[0]
     margin = max(LEAST_MARGIN, MARGIN / max(len(kinds), 1) ** 0.5)
-    near = tuple(one for one in ranked[1:] if scores[one] > scores[first] - margin)
+    near = tuple(encoding for encoding in ranked[1:] if scores[encoding] > scores[first] - margin)
     certain = not near and len(kinds) >= SURE_WORDS and scores[first] >= LEAST_SCORE
     return Guess(first, certain, near)
 
@@ -80,27 +80,27 @@ def _likelihood(word: str, encoding: str) -> float:
 
 
 def _alphabetic(word: str, encoding: str) -> list[float]:
-    found = []
+    likelihoods = []
     for place, letter in enumerate(word):
         if letter.isascii():
             continue
         before, after = word[place - 1 : place], word[place + 1 : place + 2]
         beside = before + after
         if encoding == "cp1251":
-            own = "\u0400" <= letter <= "\u045f" and not any("A" <= one.upper() <= "Z" for one in beside)
+            own = "\u0400" <= letter <= "\u045f" and not any("A" <= neighbour.upper() <= "Z" for neighbour in beside)
             shouts = letter.isupper() and place > 0
-            found.append(0.0 if not own else 0.4 if shouts else 0.9)
+            likelihoods.append(0.0 if not own else 0.4 if shouts else 0.9)
         elif not letter.isalpha():
-            found.append(0.5 if letter in "–—‘’‚“”„…€£©®°·«»¿¡\u00a0" and not _accented(beside) else 0.0)
+            likelihoods.append(0.5 if letter in "–—‘’‚“”„…€£©®°·«»¿¡\u00a0" and not _accented(beside) else 0.0)
         else:
             shouts = letter.isupper() and before.islower()
-            plain = [one for one in beside if one.isascii() and one.isalpha()]
-            found.append(0.1 if shouts else 1.0 if plain else 0.25)
-    return found
+            plain = [neighbour for neighbour in beside if neighbour.isascii() and neighbour.isalpha()]
+            likelihoods.append(0.1 if shouts else 1.0 if plain else 0.25)
+    return likelihoods
 
 
 def _accented(letters: str) -> bool:
-    return any(one.isalpha() and not one.isascii() for one in letters)
+    return any(letter.isalpha() and not letter.isascii() for letter in letters)
 
 
 def _japanese(letter: str) -> float:

@@ -33,7 +33,7 @@ TRIMMED += "".join(map(chr, (*range(0x21), *range(0x7F, 0xA1), 0xAD, 0x61C, 0x11
 TRIMMED += "\u2800\u3000\u3164\ufeff\uffa0\ufff9\ufffa\ufffb"
 """What `trim` takes off: white space, and every character that nobody sees."""
 
-_FOUND = re.compile(re.sub(r"\\x\{(\w+)\}", lambda one: f"\\u{one[1]:0>4}", AT_ENDS).replace("\\z", "\\Z"))
+_FOUND = re.compile(re.sub(r"\\x\{(\w+)\}", lambda escape: f"\\u{escape[1]:0>4}", AT_ENDS).replace("\\z", "\\Z"))
 _KNOWN = {
     0xFEFF: "a byte order mark: were two files joined?",
     0x200B: "a space without width",
@@ -42,22 +42,22 @@ _KNOWN = {
 }
 
 
-def failures(one: Field, array: pa.Array) -> dict[int, tuple[str, str]]:
+def failures(field: Field, array: pa.Array) -> dict[int, tuple[str, str]]:
     """Code and reason of the rows of a text column whose value holds what nobody sees."""
-    if one.name not in COMPARED or one.type != "string" or not _may_hold_any(array):
+    if field.name not in COMPARED or field.type != "string" or not _may_hold_any(array):
         return {}
-    found = pc.match_substring_regex(array, AFTER_TRIM if one.trim else AT_ENDS).fill_null(False)
-    rows = np.flatnonzero(found.to_numpy(zero_copy_only=False))
-    return {int(row): ("invisible_character", _reason(one, array[int(row)].as_py())) for row in rows}
+    held = pc.match_substring_regex(array, AFTER_TRIM if field.trim else AT_ENDS).fill_null(False)
+    rows = np.flatnonzero(held.to_numpy(zero_copy_only=False))
+    return {int(row): ("invisible_character", _reason(field, array[int(row)].as_py())) for row in rows}
 
 
 def named(text: str) -> str:
     """The character of a text that nobody sees, and where it is: at an end, or within; empty where there is none."""
-    found = _FOUND.search(text)
-    if not found:
+    match = _FOUND.search(text)
+    if not match:
         return ""
-    number, place = ord(found[0]), found.start()
-    known = _KNOWN.get(number) or unicodedata.name(found[0], "a control character").lower()
+    number, place = ord(match[0]), match.start()
+    known = _KNOWN.get(number) or unicodedata.name(match[0], "a control character").lower()
     where = "at its start" if place == 0 else "at its end" if place == len(text) - 1 else f"after {text[:place]!r}"
     return f"U+{number:04X} ({known}) {where}"
 
@@ -78,8 +78,8 @@ def misnamed(source: str, name: str) -> str:
     return f"`{source}` is written {name[:80]!r}, with {named(name) or 'white space at an end'}. Rename it"
 
 
-def _reason(one: Field, text: str) -> str:
-    return f"`{one.source}` is {text[:80]!r}, with {named(bare(text) if one.trim else text)}. Write it without"
+def _reason(field: Field, text: str) -> str:
+    return f"`{field.source}` is {text[:80]!r}, with {named(bare(text) if field.trim else text)}. Write it without"
 
 
 def _may_hold_any(array: pa.Array) -> bool:

@@ -29,13 +29,13 @@ class TextBlocks:
         Raises DeliveryRejected where the bytes are not in the declared encoding (other than UTF-8, whose damage is
         each line's own) or are UTF-8 after all, or a line is too long.
         """
-        found = self._stream.read(self._block_bytes)
-        last = not found
+        piece = self._stream.read(self._block_bytes)
+        last = not piece
         if self._decoding is not None:
-            found = self._decoding.text(found, last, self.line).encode()
-        if not self._begun and (len(content) + len(found) >= len(BOM) or last):
-            content, found, self._begun = (content + found).removeprefix(BOM), b"", True
-        content += found
+            piece = self._decoding.text(piece, last, self.line).encode()
+        if not self._begun and (len(content) + len(piece) >= len(BOM) or last):
+            content, piece, self._begun = (content + piece).removeprefix(BOM), b"", True
+        content += piece
         if len(content) > MAX_RECORD_BYTES + 2 * self._block_bytes and b"\n" not in content:
             raise unreadable(
                 self._terms, f"line {self.line} is longer than {MAX_RECORD_BYTES} bytes. Deliver labels, not contents"
