@@ -39,10 +39,10 @@ def by_every_order(plan: AcceptancePlan, rate: float) -> tuple[float, float]:
     length = plan.n if plan.lot_items is None else plan.lot_items
     defectives = None if plan.lot_items is None else round(rate * plan.lot_items)
     for answers in product((False, True), repeat=length):
-        found = sum(answers)
-        if defectives is not None and found != defectives:
+        total = sum(answers)
+        if defectives is not None and total != defectives:
             continue
-        weight = rate**found * (1 - rate) ** (length - found) if defectives is None else 1 / comb(length, defectives)
+        weight = rate**total * (1 - rate) ** (length - total) if defectives is None else 1 / comb(length, defectives)
         decision = plan.decide_in_order(answers)
         accepted += weight * (decision.outcome == "accept")
         audited += weight * decision.audited

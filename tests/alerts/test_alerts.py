@@ -211,10 +211,10 @@ def sent(deployed):
 
     def run(monkeypatch) -> list[str]:
         monkeypatch.setattr(alerts_dag, "get_current_context", dict)
-        found = alerts_dag.waiting.function()
-        for path in found:
+        paths = alerts_dag.waiting.function()
+        for path in paths:
             alerts_dag.send.function(path)
-        return found
+        return paths
 
     return run
 

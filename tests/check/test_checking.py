@@ -45,20 +45,20 @@ def test_each_bad_row_is_a_reject_with_its_line_and_first_reason(store: Store, m
     """Rejects of the reader and of the checks end in one table; a row counts once though it fails twice."""
     contract = make_contract()
     put(store, contract, GOOD + "i90,ann\ni91,,cow\ni92,ann,cow\ni0,ann,dog\n")
-    found = checked(contract, store)
-    assert found.accepted
-    assert (found.delivered_rows, found.accepted_rows) == (40, 36)
-    assert rejects(store, found)[0][0] == 38
-    assert {line for line, _, _ in rejects(store, found)} == {38, 39, 40, 41}
-    assert rejects(store, found)[-1] == (41, "item, annotator", "expect_compound_columns_to_be_unique")
+    delivery = checked(contract, store)
+    assert delivery.accepted
+    assert (delivery.delivered_rows, delivery.accepted_rows) == (40, 36)
+    assert rejects(store, delivery)[0][0] == 38
+    assert {line for line, _, _ in rejects(store, delivery)} == {38, 39, 40, 41}
+    assert rejects(store, delivery)[-1] == (41, "item, annotator", "expect_compound_columns_to_be_unique")
 
 
 def test_of_rows_that_repeat_a_key_the_first_stays(folder_store: Store, make_contract, put):
     contract = make_contract()
     put(folder_store, contract, "item,annotator,label\na,ann,cat\na,ann,dog\na,bob,cat\na,ann,cat\n")
-    found = checked(contract, folder_store)
-    assert [line for line, _, _ in rejects(folder_store, found)] == [3, 5]
-    assert read_table(folder_store, found.table)["label"].to_pylist() == ["cat", "cat"]
+    delivery = checked(contract, folder_store)
+    assert [line for line, _, _ in rejects(folder_store, delivery)] == [3, 5]
+    assert read_table(folder_store, delivery.table)["label"].to_pylist() == ["cat", "cat"]
 
 
 ALONE = {"columns": {"item": {}, "label": {}}, "predictions": {"source": "text", "column": "item"}}
@@ -71,12 +71,12 @@ def test_however_many_rows_fail_each_is_a_reject(folder_store: Store, make_contr
     contract = make_contract(tolerance={"rejected_rows_rate": 1}, **terms)
     again = [f"a{n},ann,{label}" for label in ("cat", "dog") for n in range(1_500)]
     put(folder_store, contract, "\n".join(["item,annotator,label", *again, *(f"b{n},ann,cow" for n in range(1_500))]))
-    found = checked(contract, folder_store)
-    assert {(one.column, one.rows) for one in found.reject_counts if "unique" in one.code} == {
+    delivery = checked(contract, folder_store)
+    assert {(one.column, one.rows) for one in delivery.reject_counts if "unique" in one.code} == {
         ("item" if terms else "item, annotator", 1_500)
     }
-    assert {one.rows for one in found.reject_counts if "in_set" in one.code} == {1_500}
-    assert read_table(folder_store, found.table)["label"].to_pylist() == ["cat"] * 1_500
+    assert {one.rows for one in delivery.reject_counts if "in_set" in one.code} == {1_500}
+    assert read_table(folder_store, delivery.table)["label"].to_pylist() == ["cat"] * 1_500
 
 
 def test_a_rejected_row_holds_no_key(folder_store: Store, make_contract, put):
@@ -97,19 +97,19 @@ def test_severity_says_what_a_failed_row_check_does(
     check = with_check(type="expect_column_values_to_be_between", kwargs=kwargs, severity=severity)
     contract = make_contract(**check)
     put(folder_store, contract, SECONDS)
-    found = checked(contract, folder_store)
-    assert (found.accepted, found.rejected_rows) == (accepted, rejected_rows)
-    assert (found.refusal.code if found.refusal else None) == code
-    assert found.outcomes[-1].failed_rows == 3
+    delivery = checked(contract, folder_store)
+    assert (delivery.accepted, delivery.rejected_rows) == (accepted, rejected_rows)
+    assert (delivery.refusal.code if delivery.refusal else None) == code
+    assert delivery.outcomes[-1].failed_rows == 3
 
 
 def test_mostly_lets_some_rows_pass(folder_store: Store, make_contract, put):
     kwargs = {"column": "seconds", "min_value": 3, "mostly": 0.7}
     contract = make_contract(**with_check(type="expect_column_values_to_be_between", kwargs=kwargs))
     put(folder_store, contract, SECONDS)
-    found = checked(contract, folder_store)
-    assert found.rejected_rows == 0
-    assert found.outcomes[-1].failed_rows == 3
+    delivery = checked(contract, folder_store)
+    assert delivery.rejected_rows == 0
+    assert delivery.outcomes[-1].failed_rows == 3
 
 
 @pytest.mark.parametrize(("severity", "accepted"), [("critical", False), ("warning", True)])
@@ -119,9 +119,9 @@ def test_a_table_check_rejects_the_delivery_or_reports(folder_store, make_contra
     )
     contract = make_contract(**check)
     put(folder_store, contract, SECONDS)
-    found = checked(contract, folder_store)
-    assert found.accepted == accepted
-    assert "4.5" in found.outcomes[-1].detail
+    delivery = checked(contract, folder_store)
+    assert delivery.accepted == accepted
+    assert "4.5" in delivery.outcomes[-1].detail
 
 
 def test_a_check_that_crashes_rejects_rather_than_passes(folder_store: Store, make_contract, put):
@@ -130,21 +130,21 @@ def test_a_check_that_crashes_rejects_rather_than_passes(folder_store: Store, ma
         **with_check(type="expect_column_mean_to_be_between", kwargs={"column": "item", "min_value": 1})
     )
     put(folder_store, contract, SECONDS)
-    found = checked(contract, folder_store)
-    assert not found.accepted
-    assert "could not be run" in found.refusal.message
+    delivery = checked(contract, folder_store)
+    assert not delivery.accepted
+    assert "could not be run" in delivery.refusal.message
 
 
 def test_more_rejects_than_tolerated_reject_the_delivery_with_a_report(folder_store: Store, make_contract, put):
     contract = make_contract(tolerance={"rejected_rows_rate": 0.1})
     put(folder_store, contract, "item,annotator,label\n" + "".join(f"i{n},ann,cow\n" for n in range(9)) + "x,ann,cat\n")
-    found = checked(contract, folder_store)
-    assert found.refusal.code == "too_many_rejects"
-    assert "9 of 10 rows (90.0%)" in found.refusal.message
-    folder = found.report.rsplit("/", 1)[0]
+    delivery = checked(contract, folder_store)
+    assert delivery.refusal.code == "too_many_rejects"
+    assert "9 of 10 rows (90.0%)" in delivery.refusal.message
+    folder = delivery.report.rsplit("/", 1)[0]
     assert json.loads(folder_store.read(folder + "/rejection.json"))["rejected_rows"] == 10
     assert folder_store.read(folder + "/rejects.csv").decode("utf-8-sig").count("\r\n") == 10
-    assert b"too_many_rejects" in folder_store.read(found.report)
+    assert b"too_many_rejects" in folder_store.read(delivery.report)
 
 
 PROBABILITIES = {"predictions": {"source": "delivered", "columns": {"cat": "p_cat", "dog": "p_dog"}}}
@@ -157,8 +157,8 @@ def test_delivered_probabilities_must_be_a_distribution(folder_store: Store, mak
     contract = contract.model_copy(
         update={"tolerance": contract.tolerance.model_copy(update={"rejected_rows_rate": 1})}
     )
-    found = checked(contract, folder_store)
-    assert [line for line, _, _ in sorted(rejects(folder_store, found))] == [3, 4, 5, 6]
+    delivery = checked(contract, folder_store)
+    assert [line for line, _, _ in sorted(rejects(folder_store, delivery))] == [3, 4, 5, 6]
 
 
 def second_file(store: Store, contract, folder, predictions: str) -> None:
@@ -181,9 +181,9 @@ def test_predictions_in_a_second_file_must_be_sound_as_a_whole(
     contract = make_contract(predictions=PROBABILITIES["predictions"] | {"file": "model.csv"})
     sound = "item,p_cat,p_dog\n" + "".join(f"i{n},.5,.5\n" for n in range(11))
     second_file(folder_store, contract, tmp_path / "out", sound + row + "\n")
-    found = checked(contract, folder_store)
-    assert found.refusal.code == "bad_predictions"
-    assert said in found.refusal.message
+    delivery = checked(contract, folder_store)
+    assert delivery.refusal.code == "bad_predictions"
+    assert said in delivery.refusal.message
 
 
 def test_predictions_in_a_second_file_reach_the_audit(folder_store: Store, make_contract, tmp_path):
@@ -194,18 +194,18 @@ def test_predictions_in_a_second_file_reach_the_audit(folder_store: Store, make_
         tmp_path / "out",
         "item,p_cat,p_dog\n" + "".join(f"i{n},{0.9 if n % 2 else 0.1},{0.1 if n % 2 else 0.9}\n" for n in range(11)),
     )
-    found = checked(contract, folder_store)
-    assert found.accepted
-    assert read_table(folder_store, found.predictions).num_rows == 11
+    delivery = checked(contract, folder_store)
+    assert delivery.accepted
+    assert read_table(folder_store, delivery.predictions).num_rows == 11
 
 
 def test_a_refused_delivery_leaves_the_reason_and_no_table(folder_store: Store, make_contract, put):
     contract = make_contract()
     put(folder_store, contract, GOOD)
     folder_store.write(layout.delivery("alder", "acme", "pets", "d1") + "labels.csv", b"changed")
-    found = checked(contract, folder_store)
-    assert found.refusal.code == "size_mismatch"
-    assert found.table is None
+    delivery = checked(contract, folder_store)
+    assert delivery.refusal.code == "size_mismatch"
+    assert delivery.table is None
 
 
 NFC, NFD = "caf\u00e9", "cafe\u0301"
@@ -217,19 +217,19 @@ def test_one_id_in_two_unicode_forms_is_found_whichever_comes_first(folder_store
     contract = make_contract(tolerance={"rejected_rows_rate": 0.9})
     rows = "".join(f"{item},ann,cat\n{item},bob,cat\n" for item in order)
     put(folder_store, contract, f"item,annotator,label\n{rows}re\u0301sume\u0301,ann,cat\n{NFC},Zoe\u0308,dog\n")
-    found = checked(contract, folder_store)
+    delivery = checked(contract, folder_store)
     bad = [number for number, item in enumerate([order[0], order[0], order[1], order[1]], 2) if item == NFD]
-    assert rejects(folder_store, found) == [(line, "item", "other_form") for line in bad]
-    said = read_table(folder_store, found.rejects)["reason"][0].as_py()
+    assert rejects(folder_store, delivery) == [(line, "item", "other_form") for line in bad]
+    said = read_table(folder_store, delivery.rejects)["reason"][0].as_py()
     assert "it has U+0065 U+0301, where the other has U+00E9" in said
-    assert read_table(folder_store, found.table)["item"].to_pylist() == [NFC, NFC, "re\u0301sume\u0301", NFC]
+    assert read_table(folder_store, delivery.table)["item"].to_pylist() == [NFC, NFC, "re\u0301sume\u0301", NFC]
 
 
 def test_a_label_that_only_looks_like_a_class_is_told(folder_store, make_contract, put):
     contract = make_contract(classes=["cat", "polar bear", NFC], tolerance={"rejected_rows_rate": 0.9})
     put(folder_store, contract, f"item,annotator,label\na,ann,cat\nb,ann,polar\u00a0bear\nc,ann,{NFD}\nd,ann,cow\n")
-    found = checked(contract, folder_store)
-    said = read_table(folder_store, found.rejects)["reason"].to_pylist()
+    delivery = checked(contract, folder_store)
+    said = read_table(folder_store, delivery.rejects)["reason"].to_pylist()
     assert "It looks like 'polar bear', but it has U+00A0 U+0062, where the other has U+0020 U+0062" in said[0]
     assert f"It looks like {NFC!r}, but it has U+0065 U+0301, where the other has U+00E9" in said[1]
     assert "looks like" not in said[2]

@@ -28,36 +28,36 @@ with tempfile.TemporaryDirectory() as folder:
 
 
 def examined(user: int | None, without: tuple[str, ...] = (), **environment: str) -> tuple[int, dict[str, dict]]:
-    code, found = run_as(DOCTOR, user, without, **environment)
-    return code, {finding["about"].split(" file:")[0]: finding for finding in found}
+    code, findings = run_as(DOCTOR, user, without, **environment)
+    return code, {finding["about"].split(" file:")[0]: finding for finding in findings}
 
 
 def test_a_machine_that_gives_everything_is_called_good():
-    code, found = examined(None)
-    assert {finding["good"] for name, finding in found.items() if name.startswith("parser")} == {True}
-    assert found["store"]["good"] is True
-    assert "pyarrow" in found["versions"]["said"]
+    code, findings = examined(None)
+    assert {finding["good"] for name, finding in findings.items() if name.startswith("parser")} == {True}
+    assert findings["store"]["good"] is True
+    assert "pyarrow" in findings["versions"]["said"]
     assert code == 0
 
 
 def test_what_is_missing_is_named_with_what_was_possible_and_what_to_do():
     """A user without rights, without seccomp: the network is open, and it says so."""
-    code, found = examined(NOBODY, ("seccomp",))
+    code, findings = examined(NOBODY, ("seccomp",))
     assert code == 1
-    assert found["parser: no network"]["good"] is False
-    assert "send a datagram" in found["parser: no network"]["said"]
-    assert "seccomp" in found["parser: no network"]["advice"]
-    reading = next(finding for name, finding in found.items() if name.startswith("parser: reads no file"))
+    assert findings["parser: no network"]["good"] is False
+    assert "send a datagram" in findings["parser: no network"]["said"]
+    assert "seccomp" in findings["parser: no network"]["advice"]
+    reading = next(finding for name, finding in findings.items() if name.startswith("parser: reads no file"))
     assert reading["good"] is True
-    assert found["LABELAUDIT_ISOLATION"]["good"] is None
-    assert "required" in found["LABELAUDIT_ISOLATION"]["advice"]
+    assert findings["LABELAUDIT_ISOLATION"]["good"] is None
+    assert "required" in findings["LABELAUDIT_ISOLATION"]["advice"]
 
 
 def test_required_where_something_is_missing_is_a_failure_of_the_deployment():
-    code, found = examined(NOBODY, ("seccomp",), LABELAUDIT_ISOLATION="required")
+    code, findings = examined(NOBODY, ("seccomp",), LABELAUDIT_ISOLATION="required")
     assert code == 1
-    assert found["LABELAUDIT_ISOLATION"]["good"] is False
-    assert found["parser reads its file"]["good"] is False
+    assert findings["LABELAUDIT_ISOLATION"]["good"] is False
+    assert findings["parser reads its file"]["good"] is False
 
 
 def test_a_store_whose_conditional_puts_overwrite_is_found(folder_store, tmp_path, monkeypatch: pytest.MonkeyPatch):
@@ -68,8 +68,8 @@ def test_a_store_whose_conditional_puts_overwrite_is_found(folder_store, tmp_pat
         return True
 
     monkeypatch.setattr(FolderStore, "put_if_absent", overwrite)
-    found = machine.examine(folder_store.uri, tmp_path / "contracts")
-    (store,) = (finding for finding in found if finding.about.startswith("store"))
+    findings = machine.examine(folder_store.uri, tmp_path / "contracts")
+    (store,) = (finding for finding in findings if finding.about.startswith("store"))
     assert store.good is False
     assert "If-None-Match" in store.advice
     assert folder_store.list("") == []
@@ -78,25 +78,25 @@ def test_a_store_whose_conditional_puts_overwrite_is_found(folder_store, tmp_pat
 def test_the_store_is_left_as_it_was(store, tmp_path, monkeypatch: pytest.MonkeyPatch):
     store.write("inbox/there", b"1")
     monkeypatch.setattr(machine, "parsers", list)
-    found = {finding.about.split()[0]: finding for finding in machine.examine(store.uri, tmp_path)}
-    assert found["store"].good is True
+    findings = {finding.about.split()[0]: finding for finding in machine.examine(store.uri, tmp_path)}
+    assert findings["store"].good is True
     assert store.list("") == ["inbox/there"]
 
 
 @pytest.mark.parametrize("uri", ["ftp://nowhere", "file:///proc/nowhere/store"])
 def test_a_store_that_is_not_there_is_said(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(machine, "parsers", list)
-    found = {finding.about.split()[0]: finding for finding in machine.examine(uri, tmp_path)}
-    assert found["store"].good is False
+    findings = {finding.about.split()[0]: finding for finding in machine.examine(uri, tmp_path)}
+    assert findings["store"].good is False
 
 
 def test_a_broken_contract_is_named(make_contract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     make_contract("acme/pets")
     (tmp_path / "contracts" / "acme" / "cars.yaml").write_text("task: [")
     monkeypatch.setattr(machine, "parsers", list)
-    found = {
+    findings = {
         finding.about.split()[0]: finding
         for finding in machine.examine(f"file://{tmp_path}/store", tmp_path / "contracts")
     }
-    assert found["contracts"].good is False
-    assert "cars" in found["contracts"].said
+    assert findings["contracts"].good is False
+    assert "cars" in findings["contracts"].said

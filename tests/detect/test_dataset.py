@@ -61,10 +61,10 @@ def test_search_by_cells_misses_few_and_is_the_same_twice():
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(60, 16))[rng.integers(0, 60, 8_000)] + 0.4 * rng.normal(size=(8_000, 16))
     exact, _ = neighbours.nearest(rows, 5)
-    found, distances = neighbours.nearest(rows, 5, exact_rows=1_000)
-    assert np.mean([len(set(a) & set(b)) / 5 for a, b in zip(exact, found, strict=True)]) > 0.95
+    indices, distances = neighbours.nearest(rows, 5, exact_rows=1_000)
+    assert np.mean([len(set(a) & set(b)) / 5 for a, b in zip(exact, indices, strict=True)]) > 0.95
     again, same = neighbours.nearest(rows, 5, exact_rows=1_000)
-    assert np.array_equal(found, again)
+    assert np.array_equal(indices, again)
     assert np.array_equal(distances, same)
 
 
@@ -94,15 +94,15 @@ def test_copies_of_digits_are_found_and_only_they(digits, noise: float):
     shift = rng.normal(size=(90, 64))
     shift *= 16 * noise / np.linalg.norm(shift, axis=1, keepdims=True)
     rows = np.concatenate([digits, digits[source] + shift, np.repeat(digits[:1], 400, axis=0)])
-    found = find_duplicates(rows)
+    duplicates = find_duplicates(rows)
     copies = slice(len(digits), len(digits) + 90)
-    assert (found.group[copies] == found.group[source]).mean() > 0.98
-    assert (found.group[-400:] == found.group[0]).all()
-    assert (found.kind[-400:] == "exact").all()
-    assert set(found.kind[copies]) == {"exact" if noise == 0 else "near"}
+    assert (duplicates.group[copies] == duplicates.group[source]).mean() > 0.98
+    assert (duplicates.group[-400:] == duplicates.group[0]).all()
+    assert (duplicates.kind[-400:] == "exact").all()
+    assert set(duplicates.kind[copies]) == {"exact" if noise == 0 else "near"}
     others = np.setdiff1d(np.arange(1, len(digits)), source)
-    assert (found.group[others] >= 0).mean() < 0.005
-    assert not found.is_conflict.any()
+    assert (duplicates.group[others] >= 0).mean() < 0.005
+    assert not duplicates.is_conflict.any()
 
 
 def test_clean_data_hold_no_copies(digits):
@@ -113,32 +113,32 @@ def test_clean_data_hold_no_copies(digits):
 
 def test_groups_are_numbered_by_first_row_and_conflicts_by_label():
     rows = np.array([[5.0, 0], [1, 1], [-0.0, 2], [1, 1], [0.0, 2], [1, 1]])
-    found = find_duplicates(rows, labels=["a", "b", "c", "b", "d", "b"])
-    assert found.group.tolist() == [-1, 0, 1, 0, 1, 0]
-    assert found.kind.tolist() == ["", "exact", "exact", "exact", "exact", "exact"]
-    assert found.is_conflict.tolist() == [False, False, True, False, True, False]
-    assert found.nearest[1:].tolist() == [3, 4, 1, 2, 1]
-    assert found.distance[1:].tolist() == [0, 0, 0, 0, 0]
-    assert found.groups == 2
+    duplicates = find_duplicates(rows, labels=["a", "b", "c", "b", "d", "b"])
+    assert duplicates.group.tolist() == [-1, 0, 1, 0, 1, 0]
+    assert duplicates.kind.tolist() == ["", "exact", "exact", "exact", "exact", "exact"]
+    assert duplicates.is_conflict.tolist() == [False, False, True, False, True, False]
+    assert duplicates.nearest[1:].tolist() == [3, 4, 1, 2, 1]
+    assert duplicates.distance[1:].tolist() == [0, 0, 0, 0, 0]
+    assert duplicates.groups == 2
 
 
 def test_edited_texts_are_near_copies_and_the_same_topic_is_not():
     edited = [TEXTS[0].upper() + "  ", TEXTS[1].replace("heavy", "severe"), TEXTS[2] + " Entry is free."]
     topic = ["The old library was closed for six weeks.", "A storm in May closed two schools."]
-    found = find_duplicates([*TEXTS, *edited, *topic], labels=[*"abcdef", "a", "x", "c", "g", "h"])
-    assert found.group.tolist() == [0, 1, 2, -1, -1, -1, 0, 1, 2, -1, -1]
-    assert found.kind.tolist() == ["exact", "near", "near", "", "", "", "exact", "near", "near", "", ""]
-    assert np.flatnonzero(found.is_conflict).tolist() == [1, 7]
-    assert found.nearest[:3].tolist() == [6, 7, 8]
-    assert found.distance[0] == 0
-    assert 0 < found.distance[1] < 0.4
+    duplicates = find_duplicates([*TEXTS, *edited, *topic], labels=[*"abcdef", "a", "x", "c", "g", "h"])
+    assert duplicates.group.tolist() == [0, 1, 2, -1, -1, -1, 0, 1, 2, -1, -1]
+    assert duplicates.kind.tolist() == ["exact", "near", "near", "", "", "", "exact", "near", "near", "", ""]
+    assert np.flatnonzero(duplicates.is_conflict).tolist() == [1, 7]
+    assert duplicates.nearest[:3].tolist() == [6, 7, 8]
+    assert duplicates.distance[0] == 0
+    assert 0 < duplicates.distance[1] < 0.4
 
 
 @pytest.mark.parametrize("rows", [np.zeros((1, 2)), np.zeros((5, 2)), np.arange(4.0)[:, None]])
 def test_few_or_equal_rows_are_no_trouble(rows):
-    found = find_duplicates(rows)
-    assert found.groups == (1 if len(rows) == 5 else 0)
-    assert len(found.nearest) == len(rows)
+    duplicates = find_duplicates(rows)
+    assert duplicates.groups == (1 if len(rows) == 5 else 0)
+    assert len(duplicates.nearest) == len(rows)
 
 
 @pytest.mark.parametrize(
@@ -161,13 +161,13 @@ def test_outliers_of_digits_are_found_and_few_digits_flagged(digits):
     rng = np.random.default_rng(4)
     strange = np.concatenate([rng.integers(0, 17, (30, 64)), 16 - digits[:30], rng.permuted(digits[:30], axis=1)])
     rows = np.concatenate([digits, strange])
-    found = find_outliers(rows)
+    outliers = find_outliers(rows)
     planted = np.arange(len(rows)) >= len(digits)
-    assert roc_auc_score(planted, -found.outlier_quality) > 0.99
-    assert found.is_outlier[planted].mean() > 0.9
-    assert found.is_outlier[~planted].mean() < 0.01
-    assert ((found.outlier_quality > 0) & (found.outlier_quality < 1)).all()
-    assert np.array_equal(found.is_outlier, found.outlier_quality < 0.5)
+    assert roc_auc_score(planted, -outliers.outlier_quality) > 0.99
+    assert outliers.is_outlier[planted].mean() > 0.9
+    assert outliers.is_outlier[~planted].mean() < 0.01
+    assert ((outliers.outlier_quality > 0) & (outliers.outlier_quality < 1)).all()
+    assert np.array_equal(outliers.is_outlier, outliers.outlier_quality < 0.5)
 
 
 def test_few_flags_on_clean_data(digits):
@@ -183,9 +183,9 @@ def test_another_language_is_an_outlier_among_texts():
     words = sorted({word for text in TEXTS for word in text.lower().split()})
     usual = [" ".join(rng.choice(words, 12)) for _ in range(200)]
     german = ["Der Wagen fährt schnell über die Brücke.", "Wir haben gestern lange über den Sommer gesprochen."]
-    found = find_outliers(usual + german)
-    assert found.is_outlier[-2:].all()
-    assert found.is_outlier[:-2].mean() < 0.02
+    outliers = find_outliers(usual + german)
+    assert outliers.is_outlier[-2:].all()
+    assert outliers.is_outlier[:-2].mean() < 0.02
 
 
 def test_rows_all_alike_have_no_outliers_but_the_odd_one():

@@ -56,23 +56,23 @@ def test_items_without_a_text_are_no_copies_and_are_named(make_contract, folder_
         rows[place]["text"] = blank
     put(folder_store, contract, as_lines(rows), name="labels.jsonl")
     outcome = audit(contract, folder_store)
-    found = read_findings(folder_store, outcome.audit)
-    assert found.dataset.looked_for_copies
-    assert found.dataset.copied_items == 0
-    assert not {"i3", "i40", "i77", "i90"} & set(found.dataset.outliers)
+    findings = read_findings(folder_store, outcome.audit)
+    assert findings.dataset.looked_for_copies
+    assert findings.dataset.copied_items == 0
+    assert not {"i3", "i40", "i77", "i90"} & set(findings.dataset.outliers)
     assert any(
-        line.startswith("4 items without text were judged by their annotators only") for line in found.not_checked
+        line.startswith("4 items without text were judged by their annotators only") for line in findings.not_checked
     )
-    assert "nan" not in {one.text for one in found.worst}
+    assert "nan" not in {one.text for one in findings.worst}
 
 
 def test_an_item_without_a_text_teaches_no_model(make_contract):
     """A hundred blank items labelled "dog" don't make a text about cats a dog's."""
     contract = text_contract(make_contract)
     rows = pd.DataFrame(texts(60) + [{"item": f"x{number}", "label": "dog", "text": None} for number in range(100)])
-    found = features_of(contract, rows, np.arange(160), 160)
-    assert found.present.tolist() == [True] * 60 + [False] * 100
-    assert found.of(found.present) == rows["text"][:60].tolist()
+    features_there = features_of(contract, rows, np.arange(160), 160)
+    assert features_there.present.tolist() == [True] * 60 + [False] * 100
+    assert features_there.of(features_there.present) == rows["text"][:60].tolist()
 
 
 @pytest.mark.parametrize(
@@ -174,9 +174,9 @@ def test_one_long_text_costs_its_own_length(make_contract):
     contract = text_contract(make_contract)
     rows = texts(400)
     rows[7]["text"] = LONG
-    found = features_of(contract, pd.DataFrame(rows), np.arange(400), 400)
+    features_there = features_of(contract, pd.DataFrame(rows), np.arange(400), 400)
     labels = np.array([row["label"] == "cat" for row in rows], int)
-    assert peak(lambda: models.predict(contract, found.values, labels, np.ones(400, bool))) < 80 << 20
+    assert peak(lambda: models.predict(contract, features_there.values, labels, np.ones(400, bool))) < 80 << 20
 
 
 def test_one_long_name_costs_its_own_length():

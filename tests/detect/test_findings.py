@@ -184,12 +184,12 @@ def test_copies_outliers_and_second_opinions_are_listed(folder_store, make_contr
     )
     put(folder_store, contract, as_csv(rows, ("item", "annotator", "label", "pixels")))
     outcome = audit(contract, folder_store)
-    found = read_findings(folder_store, outcome.audit).dataset
-    pairs = {group.items: group.conflict for group in found.copies}
+    dataset_findings = read_findings(folder_store, outcome.audit).dataset
+    pairs = {group.items: group.conflict for group in dataset_findings.copies}
     assert {(f"d00{n}", f"d29{n}") for n in range(10)} <= set(pairs)
-    assert found.copied_items >= 20
+    assert dataset_findings.copied_items >= 20
     assert pairs["d000", "d290"]
-    assert "noise" in found.outliers
+    assert "noise" in dataset_findings.outliers
     destination = steps.open_destination(contract, folder_store)
     folder = layout.release(outcome.release.release)
     copies = {row["item"]: row["copy_of"] for row in table_of(destination.read(folder + "copies.csv"))}
@@ -261,9 +261,9 @@ def test_where_the_model_is_weak_is_said_in_the_columns_words(folder_store, make
     )
     put(folder_store, contract, as_csv(rows, ("item", "label", "age", "size")))
     outcome = audit(contract, folder_store)
-    found = read_findings(folder_store, outcome.audit).dataset
-    assert found.slices
-    weakest = found.slices[0]
+    dataset_findings = read_findings(folder_store, outcome.audit).dataset
+    assert dataset_findings.slices
+    weakest = dataset_findings.slices[0]
     assert "age" in weakest.rule
     assert weakest.low > weakest.rest_rate
     assert weakest.errors_share > 2 * weakest.items_share

@@ -62,20 +62,23 @@ def test_no_more_files_are_read_than_hold_what_is_wanted(pets):
     contract, store, destination, read = pets
     for wanted, most, files, items in CASES:
         read.clear()
-        found, touched = read_history(contract, store, destination, wanted, (), most)
-        assert (read, found["item"].nunique() if len(found) else 0, touched) == (files, items, set()), (wanted, most)
-        there = set(found["item"])
+        history, touched = read_history(contract, store, destination, wanted, (), most)
+        assert (read, history["item"].nunique() if len(history) else 0, touched) == (files, items, set()), (
+            wanted,
+            most,
+        )
+        there = set(history["item"])
         assert set(wanted) - {"new"} <= there
         if "i00" in there:
-            assert sorted(found.loc[found["item"] == "i00", "annotator"]) == ["ann", "bob", "cyd", "dan"]
-        assert found.duplicated(["item", "annotator"]).sum() == 0
+            assert sorted(history.loc[history["item"] == "i00", "annotator"]) == ["ann", "bob", "cyd", "dan"]
+        assert history.duplicated(["item", "annotator"]).sum() == 0
 
 
 def test_of_a_dropped_delivery_the_items_are_told_and_its_rows_are_left_out(pets):
     contract, store, destination, read = pets
-    found, touched = read_history(contract, store, destination, (), ["alder/d0"], 0)
+    history, touched = read_history(contract, store, destination, (), ["alder/d0"], 0)
     assert touched == {f"i{item:02d}" for item in range(10)}
-    assert found[["item", "annotator", "delivery"]].to_numpy().tolist() == [["i00", "dan", "alder/more"]]
+    assert history[["item", "annotator", "delivery"]].to_numpy().tolist() == [["i00", "dan", "alder/more"]]
     assert read == ["r0003", "r0001"]
 
 
@@ -84,9 +87,9 @@ def test_items_that_were_taken_away_train_nobody_any_more(pets, put):
     contract, store, destination, _ = pets
     put(store, contract, rows(12, 20), delivery="d1b", supersedes=["d1"])
     audit(contract, store, "run5")
-    found, _ = read_history(contract, store, destination, (), (), 1000)
+    history, _ = read_history(contract, store, destination, (), (), 1000)
     published = set(tables.read_table(destination, layout.LABELS)["item"].to_pylist())
-    assert set(found["item"]) == published
+    assert set(history["item"]) == published
     assert not {"i10", "i11"} & published
 
 
@@ -94,8 +97,8 @@ def test_where_a_file_has_expired_an_item_that_others_labelled_too_stays_as_it_w
     contract, store, destination, _ = pets
     for key in store.list("history/"):
         store.delete(key)
-    found, touched = read_history(contract, store, destination, (), ["alder/d0"], 0)
-    assert len(found) == 0
+    history, touched = read_history(contract, store, destination, (), ["alder/d0"], 0)
+    assert len(history) == 0
     assert touched == {f"i{item:02d}" for item in range(1, 10)}, "i00 was labelled by another delivery, too"
 
 

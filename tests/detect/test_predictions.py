@@ -42,11 +42,11 @@ def test_predictions_of_real_data_are_distributions_and_mostly_right(make_contra
     labels = np.where(rng.random(len(truth)) < 0.1, rng.integers(0, truth.max() + 1, len(truth)), truth)
     contract = contract_for(make_contract, source, int(truth.max()) + 1, width=features.shape[1])
     features = features.astype(np.float64 if source == "tabular" else np.float32)
-    found = models.predict(contract, features, labels, everything(labels))
-    assert np.allclose(found.sum(1), 1, atol=1e-5)
-    assert (found > 0).all()
-    assert (found.argmax(1) == truth).mean() > floor
-    assert np.array_equal(found, models.predict(contract, features, labels, everything(labels)))
+    pred_probs = models.predict(contract, features, labels, everything(labels))
+    assert np.allclose(pred_probs.sum(1), 1, atol=1e-5)
+    assert (pred_probs > 0).all()
+    assert (pred_probs.argmax(1) == truth).mean() > floor
+    assert np.array_equal(pred_probs, models.predict(contract, features, labels, everything(labels)))
 
 
 def test_a_label_never_vouches_for_itself(make_contract):
@@ -54,8 +54,8 @@ def test_a_label_never_vouches_for_itself(make_contract):
     features, _ = load_digits(return_X_y=True)
     labels = np.random.default_rng(1).integers(0, 2, len(features))
     contract = contract_for(make_contract, "embedding", 2, width=64)
-    found = models.predict(contract, features.astype(np.float32), labels, everything(labels))
-    assert 0.42 < (found.argmax(1) == labels).mean() < 0.58
+    pred_probs = models.predict(contract, features.astype(np.float32), labels, everything(labels))
+    assert 0.42 < (pred_probs.argmax(1) == labels).mean() < 0.58
 
 
 def test_copies_of_one_item_share_a_fold(make_contract):
@@ -73,9 +73,9 @@ def test_a_class_with_fewer_examples_than_folds_gets_a_probability(make_contract
     features, truth = load_digits(return_X_y=True)
     keep = np.concatenate([np.flatnonzero(truth == 0)[:50], np.flatnonzero(truth == 1)[:examples]])
     contract = contract_for(make_contract, "embedding", 3, width=64)  # of the third class there is none at all
-    found = models.predict(contract, features[keep].astype(np.float32), truth[keep], everything(keep))
-    assert (found > 0).all()
-    assert np.allclose(found.sum(1), 1, atol=1e-5)
+    pred_probs = models.predict(contract, features[keep].astype(np.float32), truth[keep], everything(keep))
+    assert (pred_probs > 0).all()
+    assert np.allclose(pred_probs.sum(1), 1, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_a_class_with_fewer_examples_than_folds_gets_a_probability(make_contract
 def test_texts_that_say_nothing_get_the_class_shares_or_close(make_contract, texts):
     contract = contract_for(make_contract, "text", 2)
     labels = np.arange(len(texts)) % 2
-    found = models.predict(contract, texts, labels, everything(labels))
-    assert np.allclose(found.sum(1), 1, atol=1e-5)
+    pred_probs = models.predict(contract, texts, labels, everything(labels))
+    assert np.allclose(pred_probs.sum(1), 1, atol=1e-5)
 
 
 def test_only_what_is_wanted_is_predicted(make_contract):
@@ -95,9 +95,9 @@ def test_only_what_is_wanted_is_predicted(make_contract):
     contract = contract_for(make_contract, "pixels", 10, width=64)
     wanted = np.arange(len(truth)) < 100
     seen: list[tuple[int, int]] = []
-    found = models.predict(contract, features.astype(np.float32), truth, wanted, lambda *done: seen.append(done))
-    assert not np.isnan(found[wanted]).any()
-    assert np.isnan(found[~wanted]).all()
+    pred_probs = models.predict(contract, features.astype(np.float32), truth, wanted, lambda *done: seen.append(done))
+    assert not np.isnan(pred_probs[wanted]).any()
+    assert np.isnan(pred_probs[~wanted]).all()
     assert [done for done, _ in seen] == list(range(models.FOLDS))
 
 

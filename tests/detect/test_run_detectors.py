@@ -223,8 +223,8 @@ def test_texts_are_told_apart_too_and_without_features_nothing_is_said(folder_st
         said = true if n >= 12 else "dog" if true == "cat" else "cat"
         rows.append((f"i{n:03d}", "ann", said, f"it {rng.choice(words[true])} and {rng.choice(words[true])} {n}"))
     put(folder_store, contract, as_csv(rows, ("item", "annotator", "label", "text")))
-    found = read_findings(folder_store, audit(contract, folder_store).audit).further["next_labels"]
-    assert {item["item"] for item in found["items"]} >= {f"i{n:03d}" for n in range(10)}
+    next_labels = read_findings(folder_store, audit(contract, folder_store).audit).further["next_labels"]
+    assert {item["item"] for item in next_labels["items"]} >= {f"i{n:03d}" for n in range(10)}
     plain = make_contract("acme/plain")
     put(folder_store, plain, as_csv([(f"i{n}", who, "dog") for n in range(60) for who in ("ann", "bob")]))
     assert read_findings(folder_store, audit(plain, folder_store).audit).further == {}

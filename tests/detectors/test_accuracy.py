@@ -76,5 +76,5 @@ def test_what_is_far_apart_is_flagged_however_modest_the_model(classes: int, rat
     truth = pred_probs.argmax(1)
     rng = np.random.default_rng(1)
     labels = np.where(rng.random(len(truth)) < rate, rng.integers(0, classes, len(truth)), truth)
-    found = labelaudit.find_label_errors(labels, pred_probs)
-    assert f1_score(labels != truth, found.is_issue) > 0.92
+    errors = labelaudit.find_label_errors(labels, pred_probs)
+    assert f1_score(labels != truth, errors.is_issue) > 0.92

@@ -43,27 +43,27 @@ def labelled(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def test_fleiss_kappa_of_the_textbook():
-    found = agreement(*labelled(FLEISS_1971))
-    assert round(found.fleiss.value, 3) == 0.210
-    assert round(found.raw.value, 3) == 0.378
-    assert found.prevalence.round(3).tolist() == [0.143, 0.2, 0.279, 0.15, 0.229]
-    assert (found.items, found.labels, found.repeated) == (10, 140, 0)
+    measured = agreement(*labelled(FLEISS_1971))
+    assert round(measured.fleiss.value, 3) == 0.210
+    assert round(measured.raw.value, 3) == 0.378
+    assert measured.prevalence.round(3).tolist() == [0.143, 0.2, 0.279, 0.15, 0.229]
+    assert (measured.items, measured.labels, measured.repeated) == (10, 140, 0)
 
 
 def test_alpha_of_the_textbook_with_missing_labels():
     """Krippendorff, "Computing Krippendorff's alpha-reliability" (2011), C: nominal, four coders: 0.743."""
     coders = ["123321412***", "1233224125*3", "*3332342251*", "12332441251*"]
     rows = [(u, c, v) for c, values in enumerate(coders) for u, v in enumerate(values) if v != "*"]
-    found = agreement(*zip(*rows, strict=True))
-    assert found.alpha.value == pytest.approx(0.743, abs=0.001)
-    assert found.items == 11, "the unit that one coder judged is left out"
+    measured = agreement(*zip(*rows, strict=True))
+    assert measured.alpha.value == pytest.approx(0.743, abs=0.001)
+    assert measured.items == 11, "the unit that one coder judged is left out"
 
 
 def test_alpha_is_the_same_by_both_ways():
     rng = np.random.default_rng(0)
     counts = rng.integers(0, 4, (200, 3))
-    found = agreement(*labelled(counts))
-    assert found.alpha.value == pytest.approx(textbook_alpha(counts.astype(float)), abs=1e-12)
+    measured = agreement(*labelled(counts))
+    assert measured.alpha.value == pytest.approx(textbook_alpha(counts.astype(float)), abs=1e-12)
 
 
 def test_items_of_one_label_say_nothing_of_agreement():
@@ -75,16 +75,16 @@ def test_items_of_one_label_say_nothing_of_agreement():
 
 def test_items_of_unequal_size_count_once_for_kappa_and_by_their_labels_for_alpha():
     """One item of ten labels that agree beside one of two that differ: raw agreement is a half, alpha's is 10/12."""
-    found = agreement(*labelled(np.array([[10, 0], [1, 1]])))
-    assert found.raw.value == pytest.approx(0.5)
-    assert found.prevalence.tolist() == pytest.approx([0.75, 0.25])
-    assert found.fleiss.value == pytest.approx((0.5 - 0.625) / (1 - 0.625))
-    assert found.alpha.value == pytest.approx(1 - (2 / 12) / ((144 - 121 - 1) / (12 * 11)))
+    measured = agreement(*labelled(np.array([[10, 0], [1, 1]])))
+    assert measured.raw.value == pytest.approx(0.5)
+    assert measured.prevalence.tolist() == pytest.approx([0.75, 0.25])
+    assert measured.fleiss.value == pytest.approx((0.5 - 0.625) / (1 - 0.625))
+    assert measured.alpha.value == pytest.approx(1 - (2 / 12) / ((144 - 121 - 1) / (12 * 11)))
 
 
 def test_an_annotator_judges_an_item_once():
-    found = agreement([1, 1, 1, 2, 2], ["a", "a", "b", "a", "b"], ["x", "x", "y", "y", "y"])
-    assert (found.repeated, found.labels, found.raw.value) == (1, 4, 0.5)
+    measured = agreement([1, 1, 1, 2, 2], ["a", "a", "b", "a", "b"], ["x", "x", "y", "y", "y"])
+    assert (measured.repeated, measured.labels, measured.raw.value) == (1, 4, 0.5)
 
 
 def test_without_overlap_there_is_no_agreement_to_speak_of():
@@ -94,19 +94,19 @@ def test_without_overlap_there_is_no_agreement_to_speak_of():
 
 def test_full_agreement_is_one_and_not_certain():
     """Ten items on which all agree: alpha 1, but as many as three in ten may be disagreed on."""
-    found = agreement(np.repeat(np.arange(10), 2), np.tile([0, 1], 10), np.repeat([0, 1] * 5, 2))
-    assert (found.alpha.value, found.fleiss.value, found.raw.value) == (1, 1, 1)
-    assert found.raw.low == pytest.approx(1 - (1 - 0.025**0.1))
-    assert found.alpha.low < found.raw.low
-    assert found.alpha.high == 1
+    measured = agreement(np.repeat(np.arange(10), 2), np.tile([0, 1], 10), np.repeat([0, 1] * 5, 2))
+    assert (measured.alpha.value, measured.fleiss.value, measured.raw.value) == (1, 1, 1)
+    assert measured.raw.low == pytest.approx(1 - (1 - 0.025**0.1))
+    assert measured.alpha.low < measured.raw.low
+    assert measured.alpha.high == 1
 
 
 def test_one_item_settles_nothing():
-    found = agreement([1, 1], ["a", "b"], ["x", "y"])
-    assert (found.alpha.value, found.fleiss.value, found.raw.value) == (0, -1, 0)
-    assert (found.raw.low, found.raw.high) == (0, pytest.approx(0.975))
-    assert found.alpha.high - found.alpha.low > 1.9
-    assert found.fleiss.high > 0.9
+    measured = agreement([1, 1], ["a", "b"], ["x", "y"])
+    assert (measured.alpha.value, measured.fleiss.value, measured.raw.value) == (0, -1, 0)
+    assert (measured.raw.low, measured.raw.high) == (0, pytest.approx(0.975))
+    assert measured.alpha.high - measured.alpha.low > 1.9
+    assert measured.fleiss.high > 0.9
 
 
 def crowd(rng: np.random.Generator, items: int, right: float, prevalence: list[float]):
@@ -127,11 +127,11 @@ def test_intervals_cover_the_truth_95_times_of_100(items, right, prevalence):
     truth = kernel.coefficients(*crowd(rng, 300_000, right, prevalence), len(prevalence))
     covered = np.zeros(4)
     for _ in range(800):
-        found = kernel.coefficients(*crowd(rng, items, right, prevalence), len(prevalence))
+        coefficients = kernel.coefficients(*crowd(rng, items, right, prevalence), len(prevalence))
         for place, name in enumerate(("alpha", "fleiss", "raw")):
-            interval = getattr(found, name)
+            interval = getattr(coefficients, name)
             covered[place] += interval.low <= getattr(truth, name).value <= interval.high
-        covered[3] += found.prevalence_low[0] <= truth.prevalence[0] <= found.prevalence_high[0]
+        covered[3] += coefficients.prevalence_low[0] <= truth.prevalence[0] <= coefficients.prevalence_high[0]
     assert ((covered / 800 > 0.925) & (covered / 800 < 0.98)).all()
 
 

@@ -177,8 +177,8 @@ def test_a_fall_from_95_to_75_percent_after_200_labels_is_found_in_most_cases():
     people, order = np.repeat(np.arange(10), 400), np.tile(np.arange(400), 10)
     rates = np.full(4_000, 0.95)
     rates[200:400] = 0.75
-    found = [annotator_drift(rng.random(4_000) < rates, people, order, seed=s) for s in range(50)]
-    hits = [made for made in found if made.changed[0]]
+    drift = [annotator_drift(rng.random(4_000) < rates, people, order, seed=s) for s in range(50)]
+    hits = [made for made in drift if made.changed[0]]
     assert len(hits) >= 45
     assert 190 <= np.median([made.labels_before[0] for made in hits]) <= 215
     assert np.mean([made.before[0] for made in hits]) == pytest.approx(0.95, abs=0.02)
@@ -187,14 +187,14 @@ def test_a_fall_from_95_to_75_percent_after_200_labels_is_found_in_most_cases():
 
 def test_order_is_by_time_and_labels_of_the_same_time_stay_together():
     day = np.repeat([3, 1, 2], 40)
-    found = annotator_drift(np.where(day == 3, 0.1, 0.9), np.full(120, "ann"), day)
-    assert (found.changed.tolist(), found.labels_before.tolist(), found.changed_at.tolist()) == ([True], [80], [3])
+    drift = annotator_drift(np.where(day == 3, 0.1, 0.9), np.full(120, "ann"), day)
+    assert (drift.changed.tolist(), drift.labels_before.tolist(), drift.changed_at.tolist()) == ([True], [80], [3])
     assert not annotator_drift(np.r_[np.zeros(60), np.ones(60)], np.full(120, "ann"), np.ones(120)).changed.any()
 
 
 def test_few_labels_are_no_ground_to_speak_of_change():
-    found = annotator_drift([1] * 14 + [0] * 14, ["ann"] * 28, range(28))
-    assert (found.p_value.tolist(), found.labels_before.tolist(), found.before.tolist()) == ([1.0], [-1], [0.5])
+    drift = annotator_drift([1] * 14 + [0] * 14, ["ann"] * 28, range(28))
+    assert (drift.p_value.tolist(), drift.labels_before.tolist(), drift.before.tolist()) == ([1.0], [-1], [0.5])
 
 
 def test_what_is_no_probability_is_refused_with_its_row():
@@ -222,10 +222,10 @@ def test_a_vendor_of_hard_items_is_no_bad_vendor():
     raw, covered, equal = [], np.zeros(4), 0
     for seed in range(100):
         right, vendors, measured, fair = delivered(seed, [0, 0, 0, 0], [0, 0, 0, 1])
-        found = vendor_quality(right, vendors, measured)
-        raw.append(found.raw[:3].mean() - found.raw[3])
-        equal += not found.differs[3]
-        covered += (found.adjusted_low <= fair) & (fair <= found.adjusted_high)
+        quality = vendor_quality(right, vendors, measured)
+        raw.append(quality.raw[:3].mean() - quality.raw[3])
+        equal += not quality.differs[3]
+        covered += (quality.adjusted_low <= fair) & (fair <= quality.adjusted_high)
     assert np.mean(raw) > 0.1
     assert equal >= 90
     assert (covered >= 90).all()
@@ -258,20 +258,20 @@ def test_difficulty_is_what_the_other_vendors_and_the_model_say():
     vendors = np.array(list("aabbc") * 2)
     labels = np.array(["x", "x", "x", "y", "y", "x", "y", "x", "x", "x"])
     probs = np.repeat([[0.9, 0.1], [0.6, 0.4]], 5, axis=0)
-    found = item_difficulty(items, vendors, labels, probs)
+    difficulty = item_difficulty(items, vendors, labels, probs)
     # item p: a's others x y y, of three pairs two differ; b's x x y; c's x x x y
-    assert found[:5, 0].tolist() == pytest.approx([2 / 3, 2 / 3, 2 / 3, 2 / 3, 1 / 2])
-    assert found[5:, 0].tolist() == pytest.approx([0, 0, 2 / 3, 2 / 3, 1 / 2])
-    assert found[:, 1].tolist() == pytest.approx([0.1] * 5 + [0.4] * 5)
+    assert difficulty[:5, 0].tolist() == pytest.approx([2 / 3, 2 / 3, 2 / 3, 2 / 3, 1 / 2])
+    assert difficulty[5:, 0].tolist() == pytest.approx([0, 0, 2 / 3, 2 / 3, 1 / 2])
+    assert difficulty[:, 1].tolist() == pytest.approx([0.1] * 5 + [0.4] * 5)
     labels[:2] = "y"
-    assert np.array_equal(item_difficulty(items, vendors, labels, probs)[:2], found[:2]), (
+    assert np.array_equal(item_difficulty(items, vendors, labels, probs)[:2], difficulty[:2]), (
         "own labels have no part in it"
     )
 
 
 def test_a_vendor_alone_with_its_items_has_unknown_difficulty():
-    found = item_difficulty([1, 1, 2], ["a", "a", "b"], ["x", "y", "x"])
-    assert np.isnan(found).all()
-    made = vendor_quality([1, 0, 1], ["a", "a", "b"], found)
+    difficulty = item_difficulty([1, 1, 2], ["a", "a", "b"], ["x", "y", "x"])
+    assert np.isnan(difficulty).all()
+    made = vendor_quality([1, 0, 1], ["a", "a", "b"], difficulty)
     assert made.labels.tolist() == [2, 1]
     assert made.adjusted_low[0] < made.raw[0] < made.adjusted_high[0]

@@ -21,10 +21,10 @@ def test_a_single_annotators_item_keeps_its_label(digits):
     """Below the overlap that a consensus needs, labels are judged by predictions and published as given."""
     labels, pred_probs, truth = digits
     items = np.array([f"{n:05d}" for n in range(len(labels))])
-    found = classification.detect(items, None, labels, pred_probs, 10)
-    assert np.array_equal(found.label, labels)
-    assert (found.suggested[found.is_issue] == truth[found.is_issue]).mean() > 0.75
-    assert np.array_equal(found.suggested[~found.is_issue], labels[~found.is_issue])
+    detection = classification.detect(items, None, labels, pred_probs, 10)
+    assert np.array_equal(detection.label, labels)
+    assert (detection.suggested[detection.is_issue] == truth[detection.is_issue]).mean() > 0.75
+    assert np.array_equal(detection.suggested[~detection.is_issue], labels[~detection.is_issue])
 
 
 @pytest.mark.parametrize("annotators", [None, 3])
@@ -38,10 +38,10 @@ def test_the_issue_rate_range_speaks_of_the_judged_items_only(digits, annotators
         people = np.repeat(list("xyz"), len(truth))
     else:
         people = None
-    found = classification.detect(items, people, labels, pred_probs, 10, scope=bad)
-    low, middle, high = found.issue_rate_range
+    detection = classification.detect(items, people, labels, pred_probs, 10, scope=bad)
+    low, middle, high = detection.issue_rate_range
     assert low <= middle <= high
-    assert middle == pytest.approx(found.is_issue[bad].mean())
+    assert middle == pytest.approx(detection.is_issue[bad].mean())
     assert high > 0.5 or annotators
 
 
@@ -96,7 +96,9 @@ def test_items_of_one_annotator_do_not_count_against_a_detector_that_compares_an
 def test_canaries_tell_the_recall_of_public_labels(name: str):
     """Within 5 points of the truth; the expected precision, which rests on the model's own word, within 6."""
     labels, pred_probs, wrong = public_data.label_noise()[name]
-    found = classification.detect(np.char.zfill(np.arange(len(labels)).astype(str), 6), None, labels, pred_probs, 10)
-    right = (found.is_issue & wrong).sum()
-    assert found.canaries.recall == pytest.approx(right / wrong.sum(), abs=0.05)
-    assert found.canaries.precision == pytest.approx(right / found.is_issue.sum(), abs=0.06)
+    detection = classification.detect(
+        np.char.zfill(np.arange(len(labels)).astype(str), 6), None, labels, pred_probs, 10
+    )
+    right = (detection.is_issue & wrong).sum()
+    assert detection.canaries.recall == pytest.approx(right / wrong.sum(), abs=0.05)
+    assert detection.canaries.precision == pytest.approx(right / detection.is_issue.sum(), abs=0.06)

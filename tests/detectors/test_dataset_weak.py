@@ -50,9 +50,9 @@ def test_one_way_confusion_is_told_from_both_ways():
     pred_probs = np.tile([0.9, 0.1], (400, 1))
     pred_probs[200:] = [0.1, 0.9]
     pred_probs[200:240] = [0.95, 0.05]
-    found = find_overlapping_classes(labels, pred_probs)[0]
-    assert (found.ab, found.ba, found.direction) == (0, 40, "a as b")
-    assert "mostly one way: 40 look like 'class 0' but are labelled 'class 1'" in found.sentence
+    pair = find_overlapping_classes(labels, pred_probs)[0]
+    assert (pair.ab, pair.ba, pair.direction) == (0, 40, "a as b")
+    assert "mostly one way: 40 look like 'class 0' but are labelled 'class 1'" in pair.sentence
 
 
 def test_the_source_that_draws_the_line_elsewhere_is_named():
@@ -60,8 +60,8 @@ def test_the_source_that_draws_the_line_elsewhere_is_named():
     labels, pred_probs, sources = _labelled(1)
     doubtful = (sources == "oak") & (labels == 1) & (pred_probs[:, 0] > 0.2)
     labels = np.where(doubtful & (np.random.default_rng(1).random(len(labels)) < 0.6), 0, labels)
-    found = find_overlapping_classes(labels, pred_probs, sources)
-    differing = [pair for pair in found if pair.drawn_differently]
+    pairs = find_overlapping_classes(labels, pred_probs, sources)
+    differing = [pair for pair in pairs if pair.drawn_differently]
     assert [(pair.a, pair.b, pair.source, pair.source_says) for pair in differing] == [(0, 1, "oak", 0)]
     assert differing[0].source_says_rows > differing[0].expected_rows + 50
     assert "oak says 'class 0' to" in differing[0].sentence
@@ -120,9 +120,9 @@ def test_losses_clusters_and_words_have_slices_too():
     losses = rng.gamma(2, np.where(table[:, 1] == "DE", 0.4, 0.2))
     assert [weak_slice.rule for weak_slice in find_weak_slices(table, losses, NAMES)][:1] == ["country is 'DE'"]
     eights = digits.target == 8
-    found = find_weak_slices(digits.data, rng.random(len(eights)) < np.where(eights, 0.4, 0.05))[0]
-    assert eights[found.rows].mean() > 0.6
-    assert eights[list(found.exemplars)].all()
+    weak_slice = find_weak_slices(digits.data, rng.random(len(eights)) < np.where(eights, 0.4, 0.05))[0]
+    assert eights[weak_slice.rows].mean() > 0.6
+    assert eights[list(weak_slice.exemplars)].all()
     words = np.array(["river", "engine", "violin", "pepper", "galaxy", "harbour", "ledger"])
     texts = [" ".join(rng.choice(words, 3)) for _ in range(1_500)]
     wrong = rng.random(1_500) < np.where(["violin" in text for text in texts], 0.3, 0.05)
@@ -185,12 +185,14 @@ def test_the_order_holds_each_unlabelled_row_once_and_slices_add_up():
     rng = np.random.default_rng(3)
     rows, pred_probs = rng.normal(size=(300, 5)), rng.dirichlet(np.ones(3), 300)
     labelled = np.arange(300) < 100
-    found = label_next(rows, pred_probs, labelled, rng.random(300) < 0.2, 1_000)
-    assert sorted(found.order.tolist()) == list(range(100, 300))
-    assert found.slice_share.sum() == pytest.approx(1)
-    assert (np.diff(found.slice_share) <= 0).all()
-    assert np.array_equal(found.slice_rows, np.bincount(found.slice_of[~labelled], minlength=len(found.slice_share)))
-    assert not found.value[:100].any()
+    next_labels = label_next(rows, pred_probs, labelled, rng.random(300) < 0.2, 1_000)
+    assert sorted(next_labels.order.tolist()) == list(range(100, 300))
+    assert next_labels.slice_share.sum() == pytest.approx(1)
+    assert (np.diff(next_labels.slice_share) <= 0).all()
+    assert np.array_equal(
+        next_labels.slice_rows, np.bincount(next_labels.slice_of[~labelled], minlength=len(next_labels.slice_share))
+    )
+    assert not next_labels.value[:100].any()
     with pytest.raises(InvalidInput, match="budget"):
         label_next(rows, pred_probs, np.ones(300, bool), labelled, 5)
 
@@ -201,15 +203,15 @@ def test_value_of_a_second_opinion_is_the_expected_gain(classes: int):
     rng = np.random.default_rng(classes)
     posterior = rng.dirichlet(np.full(classes, 0.3), 20)
     confusion = 0.7 * np.eye(classes) + 0.3 * rng.dirichlet(np.ones(classes), classes)
-    found = order_second_opinions(posterior, confusion)
+    opinions = order_second_opinions(posterior, confusion)
     for item in range(20):
         after = 0.0
         for given in range(classes):
             chance = sum(posterior[item, true] * confusion[true, given] for true in range(classes))
             belief = [posterior[item, true] * confusion[true, given] / chance for true in range(classes)]
             after += chance * max(belief)
-        assert found.value[item] == pytest.approx(after - posterior[item].max(), abs=1e-9 if classes < 32 else 1e-4)
-    assert (np.diff(found.value[found.order]) <= 1e-9).all()
+        assert opinions.value[item] == pytest.approx(after - posterior[item].max(), abs=1e-9 if classes < 32 else 1e-4)
+    assert (np.diff(opinions.value[opinions.order]) <= 1e-9).all()
 
 
 def test_asking_by_value_gains_more_than_by_confidence_or_at_random():
@@ -252,6 +254,6 @@ def test_no_labelled_row_is_ever_to_be_labelled_next():
     rows[40:60] = rows[:20]
     labelled = np.arange(80) < 40
     probs = np.full((80, 2), 0.5)
-    found = label_next(rows, probs, labelled, np.zeros(80, bool), 40)
-    assert sorted(found.order) == list(range(40, 80))
-    assert set(found.order[:20]) == set(range(60, 80))
+    next_labels = label_next(rows, probs, labelled, np.zeros(80, bool), 40)
+    assert sorted(next_labels.order) == list(range(40, 80))
+    assert set(next_labels.order[:20]) == set(range(60, 80))

@@ -21,12 +21,12 @@ from labelaudit.errors import InvalidInput
 
 def test_wrong_labels_of_digits_are_found(digits):
     labels, pred_probs, truth = digits
-    found = labelaudit.find_label_errors(labels, pred_probs)
+    errors = labelaudit.find_label_errors(labels, pred_probs)
     wrong = labels != truth
-    assert roc_auc_score(wrong, -found.label_quality) > 0.98
-    assert average_precision_score(wrong, -found.label_quality) > 0.90
-    assert (found.suggested_label[wrong & found.is_issue] == truth[wrong & found.is_issue]).mean() > 0.95
-    low, middle, high = found.issue_rate_range
+    assert roc_auc_score(wrong, -errors.label_quality) > 0.98
+    assert average_precision_score(wrong, -errors.label_quality) > 0.90
+    assert (errors.suggested_label[wrong & errors.is_issue] == truth[wrong & errors.is_issue]).mean() > 0.95
+    low, middle, high = errors.issue_rate_range
     assert low <= middle <= high
     assert abs(middle - wrong.mean()) < 0.02
 
@@ -36,10 +36,10 @@ def test_wrong_labels_of_digits_are_found(digits):
 def test_accuracy_floor_on_public_labels(name: str):
     """Against the known wrong labels, as benchmarks/label_errors.py prints it."""
     labels, pred_probs, wrong = public_data.label_noise()[name]
-    found = labelaudit.find_label_errors(labels, pred_probs)
+    errors = labelaudit.find_label_errors(labels, pred_probs)
     ranking, flags = PUBLIC[name]
-    assert roc_auc_score(wrong, -found.label_quality) > ranking
-    assert f1_score(wrong, found.is_issue) > flags
+    assert roc_auc_score(wrong, -errors.label_quality) > ranking
+    assert f1_score(wrong, errors.is_issue) > flags
 
 
 @needs_public_data
@@ -92,11 +92,11 @@ probabilities = arrays.arrays(np.float64, (7, 3), elements=st.floats(0, 1)).map(
 @given(pred_probs=probabilities, labels=arrays.arrays(np.int64, 7, elements=st.integers(0, 2)))
 def test_any_distribution_gives_qualities_within_zero_and_one(pred_probs, labels):
     """And the order of the rows changes nothing."""
-    found = labelaudit.find_label_errors(labels, pred_probs)
-    assert ((found.label_quality > 0) & (found.label_quality < 1)).all()
+    errors = labelaudit.find_label_errors(labels, pred_probs)
+    assert ((errors.label_quality > 0) & (errors.label_quality < 1)).all()
     back = labelaudit.find_label_errors(labels[::-1], pred_probs[::-1])
-    assert np.allclose(back.label_quality[::-1], found.label_quality)
-    assert np.array_equal(back.is_issue[::-1], found.is_issue)
+    assert np.allclose(back.label_quality[::-1], errors.label_quality)
+    assert np.array_equal(back.is_issue[::-1], errors.is_issue)
 
 
 @pytest.mark.parametrize(

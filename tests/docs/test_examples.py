@@ -28,8 +28,8 @@ def marked(name: str) -> Any:
 
 @pytest.mark.parametrize("name", ["labelaudit", *map(marked, MODULES)])
 def test_examples_hold(name: str):
-    found = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
-    assert found.failed == 0
+    result = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert result.failed == 0
 
 
 def test_there_are_examples():

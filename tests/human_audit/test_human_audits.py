@@ -46,9 +46,9 @@ AT = "2026-11-25T12:00:00+00:00"
 
 def drawn(contract: Contract, store: Store, run: str = "run") -> str:
     """The release of a whole run, with its sample."""
-    found = audit(contract, store, run).audit
-    assert drawing.draw(contract, found, store) == samples.sample_key(contract, found.release)
-    return found.release
+    detected = audit(contract, store, run).audit
+    assert drawing.draw(contract, detected, store) == samples.sample_key(contract, detected.release)
+    return detected.release
 
 
 def tasks_csv(contract: Contract, store: Store, release: str) -> list[dict[str, str]]:
@@ -140,14 +140,14 @@ def test_sizes_of_a_sample_add_up_to_the_releases_items(pets):
 def test_a_sample_that_is_there_stays_and_the_same_audit_draws_the_same(make_contract, folder_store, put):
     contract = make_contract(human_audit={"rows": 5})
     put(folder_store, contract, GOOD)
-    found = audit(contract, folder_store).audit
-    key = drawing.draw(contract, found, folder_store)
+    detected = audit(contract, folder_store).audit
+    key = drawing.draw(contract, detected, folder_store)
     content = {key: folder_store.read(key) for key in folder_store.list("audits/")}
-    assert drawing.draw(make_contract(human_audit={"rows": 9}), found, folder_store) == key
+    assert drawing.draw(make_contract(human_audit={"rows": 9}), detected, folder_store) == key
     assert {key: folder_store.read(key) for key in folder_store.list("audits/")} == content
     for one in content:
         folder_store.delete(one)
-    drawing.draw(contract, found, folder_store)
+    drawing.draw(contract, detected, folder_store)
     assert {key: folder_store.read(key) for key in folder_store.list("audits/")} == content
 
 
@@ -459,10 +459,10 @@ def test_the_command_line_from_plan_to_rates(make_contract, folder_store, put, t
     assert (tmp_path / "out" / "tasks.csv").read_bytes().count(b"\r\n") == 13
     path = saved(tmp_path / "filled.csv", [row | {"answer": "cat"} for row in rows])
     assert invoke(folder_store, contracts, "answers", str(path), "--to", "acme/pets", "--by", "pat")["new"] == 12
-    found = invoke(folder_store, contracts, "defects", "acme/pets", "--by", "release")
+    shown = invoke(folder_store, contracts, "defects", "acme/pets", "--by", "release")
     dogs = sum(line.split(",")[2] == "dog" for line in GOOD.splitlines()[1::3])
-    assert [(rate["defects"], rate["low"], rate["high"]) for rate in found["rates"]] == [(dogs, dogs / 12, dogs / 12)]
-    assert "model_based_range" not in found
+    assert [(rate["defects"], rate["low"], rate["high"]) for rate in shown["rates"]] == [(dogs, dogs / 12, dogs / 12)]
+    assert "model_based_range" not in shown
 
 
 def test_task_files_with_answers_are_not_overwritten(pets, tmp_path):

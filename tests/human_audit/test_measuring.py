@@ -53,9 +53,9 @@ def release(
         alder, birch = alder or {0: "abc", 1: "a"}, birch or {20: "def", 21: "def", 22: "def"}
         put(folder_store, contract, labelled(range(20), "abc", alder))
         put(folder_store, contract, labelled(range(20, 40), "def", birch), vendor="birch", delivery="d7")
-        found = audit(contract, folder_store).audit
-        drawing.draw(contract, found, folder_store)
-        return contract, folder_store, found
+        detected = audit(contract, folder_store).audit
+        drawing.draw(contract, detected, folder_store)
+        return contract, folder_store, detected
 
     return make
 
@@ -75,15 +75,15 @@ def by_subject(rates: Iterable[DefectRate], of: str) -> dict[str, tuple[float, i
 
 
 def test_without_answers_there_is_no_rate(release):
-    contract, store, found = release(human_audit=CENSUS)
-    assert decisions.rates(contract, found, store, ()) == ()
+    contract, store, detected = release(human_audit=CENSUS)
+    assert decisions.rates(contract, detected, store, ()) == ()
 
 
 def test_items_are_counted_by_release_vendor_delivery_and_class(release):
     """Item 1, which one of three got wrong, is no defect of anybody's items; but it is a wrong label of one."""
-    contract, store, found = release(human_audit=CENSUS)
-    answer(contract, store, found.release)
-    rates = decisions.rates(contract, found, store, ())
+    contract, store, detected = release(human_audit=CENSUS)
+    answer(contract, store, detected.release)
+    rates = decisions.rates(contract, detected, store, ())
     assert by_subject(rates, "release") == {"": (4, 40, 40)}
     assert by_subject(rates, "vendor") == {"alder": (1, 20, 20), "birch": (3, 20, 20)}
     assert by_subject(rates, "delivery") == {"alder/d1": (1, 20, 20), "birch/d7": (3, 20, 20)}
@@ -96,9 +96,9 @@ def test_items_are_counted_by_release_vendor_delivery_and_class(release):
 
 
 def test_labels_are_counted_where_the_contract_says_per_label(release):
-    contract, store, found = release(human_audit=CENSUS | {"per": "label"})
-    answer(contract, store, found.release)
-    rates = decisions.rates(contract, found, store, ())
+    contract, store, detected = release(human_audit=CENSUS | {"per": "label"})
+    answer(contract, store, detected.release)
+    rates = decisions.rates(contract, detected, store, ())
     assert by_subject(rates, "release") == {"": (13, 40, 40)}
     assert by_subject(rates, "vendor") == {"alder": (4, 20, 20), "birch": (9, 20, 20)}
     values = {rate.subject: rate.value for rate in rates if rate.of == "vendor"}
@@ -112,28 +112,28 @@ def test_a_vendor_answers_for_its_own_labels_of_a_shared_item(make_contract, fol
     contract = make_contract(vendors={"alder": {"format": "csv"}, "birch": {"format": "csv"}}, human_audit=CENSUS)
     put(folder_store, contract, labelled(range(12), "ab", {3: "ab", 4: "ab"}))
     put(folder_store, contract, labelled(range(12), "def", {}), vendor="birch")
-    found = audit(contract, folder_store).audit
-    drawing.draw(contract, found, folder_store)
-    answer(contract, folder_store, found.release)
-    rates = decisions.rates(contract, found, folder_store, ())
+    detected = audit(contract, folder_store).audit
+    drawing.draw(contract, detected, folder_store)
+    answer(contract, folder_store, detected.release)
+    rates = decisions.rates(contract, detected, folder_store, ())
     assert by_subject(rates, "vendor") == {"alder": (2, 12, 12), "birch": (0, 12, 12)}
 
 
 def test_answers_so_far_count_and_what_nobody_can_tell_is_counted_apart(release):
-    contract, store, found = release(human_audit=CENSUS)
-    items = samples.read_sample(contract, store, found.release).items["item"].tolist()
-    answer(contract, store, found.release, items[:30], unclear=items[:4])
-    whole = decisions.rates(contract, found, store, ())[0]
+    contract, store, detected = release(human_audit=CENSUS)
+    items = samples.read_sample(contract, store, detected.release).items["item"].tolist()
+    answer(contract, store, detected.release, items[:30], unclear=items[:4])
+    whole = decisions.rates(contract, detected, store, ())[0]
     assert (whole.of, whole.audited, whole.items) == ("release", 26, 40)
     assert whole.low < whole.value < whole.high
-    progress = release_rates.progress(contract, store, found.release)
+    progress = release_rates.progress(contract, store, detected.release)
     assert (progress.tasks, progress.answered, progress.cant_tell) == (40, 26, 4)
 
 
 def test_few_audited_items_make_no_rate_of_a_subject(release):
-    contract, store, found = release(human_audit=CENSUS)
-    answer(contract, store, found.release, ["i0", "i1", "i2", "i3", *(f"i{n}" for n in range(20, 30))])
-    assert list(by_subject(decisions.rates(contract, found, store, ()), "vendor")) == ["birch"]
+    contract, store, detected = release(human_audit=CENSUS)
+    answer(contract, store, detected.release, ["i0", "i1", "i2", "i3", *(f"i{n}" for n in range(20, 30))])
+    assert list(by_subject(decisions.rates(contract, detected, store, ()), "vendor")) == ["birch"]
 
 
 def test_a_pool_takes_the_last_releases_with_answers(release, put):
@@ -163,10 +163,10 @@ def test_acceptance_by_interval_accepts_deducts_and_rejects(release):
         "limit": 0.1,
         "deductions": [{"above": 0.01, "percent": 2}, {"above": 0.04, "percent": 5}],
     }
-    contract, store, found = release(human_audit=CENSUS, acceptance=terms)
-    assert {decision.outcome for decision in decided(contract, found, store).values()} == {"undecided"}
-    answer(contract, store, found.release)
-    said = decided(contract, found, store)
+    contract, store, detected = release(human_audit=CENSUS, acceptance=terms)
+    assert {decision.outcome for decision in decided(contract, detected, store).values()} == {"undecided"}
+    answer(contract, store, detected.release)
+    said = decided(contract, detected, store)
     assert (said["alder/d1"].outcome, said["alder/d1"].deduction_percent) == ("deduct", 5)
     assert "acceptance.deductions" in said["alder/d1"].reason
     assert (said["birch/d7"].outcome, said["birch/d7"].defects, said["birch/d7"].audited) == ("reject", 3, 20)
@@ -174,26 +174,26 @@ def test_acceptance_by_interval_accepts_deducts_and_rejects(release):
 
 
 def test_acceptance_by_interval_is_undecided_where_the_limit_lies_within(release):
-    contract, store, found = release(human_audit=CENSUS, acceptance={"by": "interval", "limit": 0.1})
-    items = samples.read_sample(contract, store, found.release).items["item"]
-    answer(contract, store, found.release, items[:10])
-    said = decided(contract, found, store).values()
+    contract, store, detected = release(human_audit=CENSUS, acceptance={"by": "interval", "limit": 0.1})
+    items = samples.read_sample(contract, store, detected.release).items["item"]
+    answer(contract, store, detected.release, items[:10])
+    said = decided(contract, detected, store).values()
     assert {decision.outcome for decision in said} == {"undecided"}
     assert all("lies within the interval" in decision.reason for decision in said)
 
 
 def test_a_single_plan_decides_by_the_lots_own_sample(release):
     everything = dict.fromkeys(range(20, 40), "def")
-    contract, store, found = release(alder={1: "a"}, birch=everything, acceptance=SINGLE)
+    contract, store, detected = release(alder={1: "a"}, birch=everything, acceptance=SINGLE)
     plan = drawing.lot_plan(contract.acceptance, 20)
-    sample = samples.read_sample(contract, store, found.release)
+    sample = samples.read_sample(contract, store, detected.release)
     assert [(lot.delivery, lot.items, lot.rows) for lot in sample.plan.lots] == [
         ("alder/d1", 20, plan.n),
         ("birch/d7", 20, plan.n),
     ]
     assert len(sample.items) == 2 * plan.n
-    answer(contract, store, found.release)
-    said = decided(contract, found, store)
+    answer(contract, store, detected.release)
+    said = decided(contract, detected, store)
     good, bad = said["alder/d1"], said["birch/d7"]
     assert (good.outcome, good.defects, good.audited, good.needed) == ("accept", 0, plan.n, plan.n)
     assert (bad.outcome, bad.defects) == ("reject", plan.n)
@@ -202,28 +202,28 @@ def test_a_single_plan_decides_by_the_lots_own_sample(release):
         " are accepted"
     )
     assert good.curve[0][:2] == (0, 1)
-    rates = decisions.rates(contract, found, store, ())
+    rates = decisions.rates(contract, detected, store, ())
     assert by_subject(rates, "delivery") == {"alder/d1": (0, plan.n, 20), "birch/d7": (plan.n, plan.n, 20)}
 
 
 def test_a_single_plan_does_not_decide_by_what_nobody_can_tell(release):
-    contract, store, found = release(alder={1: "a"}, acceptance=SINGLE)
-    answer(contract, store, found.release, unclear={f"i{n}" for n in range(20)})
-    said = decided(contract, found, store)["alder/d1"]
+    contract, store, detected = release(alder={1: "a"}, acceptance=SINGLE)
+    answer(contract, store, detected.release, unclear={f"i{n}" for n in range(20)})
+    said = decided(contract, detected, store)["alder/d1"]
     assert (said.outcome, said.audited) == ("undecided", 0)
     assert f"{said.needed} more can't be told" in said.reason or f"{said.needed} can't be told" in said.reason
 
 
 def test_a_sequential_plan_needs_answers_in_drawn_order(release):
     everything = dict.fromkeys(range(20, 40), "def")
-    contract, store, found = release(alder={1: "a"}, birch=everything, acceptance=SINGLE | {"by": "sequential"})
-    items = samples.read_sample(contract, store, found.release).items
+    contract, store, detected = release(alder={1: "a"}, birch=everything, acceptance=SINGLE | {"by": "sequential"})
+    items = samples.read_sample(contract, store, detected.release).items
     firsts = {items.loc[release_rates.in_lot(items, one), "item"].iloc[0] for one in ("alder/d1", "birch/d7")}
-    answer(contract, store, found.release, [item for item in items["item"] if item not in firsts])
-    before = decided(contract, found, store)
+    answer(contract, store, detected.release, [item for item in items["item"] if item not in firsts])
+    before = decided(contract, detected, store)
     assert {(one.outcome, one.audited) for one in before.values()} == {("undecided", 0)}
-    answer(contract, store, found.release, firsts)
-    after = decided(contract, found, store)
+    answer(contract, store, detected.release, firsts)
+    after = decided(contract, detected, store)
     assert [after[one].outcome for one in ("alder/d1", "birch/d7")] == ["accept", "reject"]
     plan = drawing.lot_plan(contract.acceptance, 20)
     assert after["birch/d7"].audited == plan.decide_in_order([True] * plan.n).audited < plan.n
@@ -231,36 +231,36 @@ def test_a_sequential_plan_needs_answers_in_drawn_order(release):
 
 
 def test_a_sequential_plan_decides_where_what_nobody_can_tell_makes_no_difference(release):
-    contract, store, found = release(alder={1: "a"}, acceptance=SINGLE | {"by": "sequential"})
-    items = samples.read_sample(contract, store, found.release).items
+    contract, store, detected = release(alder={1: "a"}, acceptance=SINGLE | {"by": "sequential"})
+    items = samples.read_sample(contract, store, detected.release).items
     lot = items.loc[release_rates.in_lot(items, "alder/d1"), "item"].tolist()
     plan = drawing.lot_plan(contract.acceptance, 20)
-    answer(contract, store, found.release, unclear=lot[:1])
+    answer(contract, store, detected.release, unclear=lot[:1])
     walks = [plan.decide_in_order([first] + [False] * (len(lot) - 1)).outcome for first in (False, True)]
     wanted = "accept" if walks == ["accept", "accept"] else "undecided"
-    assert decided(contract, found, store)["alder/d1"].outcome == wanted
-    answer(contract, store, found.release, unclear=lot)
-    assert decided(contract, found, store)["alder/d1"].outcome == "undecided"
+    assert decided(contract, detected, store)["alder/d1"].outcome == wanted
+    answer(contract, store, detected.release, unclear=lot)
+    assert decided(contract, detected, store)["alder/d1"].outcome == "undecided"
 
 
 def test_an_item_of_both_parts_is_one_task_and_counts_in_both(release):
-    contract, store, found = release(human_audit={"rows": 15}, acceptance=SINGLE)
-    sample = samples.read_sample(contract, store, found.release)
+    contract, store, detected = release(human_audit={"rows": 15}, acceptance=SINGLE)
+    sample = samples.read_sample(contract, store, detected.release)
     assert sample.items["item"].is_unique
     assert (sample.items["stratum"] >= 0).sum() == 15
     n = drawing.lot_plan(contract.acceptance, 20).n
     assert [release_rates.in_lot(sample.items, lot.delivery).sum() for lot in sample.plan.lots] == [n, n]
-    answer(contract, store, found.release)
-    assert decisions.rates(contract, found, store, ())[0].audited == 15
+    answer(contract, store, detected.release)
+    assert decisions.rates(contract, detected, store, ())[0].audited == 15
 
 
 def test_measuring_needs_nothing_of_the_run(release):
-    contract, store, found = release(human_audit=CENSUS, acceptance=SINGLE)
-    answer(contract, store, found.release)
-    before = decisions.rates(contract, found, store, ()), decisions.acceptance(contract, found, store)
+    contract, store, detected = release(human_audit=CENSUS, acceptance=SINGLE)
+    answer(contract, store, detected.release)
+    before = decisions.rates(contract, detected, store, ()), decisions.acceptance(contract, detected, store)
     for key in store.list("runs/"):
         store.delete(key)
-    assert (decisions.rates(contract, found, store, ()), decisions.acceptance(contract, found, store)) == before
+    assert (decisions.rates(contract, detected, store, ()), decisions.acceptance(contract, detected, store)) == before
 
 
 def command_line(store: Store, contracts, *arguments: str):
@@ -281,9 +281,9 @@ def test_a_plan_that_rejects_at_once_gives_the_vendor_a_report_and_exit_code_3(
     assert held.exit_code == 2, held.output
     (release,) = folder_store.folders(layout.audits("acme", "pets"))
     answer(contract, folder_store, release)
-    found = command_line(folder_store, tmp_path / "contracts", *run)
-    assert found.exit_code == 3, found.output
-    assert "acceptance.consumer" in found.output
+    result = command_line(folder_store, tmp_path / "contracts", *run)
+    assert result.exit_code == 3, result.output
+    assert "acceptance.consumer" in result.output
     (prefix,) = {key.rsplit("/", 1)[0] + "/" for key in folder_store.list("rejections/")}
     assert prefix.startswith("rejections/acme/pets/birch/d1-")
     page = folder_store.read(prefix + "rejection.html").decode()

@@ -124,11 +124,11 @@ def test_the_command_shows_both_replays_side_by_side(make_contract, put, folder_
     arguments += ["--set", "limits.rejected_rows_rate=0", "--set", "on_breach=hold", "--set", "limits.agreement=0.9"]
     shown = CliRunner().invoke(app, arguments)
     assert shown.exit_code == 0, shown.output
-    found = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).output)
-    (release,) = found["releases"]
+    said = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).output)
+    (release,) = said["releases"]
     assert (release["as_it_is"]["action"], release["as_changed"]["action"]) == ("publish", "hold")
     assert release["as_changed"]["breaches"][0]["clause"] == "limits.rejected_rows_rate"
-    assert found["summary"] in shown.output
+    assert said["summary"] in shown.output
     assert "not replayed: limits.agreement" in shown.output
 
 
@@ -142,5 +142,5 @@ def test_with_no_release_there_is_nothing_to_replay(make_contract, folder_store,
         "--contracts",
         str(tmp_path / "contracts"),
     ]
-    found = CliRunner().invoke(app, arguments)
-    assert isinstance(found.exception, InvalidInput)
+    result = CliRunner().invoke(app, arguments)
+    assert isinstance(result.exception, InvalidInput)

@@ -60,15 +60,15 @@ def only(found: Review) -> Incident:
 
 
 def test_a_bad_vendor_is_one_incident_that_opens_once_and_closes_after_five_good_releases():
-    found = reviews(ISSUES, days(range(30, 36), 50))
-    events = [(event, at) for at, _, event in told(found) if event in ("opened", "closed")]
+    reviewed = reviews(ISSUES, days(range(30, 36), 50))
+    events = [(event, at) for at, _, event in told(reviewed) if event in ("opened", "closed")]
     assert [event for event, _ in events] == ["opened", "closed"]
     assert events[0][1] in (30, 31)
     assert events[1][1] == 40, "the fifth good release after the bad ones"
-    assert len({name for _, name, _ in told(found)}) == 1
-    closed = only(found[40])
+    assert len({name for _, name, _ in told(reviewed)}) == 1
+    closed = only(reviewed[40])
     assert (closed.state, closed.closed, closed.since, closed.vendor) == ("closed", "r0041", "r0031", "alder")
-    assert not found[41].incidents, "a closed incident is told once"
+    assert not reviewed[41].incidents, "a closed incident is told once"
 
 
 def test_it_comes_back_with_the_same_id_within_fourteen_releases_and_as_another_later():
@@ -160,9 +160,9 @@ def by_class(at: int, hard: int, easy: int, hard_rate: float = 0.2) -> Judged:
 
 def test_another_mix_of_classes_opens_none_and_is_explained():
     history = [by_class(at, 150, 50) if at >= 30 else by_class(at, 20, 180) for at in range(45)]
-    found = reviews(ISSUES, history)
-    assert not told(found)
-    explained = [explained for each in found for explained in each.explained]
+    reviewed = reviews(ISSUES, history)
+    assert not told(reviewed)
+    explained = [explained for each in reviewed for explained in each.explained]
     assert {(one.cause, one.vendor) for one in explained} == {("mix", ""), ("mix", "alder")}
     assert len(explained) == 2, "it is said once of each stream"
 
@@ -185,14 +185,14 @@ def test_a_new_guideline_or_detector_starts_the_baseline_anew_and_is_no_incident
         )
         for at in range(60)
     ]
-    found = reviews(ISSUES, history)
-    assert not told(found)
-    assert {(explained.cause, explained.vendor) for explained in found[30].explained} == {
+    reviewed = reviews(ISSUES, history)
+    assert not told(reviewed)
+    assert {(explained.cause, explained.vendor) for explained in reviewed[30].explained} == {
         (metric, ""),
         (metric, "alder"),
     }
-    assert "15.0%" in found[30].explained[0].text
-    assert not [explained for at, each in enumerate(found) for explained in each.explained if at != 30]
+    assert "15.0%" in reviewed[30].explained[0].text
+    assert not [explained for at, each in enumerate(reviewed) for explained in each.explained if at != 30]
     (alder,) = (stream for stream in review(ISSUES, history).watched if stream.vendor == "alder")
     assert alder.baseline_rate == pytest.approx(0.15, abs=0.01)
 
@@ -201,8 +201,8 @@ def test_gold_counts_wrong_labels():
     """Its counts are of right labels: a fall from 95 to 60 of 100 is an incident, a rise to 100 is none."""
     for right, events in ((60, {"opened"}), (100, set())):
         history = [release(at, {"alder": (right if at >= 30 else 95, 100)}, "gold") for at in range(34)]
-        found = reviews(Regressions(metrics=("gold",)), history)
-        assert {event for _, _, event in told(found) if event != "escalated"} == events
+        reviewed = reviews(Regressions(metrics=("gold",)), history)
+        assert {event for _, _, event in told(reviewed) if event != "escalated"} == events
     history = [release(at, {"alder": (60 if at >= 30 else 95, 100)}, "gold") for at in range(34)]
     (alder,) = (
         stream for stream in only(review(Regressions(metrics=("gold",)), history)).streams if stream.vendor == "alder"
@@ -215,9 +215,9 @@ def test_a_warning_escalates_once_when_the_rate_is_above_the_effect_for_certain(
     history = [release(at, {"alder": (14, 100) if at >= 30 else GOOD, "birch": (500, 10_000)}) for at in range(60)] + [
         release(at, {"alder": GOOD, "birch": (500, 10_000)}) for at in range(60, 63)
     ]
-    found = reviews(ISSUES, history)
-    assert [event for _, _, event in told(found)] == ["opened", "escalated"]
-    severities = [only(each).severity for each in found if each.incidents]
+    reviewed = reviews(ISSUES, history)
+    assert [event for _, _, event in told(reviewed)] == ["opened", "escalated"]
+    severities = [only(each).severity for each in reviewed if each.incidents]
     assert severities == sorted(severities, reverse=True), "warning, then critical"
     assert severities[0] == "warning"
     assert severities[-1] == "critical"

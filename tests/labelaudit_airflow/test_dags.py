@@ -211,10 +211,10 @@ def test_a_step_that_never_ends_is_ended_and_the_other_deliveries_are_published(
     customers.add("acme/pets")
     customers.deliver("acme/pets", GOOD)
     customers.deliver("acme/pets", GOOD.replace("\ni", "\nj"), delivery="slow")
-    found = customers.run("audit__acme__pets")
+    states = customers.run("audit__acme__pets")
     assert [1_800 < one <= 3_600 for one in left] == [True], "pytest's own limit is shorter"
-    assert sorted(state for name, state in found.items() if "stage" in name) == ["failed", "success"]
-    assert (found["publish"], found["run"]) == ("success", "failed")
+    assert sorted(state for name, state in states.items() if "stage" in name) == ["failed", "success"]
+    assert (states["publish"], states["run"]) == ("success", "failed")
     assert set(customers.releases("acme/pets")[0].deliveries) == {"alder/d1"}
 
 
@@ -257,18 +257,18 @@ def test_bad_deliveries_and_a_broken_contract_stop_no_other_and_are_told(custome
         customers.deliver("acme/pets", GOOD)
         customers.deliver("acme/pets", "\0\x01\x02", delivery="corrupt")
         customers.deliver("acme/pets", GOOD + "x,ann,cat\n", delivery="lie", records={"labels.csv": 99})
-        found = customers.run("audit__acme__pets")
-        assert found["run"] == "success"
-        assert found["publish"] == "success"
+        states = customers.run("audit__acme__pets")
+        assert states["run"] == "success"
+        assert states["publish"] == "success"
         (release,) = customers.releases("acme/pets")
         assert set(release.deliveries) == {"alder/d1"}
         assert sorted(alert["key"].split("/")[0] for alert in received) == ["rejection", "rejection"]
         assert any("count_mismatch" in alert["subject"] for alert in received)
         assert all(alert["link"].endswith("rejection.html") for alert in received)
         received.clear()
-        found = customers.run("labelaudit__upkeep")
-        assert found["run"] == "failed"
-        assert [state for name, state in found.items() if name.startswith("check_contract")] == ["success", "failed"]
+        states = customers.run("labelaudit__upkeep")
+        assert states["run"] == "failed"
+        assert [state for name, state in states.items() if name.startswith("check_contract")] == ["success", "failed"]
         assert [alert["event"] for alert in received] == ["failure"]
         assert "cats.yaml" in received[0]["text"]
         assert "classification" in received[0]["text"], "the nearest valid name"
@@ -296,8 +296,8 @@ def test_a_run_with_nothing_to_do_is_a_success_and_says_nothing(customers):
     with http_receiver() as (port, received):
         customers.connect("hook", **webhook(port))
         customers.add("acme/pets", alerts=[{"via": "webhook", "connection": "hook"}])
-        found = customers.run("audit__acme__pets")
-        assert found["run"] == "success"
+        states = customers.run("audit__acme__pets")
+        assert states["run"] == "success"
         assert customers.releases("acme/pets") == []
         assert not received
 
@@ -327,8 +327,8 @@ def test_a_breach_is_told_by_mail_slack_and_webhook_in_plain_words(customers):
             for who in ("ann", "bob", "dan", bad)
         )
         customers.deliver("acme/pets", "item,annotator,label\n" + wrong)
-        found = customers.run("audit__acme__pets")
-        assert found["run"] == "success"
+        states = customers.run("audit__acme__pets")
+        assert states["run"] == "success"
         told = {("slack" if "text" in alert and "event" not in alert else "webhook"): alert for alert in received}
         assert told["webhook"]["event"] == "breach"
         assert told["webhook"]["link"].endswith("report.html")
@@ -348,9 +348,9 @@ def test_an_alert_that_can_not_be_sent_stops_neither_the_release_nor_the_next_ro
         customers.add("acme/pets", alerts=routes)
         customers.deliver("acme/pets", GOOD)
         customers.deliver("acme/pets", "", delivery="empty")
-        found = customers.run("audit__acme__pets")
-        assert found["publish"] == "success"
-        assert (found["alert[0]"], found["alert[1]"], found["run"]) == ("failed", "success", "failed")
+        states = customers.run("audit__acme__pets")
+        assert states["publish"] == "success"
+        assert (states["alert[0]"], states["alert[1]"], states["run"]) == ("failed", "success", "failed")
         assert [alert["event"] for alert in received if alert["event"] == "rejection"] == ["rejection"]
 
 
@@ -359,8 +359,8 @@ def test_what_can_not_be_judged_fails_at_once_and_is_told(customers):
         customers.connect("hook", **webhook(port))
         customers.add("acme/pets", alerts=[{"via": "webhook", "connection": "hook"}])
         customers.deliver("acme/pets", "item,annotator,label\n1,ann,cat\n2,ann,dog\n")
-        found = customers.run("audit__acme__pets")
-        assert (found["detect"], found["run"]) == ("failed", "failed")
+        states = customers.run("audit__acme__pets")
+        assert (states["detect"], states["run"]) == ("failed", "failed")
         assert any("AuditImpossible" in alert["text"] and alert["event"] == "failure" for alert in received)
 
 
@@ -395,8 +395,8 @@ def test_customers_credentials_come_from_their_own_connection(customers, s3):
     assert destination.exists(layout.release(release.release) + "report.html")
     customers.add("beta/pets", destination={"uri": place + "-beta", "connection": "acme_s3"})
     customers.deliver("beta/pets", GOOD, delivery="d2")
-    found = customers.run("audit__beta__pets")
-    assert (found["find"], found["run"]) == ("failed", "failed"), "it is acme's"
+    states = customers.run("audit__beta__pets")
+    assert (states["find"], states["run"]) == ("failed", "failed"), "it is acme's"
     assert open_store(place + "-beta", credentials).list("") == []
 
 

@@ -155,8 +155,8 @@ def test_what_no_retry_can_mend_is_not_retried(airflow):
     deliver(airflow.home, "birds", "item,annotator,label\n1,ann,cat\n", "single")
     run = airflow.trigger(BIRDS)
     assert airflow.finished(BIRDS, run) == "failed"
-    found = task(airflow, BIRDS, run, "detect")
-    assert (found["state"], found["try_number"]) == ("failed", 1)
+    task_state = task(airflow, BIRDS, run, "detect")
+    assert (task_state["state"], task_state["try_number"]) == ("failed", 1)
 
 
 PAGES = ("/labelaudit/", "/labelaudit/datasets/acme/pets")

@@ -115,9 +115,9 @@ def test_nobody_learns_of_a_dataset_that_they_may_not_read(site):
     never = client.get("/datasets/zoo/dragons")
     assert never.status_code == 404
     for address in site.addresses("zoo", "birds"):
-        found = client.get(address)
-        assert (found.status_code, found.content) == (never.status_code, never.content)
-        assert dict(found.headers) == dict(never.headers)
+        response = client.get(address)
+        assert (response.status_code, response.content) == (never.status_code, never.content)
+        assert dict(response.headers) == dict(never.headers)
     assert site.asked == [], "nothing was read"
     overview = client.get("/").text
     assert "acme" in overview

@@ -115,9 +115,9 @@ def test_the_questions_that_records_answer_are_named(tmp_path):
 def test_the_encoding_is_by_mark_or_by_what_can_be_decoded(tmp_path, encoding, said):
     path = tmp_path / "a.csv"
     path.write_bytes(CSV.replace("cat", "chât").encode(encoding))
-    found = recognise(path)
-    assert found.vendor.get("encoding") == said
-    assert bool(found.notes) == (said == "cp1252")
+    recognised = recognise(path)
+    assert recognised.vendor.get("encoding") == said
+    assert bool(recognised.notes) == (said == "cp1252")
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -166,9 +166,9 @@ def test_of_several_sheets_the_first_is_proposed_and_said(tmp_path):
         book.active.append(row)
     book.create_sheet("Second & last")
     book.save(tmp_path / "a.xlsx")
-    found = recognise(tmp_path / "a.xlsx")
-    assert found.vendor == {"format": "excel", "sheet": "Sheet"}
-    assert "Second & last" in found.notes[0]
+    recognised = recognise(tmp_path / "a.xlsx")
+    assert recognised.vendor == {"format": "excel", "sheet": "Sheet"}
+    assert "Second & last" in recognised.notes[0]
 
 
 @pytest.mark.parametrize("merged", [None, "A1:C1", "A1:C2"])
@@ -180,10 +180,10 @@ def test_the_rows_above_a_sheets_header_are_found(tmp_path, merged):
     if merged:
         book.active.merge_cells(merged)
     book.save(tmp_path / "a.xlsx")
-    found = recognise(tmp_path / "a.xlsx")
-    assert found.vendor == {"format": "excel", "dialect": {"skip_lines": 2}}
-    assert found.keys == ("item", "annotator", "label")
-    assert "2 row(s) above the header" in found.notes[0]
+    recognised = recognise(tmp_path / "a.xlsx")
+    assert recognised.vendor == {"format": "excel", "dialect": {"skip_lines": 2}}
+    assert recognised.keys == ("item", "annotator", "label")
+    assert "2 row(s) above the header" in recognised.notes[0]
 
 
 def test_the_first_file_of_an_archive_is_looked_at(tmp_path):
@@ -193,9 +193,9 @@ def test_the_first_file_of_an_archive_is_looked_at(tmp_path):
         archive.writestr("a.jsonl", valid_files()["jsonl"].content)
     path = tmp_path / "a.zip"
     path.write_bytes(target.getvalue())
-    found = recognise(path)
-    assert found.vendor == {"format": "jsonl", "compression": "zip"}
-    assert "2 files" in found.notes[0]
+    recognised = recognise(path)
+    assert recognised.vendor == {"format": "jsonl", "compression": "zip"}
+    assert "2 files" in recognised.notes[0]
 
 
 def test_a_compressed_table_is_seen_through(tmp_path):

@@ -34,8 +34,8 @@ def parsed_here(monkeypatch):
 
 def proposed(folder: Path, content: str, name: str = "sample.csv", **said: str) -> tuple[dict[str, Any], Proposal]:
     (folder / name).write_text(content, newline="")
-    found = contract_from(folder / name, "acme", "pets", "alder", said)
-    return yaml.safe_load(found.text), found
+    proposal = contract_from(folder / name, "acme", "pets", "alder", said)
+    return yaml.safe_load(proposal.text), proposal
 
 
 def table(rows: list[dict[str, Any]], delimiter: str = ",") -> str:
@@ -95,12 +95,12 @@ def test_a_batch_of_mechanical_turk(tmp_path, folder_store):
         for n in range(12)
         for who, label in answers(n)
     ]
-    terms, found = proposed(tmp_path, table(rows))
+    terms, proposal = proposed(tmp_path, table(rows))
     names = {"item": "Input.image_url", "annotator": "WorkerId", "label": "Answer.category.label"}
     assert terms["vendors"]["alder"]["columns"] == names | {"seconds": "WorkTimeInSeconds"}
     assert [*terms["columns"]] == ["item", "annotator", "label", "AssignmentStatus", "seconds"]
     assert terms["predictions"] == {"source": "none"}
-    assert "1 of 36 rows (3%) are rejected assignments" in "".join(found.notes)
+    assert "1 of 36 rows (3%) are rejected assignments" in "".join(proposal.notes)
     done = audited(folder_store, terms, tmp_path / "sample.csv")
     assert (done.release.items, done.release.accepted_rows, done.release.rejected_rows) == (12, 35, 1)
 
@@ -147,12 +147,12 @@ def test_a_file_of_toloka(tmp_path, folder_store):
         for n in range(12)
         for who, label in answers(n)
     ]
-    terms, found = proposed(tmp_path, table(rows, "\t"), "assignments.tsv")
+    terms, proposal = proposed(tmp_path, table(rows, "\t"), "assignments.tsv")
     vendor = terms["vendors"]["alder"]
     assert vendor["format"] == "tsv"
     assert vendor["columns"]["item"] == "INPUT:image"
     assert (vendor["columns"]["annotator"], vendor["columns"]["label"]) == ("ASSIGNMENT:worker_id", "OUTPUT:result")
-    assert "GOLDEN:result: known labels are no column" in "".join(found.notes)
+    assert "GOLDEN:result: known labels are no column" in "".join(proposal.notes)
     done = audited(folder_store, terms, tmp_path / "assignments.tsv")
     assert (done.release.items, done.release.accepted_rows, done.release.rejected_rows) == (12, 36, 0)
 
@@ -173,10 +173,10 @@ def test_raters_in_columns_are_proposed(tmp_path, folder_store, names: tuple[str
     values = [[label for _, label in answers(n)] for n in range(12)]
     values[5][1] = ""
     rows = [{"id": f"i{n}", **dict(zip(names, cells, strict=True)), "age": n} for n, cells in enumerate(values)]
-    terms, found = proposed(tmp_path, table(rows))
+    terms, proposal = proposed(tmp_path, table(rows))
     assert terms["vendors"]["alder"] == {"format": "csv", "columns": {"item": "id"}, "raters": [*names]}
     assert terms["columns"]["annotator"] == terms["columns"]["label"] == {}
-    assert found.notes[0].startswith("`raters`: ")
+    assert proposal.notes[0].startswith("`raters`: ")
     expected = [(row["id"], name, row[name]) for row in rows for name in names if row[name]]
     assert labels_of(folder_store, terms, tmp_path / "sample.csv") == expected
 
@@ -187,9 +187,9 @@ def test_numbered_texts_are_no_raters(tmp_path):
         {"id": n, "answer_1": f"text {n} of some words", "answer_2": f"word {n} of some", "label": "12"[n % 2]}
         for n in range(9)
     ]
-    terms, found = proposed(tmp_path, table(rows))
+    terms, proposal = proposed(tmp_path, table(rows))
     assert "raters" not in terms["vendors"]["alder"]
-    assert "predictions from 'answer_1' alone know half of it" in "".join(found.notes)
+    assert "predictions from 'answer_1' alone know half of it" in "".join(proposal.notes)
 
 
 def test_a_person_names_the_raters_or_a_label(tmp_path):

@@ -135,8 +135,8 @@ def named_in(text: str) -> list[str]:
 @pytest.mark.parametrize("shown", ["hashed", "omitted"])
 def test_no_published_byte_names_an_annotator(made_with, shown):
     _, store, destination, outcome = made_with(shown)
-    found = read_findings(store, outcome.audit).annotators
-    assert any(annotator.changed for annotator in found), "a drift is told of"
+    annotators = read_findings(store, outcome.audit).annotators
+    assert any(annotator.changed for annotator in annotators), "a drift is told of"
     texts = published(destination)
     folder = layout.release(outcome.release.release)
     assert {"report.html", "report.json", "issues.csv", "manifest.json"} <= {

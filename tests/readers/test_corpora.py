@@ -86,8 +86,8 @@ def test_every_parquet_file_is_read_or_refused_by_name():
     refused, rejected = {}, set()
     for path in sorted((CORPORA / "parquet-good").rglob("*.parquet*")):
         try:
-            found = readers.rows(path, Terms(path.name, "parquet"), 500)
-            rejected |= {path.name for row in found if not isinstance(row, Row)}
+            rows = readers.rows(path, Terms(path.name, "parquet"), 500)
+            rejected |= {path.name for row in rows if not isinstance(row, Row)}
         except DeliveryRejected as error:
             refused[path.name] = f"{error.code} {error}"
     assert all(f" {name}" in said for name, said in refused.items())

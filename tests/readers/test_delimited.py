@@ -212,9 +212,9 @@ def test_a_record_is_never_lost_or_read_as_another(tmp_path: Path, content: str,
 def test_rows_are_as_the_file_has_them(tmp_path: Path):
     path = tmp_path / "f"
     path.write_text('b,a,x\n1,"2,",\n1,\n')
-    found = list(delimited.rows(path, Terms("f", "csv")))
-    assert found[0].cells == {"b": "1", "a": "2,", "x": ""}
-    assert isinstance(found[1], Reject)
+    rows = list(delimited.rows(path, Terms("f", "csv")))
+    assert rows[0].cells == {"b": "1", "a": "2,", "x": ""}
+    assert isinstance(rows[1], Reject)
     (batch,) = delimited.read(path, Terms("f", "csv", (Field("item", "a"),)))
     assert batch.undeclared == {"b", "x"}
 

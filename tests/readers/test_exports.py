@@ -26,9 +26,9 @@ NESTED = sorted(name for name, entry in FORMATS.items() if entry.kind == "record
 def labels(format: str, record: Any, question: str | None = None):
     """Cells of the labels, and path and code of what can't be taken."""
     terms = Terms("f", format, question=question)
-    found = list(nested.Parts(nested.Record(record, 1, "$", ""), nested.labels_of(terms), terms))
-    return [part.cells for part in found if isinstance(part, Part)], [
-        (part.path, part.code) for part in found if not isinstance(part, Part)
+    parts = list(nested.Parts(nested.Record(record, 1, "$", ""), nested.labels_of(terms), terms))
+    return [part.cells for part in parts if isinstance(part, Part)], [
+        (part.path, part.code) for part in parts if not isinstance(part, Part)
     ]
 
 
@@ -50,14 +50,14 @@ def test_label_studio_gives_one_row_for_each_annotation():
         ],
         "predictions": [{"result": [choice("horse")]}],
     }
-    found, unfit = labels("label_studio", task)
-    assert [(one["item"], one["annotator"], one["label"]) for one in found] == [
+    rows, unfit = labels("label_studio", task)
+    assert [(one["item"], one["annotator"], one["label"]) for one in rows] == [
         ("7", "ann@x", "dog"),
         ("7", "8", "cat"),
     ]
-    assert found[0]["seconds"] == 2.5
-    assert found[0]["data.text"] == "Rex"
-    assert (found[1]["gold"], found[1]["timestamp"]) == (True, "2026-01-02")
+    assert rows[0]["seconds"] == 2.5
+    assert rows[0]["data.text"] == "Rex"
+    assert (rows[1]["gold"], rows[1]["timestamp"]) == (True, "2026-01-02")
     assert unfit == [
         (".annotations[1]", "skipped"),
         (".annotations[2]", "several_labels"),
@@ -136,8 +136,8 @@ def test_scale_categories_fields_and_regions():
     assert labels("scale", task | {"response": fields})[1] == [(".response", "several_labels")]
     assert labels("scale", task | {"response": fields}, question="age")[0][0]["label"] == "old"
     box = {"label": "car", "uuid": "u1", "left": 1, "top": 2, "width": 3, "height": 4}
-    found, unfit = labels("scale", task | {"response": {"annotations": [box, {"uuid": "u2"}]}})
-    assert [(one["item"], one["label"]) for one in found] == [("t#u1", "car")]
+    rows, unfit = labels("scale", task | {"response": {"annotations": [box, {"uuid": "u2"}]}})
+    assert [(one["item"], one["label"]) for one in rows] == [("t#u1", "car")]
     assert unfit == [(".response.annotations[1]", "missing_key")]
     assert labels("scale", task | {"status": "canceled"})[1] == [(".status", "skipped")]
     assert labels("scale", task | {"status": "pending"})[1] == [(".status", "unlabelled")]
@@ -150,10 +150,10 @@ def test_doccano_names_spans_and_users():
     (cells,), unfit = labels("doccano", {"id": 1, "text": "Rex barks", "label": [[0, 3, "NAME"], [5, 99, "X"]]})
     assert (cells["item"], cells["span"], cells["label"]) == ("1#0-3", "Rex", "NAME")
     assert unfit == [(".label[1]", "wrong_nesting")]
-    found, _ = labels(
+    rows, _ = labels(
         "doccano", {"id": 1, "text": "x", "annotations": [{"label": 2, "user": 7}, {"label": 1, "user": 8}]}
     )
-    assert [(one["annotator"], one["label"]) for one in found] == [("7", "2"), ("8", "1")]
+    assert [(one["annotator"], one["label"]) for one in rows] == [("7", "2"), ("8", "1")]
     same = [labels("doccano", {"text": "x", "label": [name]})[0][0]["item"] for name in ("pos", "neg")]
     assert same[0] == same[1], "a text without an id is named by its content, whatever its label"
 
@@ -181,8 +181,8 @@ def test_ground_truth_classes_boxes_and_entities():
     assert (cells["item"], cells["label"], cells["confidence"]) == ("s3://b/1.jpg", "dog", 0.9)
     boxes = {"annotations": [{"class_id": 0, "left": 1, "top": 2, "width": 3, "height": 4}, {"class_id": 9}]}
     about = {"class-map": {"0": "car"}, "objects": [{"confidence": 0.5}], "type": "groundtruth/object-detection"}
-    found, unfit = labels("ground_truth", {"source-ref": "s", "box": boxes, "box-metadata": about})
-    assert [(one["item"], one["label"], one["confidence"]) for one in found] == [("s#0", "car", 0.5)]
+    rows, unfit = labels("ground_truth", {"source-ref": "s", "box": boxes, "box-metadata": about})
+    assert [(one["item"], one["label"], one["confidence"]) for one in rows] == [("s#0", "car", 0.5)]
     assert unfit == [(".box.annotations[1]", "unknown_reference")]
     failed = {"failure-reason": "timed out"}
     assert labels("ground_truth", image | {"pet-metadata": failed})[1] == [(".pet-metadata", "unlabelled")]
@@ -195,8 +195,8 @@ def test_spans_lie_in_their_text():
     record = {"id": "d", "text": "Rex barks", "annotator": "ann"}
     spans = [{"start": 0, "end": 3, "label": "NAME", "text": "Rex"}, [4, 9, "VERB"], [3, 3, "X"]]
     spans += [{"start": 0, "end": 3, "label": "NAME", "text": "Max"}, [0, 3], {"start": True, "end": 3, "label": "X"}]
-    found, unfit = labels("spans", record | {"spans": spans})
-    assert [(one["item"], one["label"], one["annotator"]) for one in found] == [
+    rows, unfit = labels("spans", record | {"spans": spans})
+    assert [(one["item"], one["label"], one["annotator"]) for one in rows] == [
         ("d#0-3", "NAME", "ann"),
         ("d#4-9", "VERB", "ann"),
     ]
@@ -226,17 +226,17 @@ def test_kto_helpsteer_and_rubrics():
     assert labels("kto", {"prompt": "p", "completion": "c", "label": 1})[1] == [(".label", "wrong_nesting")]
     record = {"context": [{"role": "user", "content": "p"}], "response1": "x", "response2": "y", "domain": "code"}
     record["individual_preference"] = [{"score": -2, "reasoning": "short"}, {"score": 1}, {"score": "1"}]
-    found, unfit = labels("helpsteer", record)
-    assert [(one["annotator"], one["label"]) for one in found] == [("1", "-2"), ("2", "1")]
-    assert (found[0]["reasoning"], found[0]["domain"]) == ("short", "code")
-    assert found[0]["item"] == found[1]["item"]
+    rows, unfit = labels("helpsteer", record)
+    assert [(one["annotator"], one["label"]) for one in rows] == [("1", "-2"), ("2", "1")]
+    assert (rows[0]["reasoning"], rows[0]["domain"]) == ("short", "code")
+    assert rows[0]["item"] == rows[1]["item"]
     assert unfit == [(".individual_preference[2].score", "wrong_nesting")]
     rubric = {
         "prompt_id": "r",
         "rubrics": [{"criterion": "polite", "points": 2, "tags": ["x"]}, {"criterion": "short"}],
     }
-    found, _ = labels("rubric", rubric | {"criteria_met": [True, False], "grader": "g"})
-    assert [(one["item"], one["label"], one["annotator"]) for one in found] == [
+    rows, _ = labels("rubric", rubric | {"criteria_met": [True, False], "grader": "g"})
+    assert [(one["item"], one["label"], one["annotator"]) for one in rows] == [
         ("r#0", "true", "g"),
         ("r#1", "false", "g"),
     ]
@@ -387,8 +387,8 @@ def test_records_lie_in_lines_arrays_or_parquet(tmp_path: Path):
 
 def test_a_record_without_a_label_is_a_reject(tmp_path: Path):
     (tmp_path / "f").write_text('{"text": "x", "spans": []}\nnull\n')
-    found = list(nested.rows(tmp_path / "f", Terms("f", "spans", container="jsonl")))
-    assert [(type(one), one.line, one.code) for one in found] == [
+    rows = list(nested.rows(tmp_path / "f", Terms("f", "spans", container="jsonl")))
+    assert [(type(one), one.line, one.code) for one in rows] == [
         (Reject, 1, "unlabelled"),
         (Reject, 2, "wrong_nesting"),
     ]

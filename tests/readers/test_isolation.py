@@ -173,15 +173,15 @@ def test_all_files_of_a_zip_are_read(tmp_path: Path):
 def test_a_file_that_is_plainly_something_else_is_named(tmp_path: Path, content: bytes, said: str):
     path = tmp_path / "labels.csv"
     path.write_bytes(content)
-    found = refusal(path)
-    assert found.code == "unreadable_file"
-    assert said in str(found)
+    refused = refusal(path)
+    assert refused.code == "unreadable_file"
+    assert said in str(refused)
 
 
 def test_rows_come_as_the_file_has_them(file: Path):
-    found = list(readers.rows(file, terms(fields=()), limit=2))
-    assert found[0] == Row({"item": "a", "label": "cat"}, 2, text=found[0].text)
-    assert len(found) == 2
+    rows = list(readers.rows(file, terms(fields=()), limit=2))
+    assert rows[0] == Row({"item": "a", "label": "cat"}, 2, text=rows[0].text)
+    assert len(rows) == 2
 
 
 def files_of(folder: Path, contents: list[str]) -> list[Path]:

@@ -180,20 +180,20 @@ def test_documents_are_read_however_little_at_a_time(tmp_path_factory, values, i
     was = json_documents.BLOCK_CHARACTERS
     try:
         json_documents.BLOCK_CHARACTERS = size
-        found = list(json_documents.elements(path, Terms("f", "json")))
+        elements = list(json_documents.elements(path, Terms("f", "json")))
     finally:
         json_documents.BLOCK_CHARACTERS = was
-    assert [element.value for element in found if not element.problem] == [
-        value for value, element in zip(values, found, strict=True) if not element.problem
+    assert [element.value for element in elements if not element.problem] == [
+        value for value, element in zip(values, elements, strict=True) if not element.problem
     ]
-    assert all(element.problem is None for element in found)
+    assert all(element.problem is None for element in elements)
 
 
 def test_an_object_gives_the_elements_of_its_arrays(tmp_path: Path):
     path = tmp_path / "f"
     path.write_text('{"n": {"x": 1}, "rows": [{"a": 1}, 2], "empty": []}')
-    found = list(json_documents.elements(path, Terms("f", "json"), frozenset({"rows"})))
-    assert [(element.key, element.index, element.value, element.place) for element in found] == [
+    elements = list(json_documents.elements(path, Terms("f", "json"), frozenset({"rows"})))
+    assert [(element.key, element.index, element.value, element.place) for element in elements] == [
         ("n", None, {"x": 1}, "$.n"),
         ("rows", 0, {"a": 1}, "$.rows[0]"),
         ("rows", 1, 2, "$.rows[1]"),

@@ -35,9 +35,9 @@ def test_a_delivery_without_a_manifest_is_not_there_yet(store: Store, make_contr
     contract = make_contract()
     store.write("inbox/alder/acme/pets/d1/labels.csv", GOOD.encode())
     assert manifests.waiting(contract, store) == []
-    (found,) = manifests.incomplete(contract, store)
-    assert (found.name, found.reason) == ("alder/d1", "no manifest.json yet")
-    assert abs(found.since.timestamp() - time.time()) < 600
+    (folders,) = manifests.incomplete(contract, store)
+    assert (folders.name, folders.reason) == ("alder/d1", "no manifest.json yet")
+    assert abs(folders.since.timestamp() - time.time()) < 600
 
 
 def test_the_same_bytes_under_another_id_are_one_delivery(folder_store: Store, make_contract, put):
@@ -143,8 +143,8 @@ def test_what_cannot_be_a_delivery_waits_with_its_reason(folder_store: Store, ma
         folder_store.write("inbox/" + path, b"x")
     (folder_store.root / "inbox/alder/acme/pets/empty").mkdir()
     folder_store.write("inbox/alder/acme/pets/half/labels.csv.filepart", b"x")
-    found = {folder.name: folder.reason for folder in manifests.incomplete(contract, folder_store)}
-    assert found == {
+    folders = {folder.name: folder.reason for folder in manifests.incomplete(contract, folder_store)}
+    assert folders == {
         "alder/'a b'": "its name may have letters, digits and . _ = + @ - only: rename the folder",
         "alder/loose.csv": "it lies beside the folders: a delivery is a folder",
         "alder/empty": "the folder is empty",

@@ -217,8 +217,8 @@ def test_a_manifest_that_comes_after_the_seal_counts(folder_store: Store, contra
     settle(contract, folder_store)
     (first,) = manifests.waiting(contract, folder_store)
     put(folder_store, contract, said)
-    found = choosing.choose(contract, folder_store, {first.name: first.digest})
-    assert [delivery.refusal.code for delivery in found] == ([] if said == GOOD else ["changed_delivery"])
+    chosen = choosing.choose(contract, folder_store, {first.name: first.digest})
+    assert [delivery.refusal.code for delivery in chosen] == ([] if said == GOOD else ["changed_delivery"])
 
 
 def test_a_file_that_changes_between_seal_and_reading_is_refused_and_then_taken_anew(folder_store: Store, contract):

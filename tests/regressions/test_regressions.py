@@ -22,23 +22,23 @@ def test_streams_that_never_change_keep_the_budget():
     units = rng.choice([30, 100, 300, 1000], (300, 1))
     rate = rng.choice([0.01, 0.03, 0.1, 0.2], (300, 1))
     n = rng.poisson(units, (300, 365))
-    found = watch_all(rng.binomial(n, rate).astype(float), n.astype(float))
-    assert sum(len(stream.shifts) for stream in found) <= 1.5 * 0.5 * 300
+    watched = watch_all(rng.binomial(n, rate).astype(float), n.astype(float))
+    assert sum(len(stream.shifts) for stream in watched) <= 1.5 * 0.5 * 300
 
 
 def test_doublings_are_found_within_fourteen_releases():
     rng = np.random.default_rng(6)
     n = rng.poisson(300, (60, 74))
     x = rng.binomial(n, np.where(np.arange(74) >= 60, 0.1, 0.05))
-    found = watch_all(x.astype(float), n.astype(float))
-    late = [any(shift.opened >= 60 for shift in stream.shifts) for stream in found]
+    watched = watch_all(x.astype(float), n.astype(float))
+    late = [any(shift.opened >= 60 for shift in stream.shifts) for stream in watched]
     assert np.mean(late) >= 0.95
 
 
 def test_a_shift_is_dated_by_when_it_began():
-    found = watch([5] * 40 + [20] * 3, [100] * 43)
-    assert [(shift.since, shift.closed) for shift in found.shifts] == [(40, None)]
-    assert found.state == "open"
+    watched = watch([5] * 40 + [20] * 3, [100] * 43)
+    assert [(shift.since, shift.closed) for shift in watched.shifts] == [(40, None)]
+    assert watched.state == "open"
 
 
 def test_nothing_opens_until_enough_releases_and_enough_units_are_there():
@@ -67,9 +67,9 @@ def test_it_reopens_within_the_terms_releases_only():
 
 
 def test_an_open_incident_teaches_nothing():
-    found = watch([5] * 40 + [30] * 100, [100] * 140)
-    assert found.baseline_rate[-1] == pytest.approx(found.baseline_rate[45], abs=0.003)
-    assert found.is_open[-1]
+    watched = watch([5] * 40 + [30] * 100, [100] * 140)
+    assert watched.baseline_rate[-1] == pytest.approx(watched.baseline_rate[45], abs=0.003)
+    assert watched.is_open[-1]
 
 
 def test_a_release_without_units_changes_neither_score_nor_count_of_good_ones():
@@ -88,29 +88,29 @@ def test_releases_that_were_not_accepted_teach_nothing():
 
 
 def test_a_restart_ends_what_is_open_and_learns_anew():
-    found = watch([5] * 40 + [20] * 40, [100] * 80, restarts=[44])
-    assert [shift.closed for shift in found.shifts] == [44]
-    assert found.baseline_rate[-1] == pytest.approx(0.2, abs=0.01)
-    assert found.state == "watching"
+    watched = watch([5] * 40 + [20] * 40, [100] * 80, restarts=[44])
+    assert [shift.closed for shift in watched.shifts] == [44]
+    assert watched.baseline_rate[-1] == pytest.approx(0.2, abs=0.01)
+    assert watched.state == "watching"
 
 
 def test_the_rate_that_can_be_detected_falls_with_units_and_a_tiny_stream_detects_little():
     rng = np.random.default_rng(1)
     rates = []
     for units in (20, 100, 500):
-        found = watch(rng.binomial(units, 0.05, 120), [units] * 120)
-        rates.append(found.detectable_rate or 1.0)
+        watched = watch(rng.binomial(units, 0.05, 120), [units] * 120)
+        rates.append(watched.detectable_rate or 1.0)
     assert rates[0] > rates[1] >= rates[2]
     assert rates[2] <= 0.1, "five hundred units find a doubling"
 
 
 def test_thresholds_rise_as_the_budget_falls_and_stay_in_their_range():
     sure = np.tile(np.eye(6)[3], (4, 1))
-    found = thresholds(np.full(4, 300.0), np.full(4, 0.05), sure, np.full(4, 50), np.array([4, 0.5, 0.1, 1e-9]))
-    assert (np.diff(found) >= 0).all()
-    assert found[0] < found[3]
-    assert found.min() >= LEAST
-    assert found.max() <= HIGHEST
+    limits = thresholds(np.full(4, 300.0), np.full(4, 0.05), sure, np.full(4, 50), np.array([4, 0.5, 0.1, 1e-9]))
+    assert (np.diff(limits) >= 0).all()
+    assert limits[0] < limits[3]
+    assert limits.min() >= LEAST
+    assert limits.max() <= HIGHEST
 
 
 def test_a_doubling_is_evidence_of_a_doubling_and_not_of_the_tenfold():

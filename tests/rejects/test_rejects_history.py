@@ -55,25 +55,27 @@ def test_the_table_holds_what_was_rejected_to_the_row_over_several_runs(folder_s
     assert audit(contract, folder_store, "run3", now=DAY[3]).status == "nothing"
     assert [delivery.delivery.id for delivery in checked] == ["d1", "d2", "d3", "d4", "d5"]
     assert all(delivery.delivered_rows == delivery.accepted_rows + delivery.rejected_rows for delivery in checked)
-    found = lines(contract, folder_store)
+    listed = lines(contract, folder_store)
     for delivery in checked:
         own = [
             line
-            for line in found
+            for line in listed
             if line["digest"] == delivery.delivery.digest and line["delivery"] == delivery.delivery.id
         ]
         assert sum(line["rows"] for line in own) == delivery.rejected_rows
         assert {line["status"] for line in own} == {"accepted" if delivery.accepted else "rejected"}
     assert (
-        sum(line["rows"] for line in found) == sum(delivery.rejected_rows for delivery in checked) == 2 + 10 + 0 + 3 + 0
+        sum(line["rows"] for line in listed)
+        == sum(delivery.rejected_rows for delivery in checked)
+        == 2 + 10 + 0 + 3 + 0
     )
-    (named,) = [line for line in found if line["delivery"] == "d1" and line["code"] == "wrong_width"]
+    (named,) = [line for line in listed if line["delivery"] == "d1" and line["code"] == "wrong_width"]
     assert (named["file"], named["line"], named["text"]) == ("labels.csv", 38, "i90,ann")
     assert named["run_time"] == DAY[0]
     assert named["advice"].startswith("Quote fields")
-    days = {(line["delivery"], line["run_time"]) for line in found}
+    days = {(line["delivery"], line["run_time"]) for line in listed}
     assert days == {("d1", DAY[0]), ("d2", DAY[0]), ("d3", DAY[0]), ("d4", DAY[1]), ("d5", DAY[2])}
-    assert {line["delivery"]: line["code"] for line in found if line["file"] is None} == {
+    assert {line["delivery"]: line["code"] for line in listed if line["file"] is None} == {
         "d2": "too_many_rejects",
         "d3": "missing_column",
         "d5": "unknown_superseded",
@@ -203,12 +205,12 @@ def test_the_vendor_gets_the_rejects_of_an_accepted_delivery_too(folder_store: S
     (checked,) = audit(contract, folder_store).audit.checked
     prefix = layout.rejection("acme", "pets", "alder", "d1", checked.delivery.digest)
     assert folder_store.list(prefix) == [prefix + "rejects.csv"]
-    found = list(csv.DictReader(io.StringIO(folder_store.read(prefix + "rejects.csv").decode("utf-8-sig"))))
-    assert [(reject["line"], reject["code"]) for reject in found] == [
+    rejects = list(csv.DictReader(io.StringIO(folder_store.read(prefix + "rejects.csv").decode("utf-8-sig"))))
+    assert [(reject["line"], reject["code"]) for reject in rejects] == [
         ("38", "wrong_width"),
         ("39", "expect_column_values_to_be_in_set"),
     ]
-    assert not any(cell.startswith("=") for reject in found for cell in reject.values())
+    assert not any(cell.startswith("=") for reject in rejects for cell in reject.values())
     assert recorded.rejections(contract, folder_store) == []
 
 
@@ -285,10 +287,10 @@ def test_the_command_counts_and_writes_out(folder_store: Store, make_contract, t
     assert told("--since", "2026-11-02")["rows"] == 0
     path = tmp_path / "out.csv"
     assert told("--code", "wrong_type", "--csv", str(path)) == {"csv": str(path), "lines": 3}
-    found = list(csv.DictReader(io.StringIO(path.read_text("utf-8-sig"))))
-    assert list(found[0]) == REJECTS_SCHEMA.names
-    assert {reject["text"] for reject in found} == {"'=1+1"}
-    assert found[0]["run_time"] == "2026-11-01T06:00:00+00:00"
+    rejects = list(csv.DictReader(io.StringIO(path.read_text("utf-8-sig"))))
+    assert list(rejects[0]) == REJECTS_SCHEMA.names
+    assert {reject["text"] for reject in rejects} == {"'=1+1"}
+    assert rejects[0]["run_time"] == "2026-11-01T06:00:00+00:00"
     refused = CliRunner().invoke(app.app, ["rejects", "acme/pets", "--since", "yesterday", *options])
     assert isinstance(refused.exception, InvalidInput)
     assert release_log.log(steps.open_destination(contract, folder_store)) == []

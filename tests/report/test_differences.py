@@ -32,23 +32,24 @@ def test_a_superseding_delivery_is_told_label_by_label(folder_store: Store, make
     contract = make_contract()
     put(folder_store, contract, labels(0, 10, "cat") + labels(20, 22, "dog").split("\n", 1)[1])
     first = audit(contract, folder_store, "one").release.release
-    found, files = told(contract, folder_store, first)
-    assert found is None
+    difference, files = told(contract, folder_store, first)
+    assert difference is None
     assert "changes.csv" not in files
     assert b"This is the first release" in files["report.html"]
     body = labels(2, 8, "dog") + labels(8, 12, "cat").split("\n", 1)[1]
     put(folder_store, contract, body, delivery="d1b", supersedes=["d1"])
     second = audit(contract, folder_store, "two").release.release
-    found, files = told(contract, folder_store, second)
-    assert (found["before"], found["new"], found["removed"]) == (first, 2, 4)
-    assert (found["changed"], found["unchanged"]) == (6, 2)
-    assert found["moves"] == [{"before": "cat", "now": "dog", "items": 6}]
-    assert found["reasons"] == {differences.SUPERSEDED: 6}
+    difference, files = told(contract, folder_store, second)
+    assert (difference["before"], difference["new"], difference["removed"]) == (first, 2, 4)
+    assert (difference["changed"], difference["unchanged"]) == (6, 2)
+    assert difference["moves"] == [{"before": "cat", "now": "dog", "items": 6}]
+    assert difference["reasons"] == {differences.SUPERSEDED: 6}
     rows = list(csv.DictReader(io.StringIO(files["changes.csv"].decode("utf-8-sig"))))
     assert [row["item"] for row in rows] == [f"i{item:02d}" for item in range(2, 8)]
     assert {(row["label_before"], row["label_now"], row["deliveries"]) for row in rows} == {("cat", "dog", "alder/d1b")}
     destination = steps.open_destination(contract, folder_store)
     assert (
-        tables.read_table(destination, layout.LABELS).num_rows == found["new"] + found["changed"] + found["unchanged"]
+        tables.read_table(destination, layout.LABELS).num_rows
+        == difference["new"] + difference["changed"] + difference["unchanged"]
     )
     verifying.verify(destination)

@@ -132,8 +132,8 @@ def test_the_page_shows_us_which_alerts_are_not_sent_any_more(folder_store, make
     def shown(internal: bool) -> str:
         opened = lambda one: steps.open_destination(one, folder_store)  # noqa: E731
         state = dataset_state(contract, folder_store, opened, internal=internal)
-        found = environment(TEMPLATES).get_template("dataset.html")
-        return found.render(top="", charts=charts, title=title, dataset=state)
+        template = environment(TEMPLATES).get_template("dataset.html")
+        return template.render(top="", charts=charts, title=title, dataset=state)
 
     assert "its route has left the contract" in shown(internal=True)
     assert "its route has left" not in shown(internal=False)

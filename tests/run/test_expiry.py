@@ -113,8 +113,8 @@ def test_after_years_the_history_audits_and_rejects_go_but_not_what_the_last_rel
     put(folder_store, contract, MORE, delivery="d2")
     second = audit(contract, folder_store, "two", now=old).release.release
     assert expire(contract, folder_store, 1090).history_files == 0
-    found = expire(contract, folder_store, 1100)
-    assert (found.history_files, found.audit_files > 3, found.rejection_files) == (2, True, 3)
+    expired = expire(contract, folder_store, 1100)
+    assert (expired.history_files, expired.audit_files > 3, expired.rejection_files) == (2, True, 3)
     for prefix in (layout.history(*names), layout.internal_reports(*names), layout.audits(*names)):
         left = folder_store.list(prefix)
         assert left, "of the last release"

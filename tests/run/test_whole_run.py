@@ -75,9 +75,9 @@ def test_new_deliveries_add_items_and_labels_to_what_is_there(folder_store: Stor
     put(folder_store, contract, items(5, 15, "dan eve", lambda item, who: "dog"), delivery="d2")
     second = audit(contract, folder_store, "two").release
     assert (first.release[:5], second.release[:5], second.items) == ("r0001", "r0002", 10)
-    found = labels(contract, folder_store)
-    assert set(found) == {f"i{item}" for item in range(15)}
-    assert found["i1"] == "cat", "an item of the first release that the second says nothing of"
+    released = labels(contract, folder_store)
+    assert set(released) == {f"i{item}" for item in range(15)}
+    assert released["i1"] == "cat", "an item of the first release that the second says nothing of"
     destination = steps.open_destination(contract, folder_store)
     assert tables.read_table(destination, layout.ANNOTATIONS).num_rows == 50
 
@@ -90,9 +90,9 @@ def test_a_superseding_delivery_replaces_what_it_names(folder_store: Store, make
     audit(contract, folder_store, "one")
     put(folder_store, contract, items(2, 6, label=lambda item, who: "dog"), delivery="d1b", supersedes=["d1"])
     audit(contract, folder_store, "two")
-    found = labels(contract, folder_store)
-    assert set(found) == {"i2", "i3", "i4", "i5", "i8", "i9", "i10", "i11"}
-    assert {found[f"i{item}"] for item in (2, 3, 4, 5)} == {"dog"}
+    released = labels(contract, folder_store)
+    assert set(released) == {"i2", "i3", "i4", "i5", "i8", "i9", "i10", "i11"}
+    assert {released[f"i{item}"] for item in (2, 3, 4, 5)} == {"dog"}
     destination = steps.open_destination(contract, folder_store)
     rows = tables.read_table(destination, layout.ANNOTATIONS)
     assert sorted(set(rows["delivery"].to_pylist())) == ["alder/d1b", "birch/d1"]

@@ -197,10 +197,10 @@ def test_a_file_that_we_may_not_read_is_told_as_such(folder_store: Store, monkey
     with monkeypatch.context() as patch:
         patch.setattr(os, "access", lambda name, *arguments, **named: name != "a")
         patch.setattr(os, "open", refused)
-        found = folder_store.entries("inbox/")
+        entries = folder_store.entries("inbox/")
         with pytest.raises(AccessDenied, match="we may not read 'inbox/a'"):
             folder_store.read("inbox/a")
-    assert [(entry.denied, entry.problem) for entry in found.values()] == [
+    assert [(entry.denied, entry.problem) for entry in entries.values()] == [
         (True, "a file that we may not read"),
         (False, ""),
     ]

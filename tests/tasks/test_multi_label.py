@@ -173,9 +173,9 @@ def test_an_annotator_who_adds_a_class_to_everything_opens_an_incident(make_cont
         counts.append(audit(contract, folder_store, f"day{day}").audit.counts)
     days = [counts[0]] * 30 + [counts[1]] * 2
     judged = [Judged(release=f"r{at:04}", sequence=at + 1, accepted=True, counts=day) for at, day in enumerate(days)]
-    found = reviews(contract.regressions, judged)
-    assert not any(one.incidents for one in found[:30])
-    (incident,) = found[31].incidents
+    reviewed = reviews(contract.regressions, judged)
+    assert not any(one.incidents for one in reviewed[:30])
+    (incident,) = reviewed[31].incidents
     assert "annotation_error" in [stream.metric for stream in incident.streams]
 
 

@@ -111,21 +111,21 @@ def test_whatever_happens_to_deliveries_their_rows_count_once_as_judged_last(hap
             world.deliver(known[how[0] % len(known)] if known and how[0] else None)
         else:
             world.judge(*how)
-    found = count_once(world.attempts)
+    judged = count_once(world.attempts)
     for vendor in ("", *VENDORS):
         own = [pair for name, pair in world.wanted.items() if not vendor or name.startswith(vendor)]
         counts = [
-            count for release in found for count in release.counts if (count.metric, count.vendor) == ("issue", vendor)
+            count for release in judged for count in release.counts if (count.metric, count.vendor) == ("issue", vendor)
         ]
         assert sum(count.x for count in counts) == sum(x for x, _ in own)
         assert sum(count.n for count in counts) == sum(n for _, n in own)
-    accepted = [release for release in found if release.accepted]
+    accepted = [release for release in judged if release.accepted]
     assert sum(next(c.n for c in one.counts if (c.metric, c.vendor) == ("issue", "")) for one in accepted) == 100 * len(
         world.published
     ), "what was published, and no more, may teach a baseline"
-    assert len({release.release for release in found}) == len(found)
+    assert len({release.release for release in judged}) == len(judged)
     order = [release.release for release in world.attempts]
-    assert [release.release for release in found] == sorted((release.release for release in found), key=order.index)
+    assert [release.release for release in judged] == sorted((release.release for release in judged), key=order.index)
 
 
 def attempt(at: int, names: str, x: int, published: bool, sequence: int | None = None) -> Attempt:
@@ -164,9 +164,9 @@ def test_an_audit_of_everything_again_leaves_the_history_as_long_as_it_was():
     """With the counts of the last audit, at the releases that published the rows."""
     before = history(30)
     every = "".join(share.digest for release in before for share in release.shares)
-    found = count_once([*before, attempt(31, every, 8, True)])
-    assert [release.release for release in found] == [release.release for release in before]
-    assert {count.x for release in found for count in release.counts} == {8}
+    judged = count_once([*before, attempt(31, every, 8, True)])
+    assert [release.release for release in judged] == [release.release for release in before]
+    assert {count.x for release in judged for count in release.counts} == {8}
 
 
 def test_attempts_of_an_older_version_count_once_a_number():
@@ -174,8 +174,8 @@ def test_attempts_of_an_older_version_count_once_a_number():
     old = [release.model_copy(update={"shares": ()}) for release in history(2)]
     held = [attempt(at, "y", 9, False, 2).model_copy(update={"shares": ()}) for at in (20, 21)]
     last = [attempt(at, "x", 9, False, 3).model_copy(update={"shares": ()}) for at in (30, 31)]
-    found = count_once([old[0], *held, old[1], *last])
-    assert [release.release for release in found] == ["r1", "r2", "r31"]
+    judged = count_once([old[0], *held, old[1], *last])
+    assert [release.release for release in judged] == ["r1", "r2", "r31"]
 
 
 def rows(vendor: str, first: int, last: int, people: str = "ann bob cyd", bad: int = 0) -> str:
@@ -217,16 +217,16 @@ def test_a_run_held_cleared_and_joined_by_others_counts_each_row_once(contract, 
     put(folder_store, contract, rows("birch", 20, 35), vendor="birch", delivery="b1")
     both = audit(contract, folder_store, "three", hold=True)
     assert both.audit.release != first.audit.release
-    found = totals(contract, folder_store)
-    assert (found["reject", ""], found["reject", "alder"], found["issue", ""][1]) == ((0, 75), (0, 30), 25)
+    sums = totals(contract, folder_store)
+    assert (sums["reject", ""], sums["reject", "alder"], sums["issue", ""][1]) == ((0, 75), (0, 30), 25)
     digest = both.audit.digest
     said = Answer(chosen="reject", by="ada", at="2026-11-25T12:00:00+00:00", digest=digest, deliveries=("birch/b1",))
     (refused,) = steps.reject_held(contract, both.audit, both.verdict, said, folder_store)
     assert audit(contract, folder_store, "four").release.deliveries == ("alder/d1",)
-    assert totals(contract, folder_store) == found, "what was rejected, and never came back, counts once"
+    assert totals(contract, folder_store) == sums, "what was rejected, and never came back, counts once"
     for run in ("five", "six"):
         audit(contract, folder_store, run, again=True, deliveries=["alder/d1"])
-        assert totals(contract, folder_store) == found
+        assert totals(contract, folder_store) == sums
     put(folder_store, contract, rows("birch", 20, 34), vendor="birch", delivery="b2", supersedes=["b1"])
     audit(contract, folder_store, "seven")
     assert totals(contract, folder_store)["reject", "birch"] == (0, 42)
@@ -243,9 +243,9 @@ def test_the_parts_of_a_release_add_up_to_its_counts(make_contract, folder_store
     put(folder_store, contract, rows("alder", 8, 20, "fay gus hal", bad=4), vendor="birch")
     put(folder_store, contract, "item,annotator,label\n1,ann,cow\n", vendor="birch", delivery="bad")
     made = audit(contract, folder_store).audit
-    (found,) = past.read_attempts(contract, folder_store, steps.open_destination(contract, folder_store))
-    assert len(found.shares) == 4
-    parts = {(count.metric, count.vendor, count.label): (count.x, count.n) for count in add(found.shares)}
+    (attempt,) = past.read_attempts(contract, folder_store, steps.open_destination(contract, folder_store))
+    assert len(attempt.shares) == 4
+    parts = {(count.metric, count.vendor, count.label): (count.x, count.n) for count in add(attempt.shares)}
     whole = {(count.metric, count.vendor, count.label): (count.x, count.n) for count in made.counts}
     assert parts == {key: value for key, value in whole.items() if key[0] not in OF_ATTEMPT}
 
