@@ -88,8 +88,8 @@ class Airflow:
 
         def asks() -> bool:
             assert self.run_state(dag_id, run_id) not in FINAL, self.tasks(dag_id, run_id)
-            found = next(task for task in self.tasks(dag_id, run_id) if task["task_id"] == task_id)
-            return found["state"] == "awaiting_input"
+            task = next(task for task in self.tasks(dag_id, run_id) if task["task_id"] == task_id)
+            return task["state"] == "awaiting_input"
 
         wait(asks, "the question")
         wait(lambda: heard in (self.home / standalone.LOG).read_text(errors="replace"), "the scheduler to know of it")
@@ -142,4 +142,4 @@ def airflow_server(
 
 
 def _dags(made: Airflow) -> list[str]:
-    return [one["dag_id"] for one in made.call("GET", "/api/v2/dags")[1]["dags"]]
+    return [dag["dag_id"] for dag in made.call("GET", "/api/v2/dags")[1]["dags"]]

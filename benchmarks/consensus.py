@@ -62,8 +62,8 @@ def main() -> None:
     for name in ("cifar10n", "product-match"):
         task = public(name)
         check_majority(task)
-        found = judged(task)
-        for method, result in found.items():
+        results = judged(task)
+        for method, result in results.items():
             first = method == "ours"
             table.add_row(
                 name if first else "",
@@ -72,7 +72,7 @@ def main() -> None:
                 f"{result.accuracy:.4f}",
                 f"{result.auroc:.4f}",
                 f"{result.seconds:.3f}",
-                "" if first else f"{result.seconds / found['ours'].seconds:.1f} x",
+                "" if first else f"{result.seconds / results['ours'].seconds:.1f} x",
             )
     console.print(table)
     if "--public" in sys.argv:
@@ -83,13 +83,13 @@ def main() -> None:
     for name, crowd in CROWDS.items():
         made = simulate(crowd)
         task = Task(made.items, made.annotators, made.labels, made.pred_probs, list(range(made.classes)), made.truth)
-        found = judged(task)
-        best = max(result.accuracy for result in found.values())
-        cells = {method: str(result) for method, result in found.items()}
-        marked = {m: f"[bold]{cells[m]}[/]" if found[m].accuracy == best else cells[m] for m in found}
+        results = judged(task)
+        best = max(result.accuracy for result in results.values())
+        cells = {method: str(result) for method, result in results.items()}
+        marked = {m: f"[bold]{cells[m]}[/]" if results[m].accuracy == best else cells[m] for m in results}
         table.add_row(name, *(marked.get(method, "") for method in methods))
-        for method, result in found.items():
-            sums[method].append((found["ours"].accuracy - result.accuracy, found["ours"].auroc - result.auroc))
+        for method, result in results.items():
+            sums[method].append((results["ours"].accuracy - result.accuracy, results["ours"].auroc - result.auroc))
     ahead = [np.array(sums[method]) for method in methods]
     table.add_row("ours ahead by, mean", *(f"{gap[:, 0].mean():+.4f} / {np.nanmean(gap[:, 1]):+.3f}" for gap in ahead))
     table.add_row("ours behind in", *(f"{(gap[:, 0] < 0).sum()} of {len(gap)}" for gap in ahead))
@@ -119,7 +119,7 @@ def judged(task: Task) -> dict[str, Found]:
         calls["MACE"] = lambda: crowd_kit("MACE", frame, random_state=0)
     calls["majority"] = lambda: crowd_kit("MajorityVote", frame)
     ours(task)
-    found = {}
+    results = {}
     for method, call in calls.items():
         seconds = []
         while not seconds or (len(seconds) < 3 and sum(seconds) < 5):
@@ -129,8 +129,8 @@ def judged(task: Task) -> dict[str, Found]:
         assert len(labels) == len(task.truth), f"{method} judges other items"
         right = labels == task.truth
         auroc = roc_auc_score(right, quality) if len(set(right)) == 2 else float("nan")
-        found[method] = Found(right.mean(), auroc, min(seconds))
-    return found
+        results[method] = Found(right.mean(), auroc, min(seconds))
+    return results
 
 
 def ours(task: Task) -> tuple[np.ndarray, np.ndarray]:

@@ -64,11 +64,15 @@ def check() -> float:
 
 def main() -> None:
     table = Table("items", "labels", "s", "of that making shards", "items/s", "peak, MB")
-    for million in [int(one) for one in sys.argv[1:]] or [1, 4, 16]:
+    for million in [int(argument) for argument in sys.argv[1:]] or [1, 4, 16]:
         command = [sys.executable, "-m", "benchmarks.consensus_scale", "child", str(million * 1_000_000)]
-        one = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        cells = (f"{one['seconds']:.1f}", f"{6 * one['making']:.1f}", f"{million * 1e6 / one['seconds']:,.0f}")
-        table.add_row(f"{million},000,000", f"{EACH * million},000,000", *cells, f"{one['peak'] / 1e6:,.0f}")
+        measured = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        cells = (
+            f"{measured['seconds']:.1f}",
+            f"{6 * measured['making']:.1f}",
+            f"{million * 1e6 / measured['seconds']:,.0f}",
+        )
+        table.add_row(f"{million},000,000", f"{EACH * million},000,000", *cells, f"{measured['peak'] / 1e6:,.0f}")
     Console(width=110).print(table)
     print(f"the same label as in memory: {check():.3%} of 400,000 items")
 

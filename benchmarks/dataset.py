@@ -49,8 +49,8 @@ def timed(call: Callable[[], Any], repeats: int = 3) -> tuple[float, Any]:
 
 def texts() -> list[str]:
     """Docstrings, each content once."""
-    found = {" ".join(text.split()).casefold(): text for package in demo.PACKAGES for text in demo._paragraphs(package)}
-    return list(found.values())
+    texts = {" ".join(text.split()).casefold(): text for package in demo.PACKAGES for text in demo._paragraphs(package)}
+    return list(texts.values())
 
 
 def embedded(those: list[str]) -> np.ndarray:
@@ -64,14 +64,14 @@ def embedded(those: list[str]) -> np.ndarray:
 
 
 def matrices() -> dict[str, np.ndarray]:
-    found = {"digits": load_digits().data}
+    sets = {"digits": load_digits().data}
     for name, load in (("breast cancer", load_breast_cancer), ("wine", load_wine)):
         rows = load().data
-        found[name] = (rows - rows.mean(0)) / rows.std(0)
+        sets[name] = (rows - rows.mean(0)) / rows.std(0)
     if public_data.present():
         pred_probs = public_data.label_noise()["cifar10s__resnet18"][1][:10_000].astype(np.float64)
-        found |= {"probabilities": pred_probs, "log probabilities": np.log(pred_probs + 1e-6)}
-    return {name: rows.astype(np.float32) for name, rows in found.items()}
+        sets |= {"probabilities": pred_probs, "log probabilities": np.log(pred_probs + 1e-6)}
+    return {name: rows.astype(np.float32) for name, rows in sets.items()}
 
 
 def their_duplicates(rows: np.ndarray) -> list[np.ndarray]:
@@ -143,7 +143,7 @@ def text_duplicates() -> Table:
     kinds = ("two typos", "words replaced", "cut to .8", "sentence added", "halves swapped")
     rng, originals = np.random.default_rng(0), texts()
     source = rng.choice(len(originals), 500, replace=False)
-    those = originals + [edits(originals[one], kinds[place % 5], rng) for place, one in enumerate(source)]
+    those = originals + [edits(originals[original], kinds[place % 5], rng) for place, original in enumerate(source)]
     seconds, ours = timed(lambda: find_duplicates(those))
     their_seconds, theirs = timed(lambda: their_duplicates(embedded(those)), 1)
     copies = np.arange(len(originals), len(those))
@@ -172,8 +172,8 @@ def planted() -> Iterator[tuple[str, Any, np.ndarray, np.ndarray]]:
         "digits + blends": (digits[:60] + digits[60:120]) / 2,
     }
     sets = {name: (digits, rows) for name, rows in strange.items()}
-    sets |= {f"digits, few {one}": (digits[target != one], digits[target == one][:30]) for one in (0, 1, 4, 7)}
-    for name in [one for one in known if one != "digits"]:
+    sets |= {f"digits, few {digit}": (digits[target != digit], digits[target == digit][:30]) for digit in (0, 1, 4, 7)}
+    for name in [key for key in known if key != "digits"]:
         rows = known[name][:4_000]
         sets[f"{name} + columns mixed"] = (rows, rng.permuted(rows, axis=0)[:15])
         sets[f"{name} + uniform"] = (rows, rng.uniform(rows.min(0), rows.max(0), (15, rows.shape[1])))

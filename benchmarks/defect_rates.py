@@ -94,9 +94,11 @@ def _scores(rng: np.random.Generator, wrong: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(2 - rng.normal(size=wrong.size) - 3 * wrong))
 
 
-def answered(one: Judged, rng: np.random.Generator, more: np.ndarray, audited: np.ndarray, x: np.ndarray) -> np.ndarray:
+def answered(
+    judged: Judged, rng: np.random.Generator, more: np.ndarray, audited: np.ndarray, x: np.ndarray
+) -> np.ndarray:
     """Defects among `more` (R, H) rows drawn after `audited` ones held x defects."""
-    wrong, fine = one.wrong - x, one.sizes - one.wrong - (audited - x)
+    wrong, fine = judged.wrong - x, judged.sizes - judged.wrong - (audited - x)
     return np.where(more > 0, rng.hypergeometric(wrong, fine, np.maximum(more, 0)), 0)
 
 
@@ -141,10 +143,10 @@ def coverage(every: list[Judged]) -> None:
         _worst(name, [case for case in found if case[1] == 200])
 
 
-def _intervals(one: Judged, m: np.ndarray, x: np.ndarray) -> tuple[float, float]:
+def _intervals(judged: Judged, m: np.ndarray, x: np.ndarray) -> tuple[float, float]:
     """As `defect_rate`, over all audits at once: share that covers, mean half-width."""
-    low, high = weighted_interval(one.sizes / one.sizes.sum(), finite_trials(one.sizes, m), x / m)
-    return float(np.mean((low <= one.rate + 1e-12) & (one.rate <= high + 1e-12))), float(np.mean(high - low)) / 2
+    low, high = weighted_interval(judged.sizes / judged.sizes.sum(), finite_trials(judged.sizes, m), x / m)
+    return float(np.mean((low <= judged.rate + 1e-12) & (judged.rate <= high + 1e-12))), float(np.mean(high - low)) / 2
 
 
 def _marked(covered: float) -> str:
@@ -162,7 +164,7 @@ def _worst(name: str, found: list[tuple[float, int, str, float]]) -> None:
 def _random_half_width(rate: float, rows: int) -> float:
     """Mean over the binomial of Wilson's half-width."""
     x = np.random.default_rng(0).binomial(rows, rate, 400)
-    return float(np.mean([(high - low) / 2 for low, high in (wilson(one, rows) for one in x)]))
+    return float(np.mean([(high - low) / 2 for low, high in (wilson(defects, rows) for defects in x)]))
 
 
 def _random_rows(rate: float, half_width: float) -> int:
@@ -223,19 +225,19 @@ def promise(every: list[Judged], audits: int = PROMISED) -> None:
     CONSOLE.print(f"promise: worst {min(ratios)} and {max(ratios)}; outside .9 to 1.1: {outside}")
 
 
-def _phased(one: Judged, wished: float, rng: np.random.Generator) -> tuple[float, int, int, bool]:
-    m = x = np.zeros_like(one.sizes)
+def _phased(judged: Judged, wished: float, rng: np.random.Generator) -> tuple[float, int, int, bool]:
+    m = x = np.zeros_like(judged.sizes)
     phases = 0
     while True:
-        prospect = prospect_of(one.sizes, one.logits, answered=(one.sizes, m, x) if phases else None)
+        prospect = prospect_of(judged.sizes, judged.logits, answered=(judged.sizes, m, x) if phases else None)
         rows = prospect.rows_for(wished)
         if m.sum() >= rows:
             break
         phase = next_phase(prospect, rows, wished)
-        x = x + answered(one, rng, phase - m, m, x)
+        x = x + answered(judged, rng, phase - m, m, x)
         m, phases = phase, phases + 1
-    rate = defect_rate(one.sizes, m, x)
-    return (rate.high - rate.low) / 2, int(m.sum()), phases, rate.low <= one.rate <= rate.high
+    rate = defect_rate(judged.sizes, m, x)
+    return (rate.high - rate.low) / 2, int(m.sum()), phases, rate.low <= judged.rate <= rate.high
 
 
 def main(wished: list[str]) -> None:

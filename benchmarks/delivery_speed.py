@@ -125,14 +125,14 @@ def through_airflow(home: Path, console: Console) -> float:
         run = airflow.trigger(DAG)
         state = airflow.finished(DAG, run)
         assert state == "success", f"the run ended as {state}"
-        found = airflow.call("GET", f"/api/v2/dags/{DAG}/dagRuns/{run}")[1]
+        dag_run = airflow.call("GET", f"/api/v2/dags/{DAG}/dagRuns/{run}")[1]
         tasks = [task for task in airflow.tasks(DAG, run) if task["state"] == "success"]
-    begun = moment(found["queued_at"])
+    begun = moment(dag_run["queued_at"])
     table = Table("task", "starts after", "takes", title="where the time goes, through Airflow (s)")
-    for task in sorted(tasks, key=lambda one: one["start_date"]):
+    for task in sorted(tasks, key=lambda entry: entry["start_date"]):
         table.add_row(task["task_id"], f"{moment(task['start_date']) - begun:.1f}", f"{task['duration']:.1f}")
     console.print(table)
-    return next(moment(one["end_date"]) for one in tasks if one["task_id"] == "publish") - begun
+    return next(moment(task["end_date"]) for task in tasks if task["task_id"] == "publish") - begun
 
 
 def moment(text: str) -> float:

@@ -219,7 +219,7 @@ def _texts() -> Iterator[Made]:
             name = f"{'good' if sound else 'bad'} value {number}: {text[:24]!r}"
             before, after = '{"item": "a", "extra": "x"}', '{"item": "z", "extra": "y"}'
             objects = [before, f'{{"item": "m", "extra": {text}}}', after]
-            good = [json.loads(one) for one in (objects if sound else (before, after))]
+            good = [json.loads(text) for text in (objects if sound else (before, after))]
             terms = Terms("labels.json", "jsonl")
             fine = None if text in TASTE or (sound and text.count("[") >= 100) else sound
             wanted = Expected(None if text in TASTE else tuple(map(key, good)), fine, 2)

@@ -162,8 +162,8 @@ def read(case: Case) -> Found:
 
 def _everything(case: Case) -> Iterator[tuple[dict[str, Any], Reject | None]]:
     if not case.terms.fields:
-        for one in readers.rows(case.path, case.terms):
-            yield ({}, one) if isinstance(one, Reject) else (one.cells, None)
+        for record in readers.rows(case.path, case.terms):
+            yield ({}, record) if isinstance(record, Reject) else (record.cells, None)
         return
     names, compared = [field.name for field in case.terms.fields], 0
     for batch in readers.read(case.path, case.terms):

@@ -160,7 +160,7 @@ def _headers(path: Path, terms: Terms, header: list[str]) -> int:
 def _json_twin(value: Any) -> Expected:
     """Of objects, each a row; or of lists, of which the first is the header. Rows of another width are no rows."""
     values = value if isinstance(value, list) else [value]
-    if not values or not all(isinstance(one, list) for one in values):
+    if not values or not all(isinstance(value, list) for value in values):
         return Expected(tuple(map(key, values)))
     header, *body = values
     whole = [row for row in body if len(row) == len(header)]
@@ -259,8 +259,8 @@ def _scalars(value: Any) -> Iterator[Any]:
         yield from value
         value = list(value.values())
     if isinstance(value, list):
-        for one in value:
-            yield from _scalars(one)
+        for part in value:
+            yield from _scalars(part)
     else:
         yield value
 

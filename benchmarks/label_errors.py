@@ -63,37 +63,43 @@ def best_time(call: Callable[[], Any]) -> tuple[float, Any]:
     return min(times), result
 
 
-def measured(one: NoisySet) -> Result:
+def measured(noisy_set: NoisySet) -> Result:
     """Ours and all of cleanlab's on one set; without a wrong label only the share of flags."""
     from cleanlab.filter import find_label_issues
     from cleanlab.rank import get_label_quality_scores
 
-    check_joint(one)
-    ours = labelaudit.find_label_errors(one.labels, one.pred_probs)
+    check_joint(noisy_set)
+    ours = labelaudit.find_label_errors(noisy_set.labels, noisy_set.pred_probs)
     flags = {"ours": ours.is_issue}
-    flags |= {name: find_label_issues(one.labels, one.pred_probs, filter_by=name, n_jobs=1) for name in FILTERS}
+    flags |= {
+        name: find_label_issues(noisy_set.labels, noisy_set.pred_probs, filter_by=name, n_jobs=1) for name in FILTERS
+    }
     made: Result = {f"flagged {name}": float(flagged.mean()) for name, flagged in flags.items()}
-    if not one.wrong.any():
+    if not noisy_set.wrong.any():
         return made
     quality = {"ours": ours.label_quality}
     for name in SCORES:
-        quality[name] = get_label_quality_scores(one.labels, one.pred_probs, method=name)
+        quality[name] = get_label_quality_scores(noisy_set.labels, noisy_set.pred_probs, method=name)
     for name, score in quality.items():
-        made[f"AUROC {name}"] = roc_auc_score(one.wrong, -score)
-        made[f"AUPRC {name}"] = average_precision_score(one.wrong, -score)
-    return made | {f"F1 {name}": f1_score(one.wrong, flagged) for name, flagged in flags.items()}
+        made[f"AUROC {name}"] = roc_auc_score(noisy_set.wrong, -score)
+        made[f"AUPRC {name}"] = average_precision_score(noisy_set.wrong, -score)
+    return made | {f"F1 {name}": f1_score(noisy_set.wrong, flagged) for name, flagged in flags.items()}
 
 
-def check_joint(one: NoisySet) -> None:
+def check_joint(noisy_set: NoisySet) -> None:
     """Both libraries count the same confident disagreements, but for rows that tie."""
     from cleanlab.count import compute_confident_joint
 
-    joint = confident.survey(one.labels, np.ascontiguousarray(one.pred_probs, np.float32))[0].joint
-    known = compute_confident_joint(one.labels, one.pred_probs, calibrate=False).T
+    joint = confident.survey(noisy_set.labels, np.ascontiguousarray(noisy_set.pred_probs, np.float32))[0].joint
+    known = compute_confident_joint(noisy_set.labels, noisy_set.pred_probs, calibrate=False).T
     off = ~np.eye(len(joint), dtype=bool)
     differ = np.abs(joint - known)[off].sum() / max(20, known[off].sum())
-    allowed = 0.05 if len(one.labels) > 10_000 else 0.5  # of small tables many rows tie, e.g. votes of 15 neighbours
-    assert differ <= allowed, f"{one.table}, {one.noise}, {one.model}: the confident joints differ by {differ:.1%}"
+    allowed = (
+        0.05 if len(noisy_set.labels) > 10_000 else 0.5
+    )  # of small tables many rows tie, e.g. votes of 15 neighbours
+    assert differ <= allowed, (
+        f"{noisy_set.table}, {noisy_set.noise}, {noisy_set.model}: the confident joints differ by {differ:.1%}"
+    )
 
 
 def mean(results: list[Result], key: str) -> float:
@@ -141,11 +147,14 @@ def small() -> None:
     """The small tables by noise, model and table; where single sets are behind; flags of clean tables."""
     sets = list(suite())
     results = [measured(noisy_set) for noisy_set in sets]
-    noisy = [(one, result) for one, result in zip(sets, results, strict=True) if one.wrong.any()]
+    noisy = [(noisy_set, result) for noisy_set, result in zip(sets, results, strict=True) if noisy_set.wrong.any()]
     compare("all small tables", {"all": [result for _, result in noisy]})
     for by in ("noise", "model", "table"):
-        names = dict.fromkeys(getattr(one, by) for one, _ in noisy)
-        compare(f"by {by}", {name: [result for one, result in noisy if getattr(one, by) == name] for name in names})
+        names = dict.fromkeys(getattr(noisy_set, by) for noisy_set, _ in noisy)
+        compare(
+            f"by {by}",
+            {name: [result for noisy_set, result in noisy if getattr(noisy_set, by) == name] for name in names},
+        )
     for metric, margin in (("AUROC", 0.002), ("AUPRC", 0.01)):
         losses = np.array([result[f"{metric} ours"] - result[f"{metric} {DEFAULT_SCORE}"] for _, result in noisy])
         worst = noisy[int(losses.argmin())][0]
@@ -154,7 +163,7 @@ def small() -> None:
             f" {(losses > margin).sum()} more than that above; worst {losses.min():.4f}"
             f" ({worst.table}, {worst.noise}, {worst.model}, {len(worst.labels)} rows)"
         )
-    clean = [result for one, result in zip(sets, results, strict=True) if one.noise == "none"]
+    clean = [result for noisy_set, result in zip(sets, results, strict=True) if noisy_set.noise == "none"]
     ours, theirs = mean(clean, "flagged ours"), mean(clean, f"flagged {DEFAULT_FILTER}")
     print(f"share flagged on {len(clean)} sets without a wrong label: ours {ours:.3f}, cleanlab {theirs:.3f}")
     evidence(sets)
@@ -195,7 +204,7 @@ def canaries() -> None:
         add_canaries(table, name, made.is_issue, wrong, made.canaries)
     for name in ("cifar10n", "product-match") if public_data.present() else ():
         data = public_data.delivered(name)
-        items, people, given = (data.labels[one].to_numpy(str) for one in ("item_id", "annotator_id", "label"))
+        items, people, given = (data.labels[column].to_numpy(str) for column in ("item_id", "annotator_id", "label"))
         truth, pred_probs, classes = data.truth.loc[items].to_numpy(str), None, sorted(set(given))
         if data.predictions is not None:
             by_item = data.predictions.set_index("item_id").loc[np.unique(items)]

@@ -88,4 +88,4 @@ def _content(number: int) -> str:
 
 
 if __name__ == "__main__":
-    main([int(one) for one in sys.argv[1:]] or [1_000, 40_000])
+    main([int(argument) for argument in sys.argv[1:]] or [1_000, 40_000])

@@ -163,13 +163,13 @@ def made(table: str, noise: str, models: tuple[str, ...] = MODELS) -> list[Noisy
     seed = 1 + NOISES.index(noise)
     features, labels, wrong = noisy(np.asarray(features, float), np.asarray(truth, np.int64), noise, seed)
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
-    found = []
+    noisy_sets = []
     for model in models:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             pred_probs = cross_val_predict(_model(model), features, labels, cv=folds, method="predict_proba")
-        found.append(NoisySet(table, noise, model, labels, pred_probs.astype(np.float32), wrong))
-    return found
+        noisy_sets.append(NoisySet(table, noise, model, labels, pred_probs.astype(np.float32), wrong))
+    return noisy_sets
 
 
 def _kept(table: str, noise: str) -> list[NoisySet]:
@@ -177,7 +177,9 @@ def _kept(table: str, noise: str) -> list[NoisySet]:
     if not path.exists():
         fresh = made(table, noise)
         FOLDER.mkdir(parents=True, exist_ok=True)
-        arrays = {"labels": fresh[0].labels, "wrong": fresh[0].wrong} | {one.model: one.pred_probs for one in fresh}
+        arrays = {"labels": fresh[0].labels, "wrong": fresh[0].wrong} | {
+            noisy_set.model: noisy_set.pred_probs for noisy_set in fresh
+        }
         part = path.with_suffix(f".{os.getpid()}.npz")
         np.savez(part, **arrays)
         part.replace(path)

@@ -49,8 +49,8 @@ def delivered(name: str) -> Delivered:
 
 def label_noise() -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """By name: labels (n,), pred_probs (n, K), error_mask (n,)."""
-    found = {}
+    sets = {}
     for path in sorted((FOLDER / "label_noise").glob("*.npz")):
         with np.load(path) as arrays:
-            found[path.stem] = (arrays["labels"].astype(np.int64), arrays["pred_probs"], arrays["error_mask"])
-    return found
+            sets[path.stem] = (arrays["labels"].astype(np.int64), arrays["pred_probs"], arrays["error_mask"])
+    return sets

@@ -78,18 +78,21 @@ def write_contracts(folder: Path, s3: bool) -> None:
 
 def write_deliveries(dataset: str, folder: Path) -> dict[str, list[Path]]:
     """Files by vendor: CIFAR-10N's labels split by annotator into three vendors' deliveries."""
-    found = public_data.delivered(dataset)
-    if found.predictions is None:
-        return {"crowd": list(found.files)}
+    delivered = public_data.delivered(dataset)
+    if delivered.predictions is None:
+        return {"crowd": list(delivered.files)}
     made = {}
-    people = sorted(found.labels["annotator_id"].unique())
+    people = sorted(delivered.labels["annotator_id"].unique())
     for number, person in enumerate(people, 1):
         target = folder / f"pass{number}"
         target.mkdir(parents=True)
-        part = found.labels[found.labels["annotator_id"] == person]
+        part = delivered.labels[delivered.labels["annotator_id"] == person]
         with gzip.open(target / "labels.csv.gz", "wt", compresslevel=1) as file:
             part.to_csv(file, index=False)
-        made[f"pass{number}"] = [target / "labels.csv.gz", shutil.copy(found.files[1], target / "pred_probs.csv.gz")]
+        made[f"pass{number}"] = [
+            target / "labels.csv.gz",
+            shutil.copy(delivered.files[1], target / "pred_probs.csv.gz"),
+        ]
     return made
 
 
@@ -111,7 +114,7 @@ def _run(home: Path) -> dict[str, float]:
         with demo_run.quiet(home / "airflow.log"):
             state = demo_run.run(dags[f"audit__public__{dataset}"])
         seconds = time.perf_counter() - started
-        contract = next(one for one in _contracts() if one.dataset == dataset)
+        contract = next(contract for contract in _contracts() if contract.dataset == dataset)
         destination = runtime.destination(contract)
         rows = tables.read_table(destination, layout.LABELS).to_pandas().set_index("item")
         truth = public_data.delivered(dataset).truth

@@ -102,21 +102,27 @@ def benjamini_hochberg(f: Fleet) -> Alarms:
 def ours(f: Fleet, budget: float = BUDGET, **terms: float) -> Alarms:
     watched = watch_all(f.x, f.n, Terms(**terms), budget)
     return sorted(
-        ((one, shift.opened) for one, seen in enumerate(watched) for shift in seen.shifts), key=lambda a: a[1]
+        ((stream, shift.opened) for stream, seen in enumerate(watched) for shift in seen.shifts), key=lambda a: a[1]
     )
 
 
 def alarms(days: list[np.ndarray], first: int) -> Alarms:
-    return [(int(one), first + at) for at, hits in enumerate(days) for one in np.flatnonzero(hits)]
+    return [(int(stream), first + at) for at, hits in enumerate(days) for stream in np.flatnonzero(hits)]
 
 
-def score(f: Fleet, found: Alarms) -> tuple[int, int, int, int, int]:
+def score(f: Fleet, alarms: Alarms) -> tuple[int, int, int, int, int]:
     """False incidents, days on which one would be false, incidents, doublings found within 14 days, doublings."""
-    one, day = (np.array(part, int) for part in zip(*found, strict=True)) if found else (np.zeros(0, int),) * 2
-    true = day >= f.change[one]
-    hit = set(one[true & (day < f.change[one] + 14)])
+    stream, day = (np.array(part, int) for part in zip(*alarms, strict=True)) if alarms else (np.zeros(0, int),) * 2
+    true = day >= f.change[stream]
+    hit = set(stream[true & (day < f.change[stream] + 14)])
     days = f.x.shape[1]
-    return int((~true).sum()), int(np.minimum(f.change, days).sum()), len(one), len(hit), int((f.change < days).sum())
+    return (
+        int((~true).sum()),
+        int(np.minimum(f.change, days).sum()),
+        len(stream),
+        len(hit),
+        int((f.change < days).sum()),
+    )
 
 
 def compare(fleets: int) -> None:
@@ -209,7 +215,7 @@ def year(streams: int = 400) -> None:
         n = np.full((streams, 365), 20)
         f = Fleet(rng.binomial(20, rate, n.shape), n, np.full(streams, 10**6))
         opened = ours(f)
-        print(f"rate {rate:4.0%}: {1 - len({one for one, _ in opened}) / streams:.1%}", flush=True)
+        print(f"rate {rate:4.0%}: {1 - len({stream for stream, _ in opened}) / streams:.1%}", flush=True)
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def ours(path: Path) -> int:
 def ours_npy(path: Path) -> int:
     import labelaudit
 
-    labels, pred_probs = (np.load(one, mmap_mode="r") for one in npy(path))
+    labels, pred_probs = (np.load(array, mmap_mode="r") for array in npy(path))
     starts = range(0, len(labels), GROUP_ROWS)
     made = labelaudit.find_label_errors_in_shards(
         lambda: ((labels[start : start + GROUP_ROWS], pred_probs[start : start + GROUP_ROWS]) for start in starts),
@@ -88,7 +88,7 @@ def ours_in_memory(path: Path) -> int:
     """Nothing out of core: what the others can at best come near to."""
     import labelaudit
 
-    return int(np.count_nonzero(labelaudit.find_label_errors(*(np.load(one) for one in npy(path))).is_issue))
+    return int(np.count_nonzero(labelaudit.find_label_errors(*(np.load(array) for array in npy(path))).is_issue))
 
 
 def cleanlab(path: Path, **options) -> int:
@@ -178,11 +178,11 @@ def memory_reading() -> float:
 
 
 def main() -> None:
-    millions = [int(one) for one in sys.argv[1:]] or [1, 4, 16, 100]
+    millions = [int(argument) for argument in sys.argv[1:]] or [1, 4, 16, 100]
     table = Table("rows", "method", "flagged", "s", "rows/s", "peak, MB", "of file reading", "of memory", "ratio")
     memory, read, bounds = memory_reading(), [], []
     for million in millions:
-        found: dict[str, dict[str, float]] = {}
+        results: dict[str, dict[str, float]] = {}
         for form in ("lists", "binary", "npy") if million == 1 else ("lists", "binary"):
             with tempfile.TemporaryDirectory() as folder:  # one file at a time: the largest takes 5 GB
                 path = Path(folder) / "rows.parquet"
@@ -191,26 +191,30 @@ def main() -> None:
                     check_thresholds(path)
                 main_file = npy(path)[1] if form == "npy" else path
                 read.append(file_reading(main_file))
-                for method in (one for one in METHODS if METHODS[one][1] == form):
-                    one = found[method] = measured(method, path)
+                for method in (name for name in METHODS if METHODS[name][1] == form):
+                    result = results[method] = measured(method, path)
                     moved = PASSES * sum(file.stat().st_size for file in Path(folder).iterdir())
-                    one["of reading"], one["of memory"] = (moved / one["seconds"] / rate for rate in (read[-1], memory))
+                    result["of reading"], result["of memory"] = (
+                        moved / result["seconds"] / rate for rate in (read[-1], memory)
+                    )
                     if method.startswith("cleanlab"):
-                        bounds.append(f"{method} {one['seconds'] * memory / moved:,.0f} x")
-        mine = {one["issues"] for method, one in found.items() if method.startswith("ours")}
+                        bounds.append(f"{method} {result['seconds'] * memory / moved:,.0f} x")
+        mine = {result["issues"] for method, result in results.items() if method.startswith("ours")}
         assert len(mine) == 1, "the formats give other results"
-        for place, (method, one) in enumerate(found.items()):
+        for place, (method, result) in enumerate(results.items()):
             shares = method.startswith("ours") and "in memory" not in method
             table.add_row(
                 f"{million},000,000" if not place else "",
                 method,
-                f"{one['issues']:,}",
-                f"{one['seconds']:.3f}" if one["seconds"] < 1 else f"{one['seconds']:.2f}",
-                f"{million * 1e6 / one['seconds']:,.0f}",
-                f"{one['peak'] / 1e6:,.0f}",
-                f"{one['of reading']:.0%}" if shares else "",
-                f"{one['of memory']:.0%}" if shares else "",
-                f"{one['seconds'] / found['ours, .npy']['seconds']:.1f} x" if method.startswith("cleanlab") else "",
+                f"{result['issues']:,}",
+                f"{result['seconds']:.3f}" if result["seconds"] < 1 else f"{result['seconds']:.2f}",
+                f"{million * 1e6 / result['seconds']:,.0f}",
+                f"{result['peak'] / 1e6:,.0f}",
+                f"{result['of reading']:.0%}" if shares else "",
+                f"{result['of memory']:.0%}" if shares else "",
+                f"{result['seconds'] / results['ours, .npy']['seconds']:.1f} x"
+                if method.startswith("cleanlab")
+                else "",
             )
     console = Console(width=130)
     console.print(table)

@@ -72,10 +72,10 @@ def test_however_many_rows_fail_each_is_a_reject(folder_store: Store, make_contr
     again = [f"a{n},ann,{label}" for label in ("cat", "dog") for n in range(1_500)]
     put(folder_store, contract, "\n".join(["item,annotator,label", *again, *(f"b{n},ann,cow" for n in range(1_500))]))
     delivery = checked(contract, folder_store)
-    assert {(one.column, one.rows) for one in delivery.reject_counts if "unique" in one.code} == {
+    assert {(count.column, count.rows) for count in delivery.reject_counts if "unique" in count.code} == {
         ("item" if terms else "item, annotator", 1_500)
     }
-    assert {one.rows for one in delivery.reject_counts if "in_set" in one.code} == {1_500}
+    assert {count.rows for count in delivery.reject_counts if "in_set" in count.code} == {1_500}
     assert read_table(folder_store, delivery.table)["label"].to_pylist() == ["cat"] * 1_500
 
 

@@ -116,8 +116,8 @@ def test_labels_that_nothing_can_judge_are_doubted(new):
 
 def test_boxes_of_one_class_are_no_contract(new):
     document = valid_files.coco()
-    for one in document["annotations"]:
-        one["category_id"] = 1
+    for annotation in document["annotations"]:
+        annotation["category_id"] = 1
     done = new(json.dumps(document), name="boxes.json")
     assert isinstance(done.exception, InvalidInput)
     assert "all 12 regions have the class 'cat': there are no classes to audit" in str(done.exception)

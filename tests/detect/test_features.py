@@ -63,7 +63,7 @@ def test_items_without_a_text_are_no_copies_and_are_named(make_contract, folder_
     assert any(
         line.startswith("4 items without text were judged by their annotators only") for line in findings.not_checked
     )
-    assert "nan" not in {one.text for one in findings.worst}
+    assert "nan" not in {item.text for item in findings.worst}
 
 
 def test_an_item_without_a_text_teaches_no_model(make_contract):
@@ -194,7 +194,7 @@ def test_names_as_a_list_or_as_an_array_are_the_same():
     made = [
         aggregate_labels(kind(items), kind(people), labels) for kind in (list, np.array, lambda x: np.array(x, object))
     ]
-    for one in made:
-        assert one.items.tolist() == ["a", "z", "é"]
-        assert np.array_equal(one.quality, made[0].quality)
-        assert one.label.tolist() == made[0].label.tolist()
+    for opened in made:
+        assert opened.items.tolist() == ["a", "z", "é"]
+        assert np.array_equal(opened.quality, made[0].quality)
+        assert opened.label.tolist() == made[0].label.tolist()

@@ -32,7 +32,7 @@ def crowd(items: int, skills: dict[str, float], seed: int = 3) -> tuple[list[tup
     rows = []
     for item, true in truth.items():
         for who, skill in skills.items():
-            wrong = [one for one in CLASSES if one != true]
+            wrong = [name for name in CLASSES if name != true]
             rows.append((item, who, true if rng.random() < skill else wrong[rng.integers(2)]))
     return rows, truth
 

@@ -141,7 +141,9 @@ def test_the_parts_of_deliveries_add_up_to_what_a_metric_counts(small, folder_st
             put(folder_store, contract, as_csv(rows), vendor)
     outcome = audit(contract, folder_store)
     shares = json.loads(folder_store.read(outcome.audit.shares))["shares"]
-    parts = [one for share in shares for one in share["counts"] if one["metric"] == "dogs" and not one["vendor"]]
+    parts = [
+        count for share in shares for count in share["counts"] if count["metric"] == "dogs" and not count["vendor"]
+    ]
     (whole,) = (count for count in outcome.audit.counts if count.metric == "dogs" and not count.vendor)
     assert len(parts) == 2
     assert (sum(part["x"] for part in parts), sum(part["n"] for part in parts)) == (whole.x, whole.n) == (32, 48)

@@ -21,7 +21,7 @@ NOISY = [noise for noise in NOISES if noise != "none"]
 @pytest.fixture(scope="module")
 def sets() -> list[NoisySet]:
     tables, models = ("wine", "made (2)", "made (4)"), ("logistic", "naive Bayes", "neighbours")
-    return [one for table in tables for noise in NOISY for one in made(table, noise, models)]
+    return [noisy_set for table in tables for noise in NOISY for noisy_set in made(table, noise, models)]
 
 
 def gains(sets: list[NoisySet]) -> np.ndarray:
@@ -64,8 +64,8 @@ def test_flags_have_a_floor(sets):
 
 
 def test_few_labels_of_a_clean_table_are_flagged():
-    for one in made("wine", "none", ("logistic", "neighbours")):
-        assert labelaudit.find_label_errors(one.labels, one.pred_probs).is_issue.mean() < 0.035
+    for noisy_set in made("wine", "none", ("logistic", "neighbours")):
+        assert labelaudit.find_label_errors(noisy_set.labels, noisy_set.pred_probs).is_issue.mean() < 0.035
 
 
 @pytest.mark.parametrize("classes", [3, 10, 100])

@@ -46,7 +46,7 @@ def test_accuracy_floor_on_public_labels(name: str):
 @pytest.mark.parametrize(("name", "floor"), [("cifar10n", 0.964), ("product-match", 0.937)])
 def test_consensus_floor_on_public_labels(name: str, floor: float):
     data = public_data.delivered(name)
-    columns = [data.labels[one].to_numpy(str) for one in ("item_id", "annotator_id", "label")]
+    columns = [data.labels[column].to_numpy(str) for column in ("item_id", "annotator_id", "label")]
     pred_probs, classes = None, sorted(set(columns[2]))
     if data.predictions is not None:
         by_item = data.predictions.set_index("item_id").loc[np.unique(columns[0])]

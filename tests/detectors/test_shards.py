@@ -40,7 +40,7 @@ def written(path, labels, vectors, group=GROUP):
 
 
 def readers() -> list[str]:
-    return [one.name for one in threading.enumerate() if one.name.startswith("parquet_shards")]
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("parquet_shards")]
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -168,7 +168,7 @@ def test_judging_gives_what_looking_and_scoring_give(labelled):
 
 
 def test_the_joint_is_the_same_counted_in_parts_or_at_once(labelled, monkeypatch):
-    labels, pred_probs = (np.concatenate([one] * 4) for one in labelled)
+    labels, pred_probs = (np.concatenate([part] * 4) for part in labelled)
     monkeypatch.setattr("os.cpu_count", lambda: 3)
     in_parts = confident.survey(labels, pred_probs)[1].joint
     monkeypatch.setattr(confident, "FEW_CLASSES", 0)

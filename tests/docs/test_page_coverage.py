@@ -48,7 +48,9 @@ def test_every_setting_of_compose_is_explained():
 
 
 def test_every_error_says_who_must_act():
-    classes = [one for _, one in inspect.getmembers(errors, inspect.isclass) if issubclass(one, errors.LabelauditError)]
+    classes = [
+        kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.LabelauditError)
+    ]
     assert len(classes) >= 14
     assert missing("operations", [kind.__name__ for kind in classes]) == []
 

@@ -47,7 +47,7 @@ def is_whole(terms: str) -> bool:
     return re.search("^task:", terms, re.MULTILINE) is not None
 
 
-@pytest.mark.parametrize("block", [one for one in every_block("yaml") if is_whole(one.values[0].text)])
+@pytest.mark.parametrize("block", [block for block in every_block("yaml") if is_whole(block.values[0].text)])
 def test_a_contract_is_sound_and_airflow_takes_it(block, tmp_path: Path):
     """It was refused: YAML 1.1 read its `on:` as True."""
     path = tmp_path / "acme" / "pets.yaml"

@@ -100,7 +100,7 @@ def texts(drawn_once, make_contract: Callable, folder_store: Store, put: Callabl
 
 def hostile_texts() -> str:
     lines = [
-        json.dumps({"item": item, "annotator": one, "label": label, "text": text})
+        json.dumps({"item": item, "annotator": annotator, "label": label, "text": text})
         for number in range(30)
         for item, label, text in [
             (
@@ -109,7 +109,7 @@ def hostile_texts() -> str:
                 f"{HOSTILE[number % len(HOSTILE)]} {number} {'purr' if number % 2 else 'bark'}",
             )
         ]
-        for one in ("ann", "bob")
+        for annotator in ("ann", "bob")
     ]
     return "\n".join(lines)
 
@@ -165,7 +165,7 @@ def test_tasks_are_blind(texts):
     assert tuple(rows[0]) == task_files.COLUMNS
     assert {row["answer"] for row in rows} == {""}
     exported = json.loads(store.read(samples.prefix(contract, release) + "tasks.json"))
-    assert {tuple(sorted(one["data"])) for one in exported} == {("content", "item", "proof", "release")}
+    assert {tuple(sorted(task["data"])) for task in exported} == {("content", "item", "proof", "release")}
 
 
 def test_formulas_are_defused_in_the_spreadsheet(texts):
@@ -241,7 +241,7 @@ def test_the_original_file_handed_in_untouched_has_no_answers(texts, tmp_path):
 
 def exported(contract: Contract, store: Store, release: str, answers: list[list[dict]]) -> list[dict]:
     tasks = json.loads(store.read(samples.prefix(contract, release) + "tasks.json"))
-    return [one | {"id": 7 * n, "annotations": of} for n, (one, of) in enumerate(zip(tasks, answers, strict=True))]
+    return [task | {"id": 7 * n, "annotations": of} for n, (task, of) in enumerate(zip(tasks, answers, strict=True))]
 
 
 def choice(text: str, cancelled: bool = False) -> dict:

@@ -64,7 +64,7 @@ def answer(contract: Contract, store: Store, release: str, items: Iterable[str] 
     """The true answers of items of the sample, all by default."""
     folder = samples.prefix(contract, release)
     chosen = samples.read_sample(contract, store, release).items["item"] if items is None else items
-    given = tuple(AnswerGiven(item=one, answer=None if one in unclear else truth(one)) for one in chosen)
+    given = tuple(AnswerGiven(item=item, answer=None if item in unclear else truth(item)) for item in chosen)
     content = AnswersFile(by="pat", at="2026-11-25T12:00:00+00:00", source="x.csv", answers=given)
     number = len(samples.answer_keys(contract, store, release)) + 1
     store.write(f"{folder}answers/{number:06d}.json", content.model_dump_json().encode())
@@ -218,13 +218,13 @@ def test_a_sequential_plan_needs_answers_in_drawn_order(release):
     everything = dict.fromkeys(range(20, 40), "def")
     contract, store, detected = release(alder={1: "a"}, birch=everything, acceptance=SINGLE | {"by": "sequential"})
     items = samples.read_sample(contract, store, detected.release).items
-    firsts = {items.loc[release_rates.in_lot(items, one), "item"].iloc[0] for one in ("alder/d1", "birch/d7")}
+    firsts = {items.loc[release_rates.in_lot(items, delivery), "item"].iloc[0] for delivery in ("alder/d1", "birch/d7")}
     answer(contract, store, detected.release, [item for item in items["item"] if item not in firsts])
     before = decided(contract, detected, store)
-    assert {(one.outcome, one.audited) for one in before.values()} == {("undecided", 0)}
+    assert {(decision.outcome, decision.audited) for decision in before.values()} == {("undecided", 0)}
     answer(contract, store, detected.release, firsts)
     after = decided(contract, detected, store)
-    assert [after[one].outcome for one in ("alder/d1", "birch/d7")] == ["accept", "reject"]
+    assert [after[delivery].outcome for delivery in ("alder/d1", "birch/d7")] == ["accept", "reject"]
     plan = drawing.lot_plan(contract.acceptance, 20)
     assert after["birch/d7"].audited == plan.decide_in_order([True] * plan.n).audited < plan.n
     assert "answers in drawn order the plan rejects at" in after["birch/d7"].reason
@@ -279,7 +279,7 @@ def test_a_plan_that_rejects_at_once_gives_the_vendor_a_report_and_exit_code_3(
     run = ("run", contract.id)
     held = command_line(folder_store, tmp_path / "contracts", *run)
     assert held.exit_code == 2, held.output
-    (release,) = folder_store.folders(layout.audits("acme", "pets"))
+    (release,) = folder_store.folders(layout.human_audits("acme", "pets"))
     answer(contract, folder_store, release)
     result = command_line(folder_store, tmp_path / "contracts", *run)
     assert result.exit_code == 3, result.output
@@ -291,7 +291,7 @@ def test_a_plan_that_rejects_at_once_gives_the_vendor_a_report_and_exit_code_3(
     assert "acceptance.consumer" in page
     last = command_line(folder_store, tmp_path / "contracts", *run)
     assert last.exit_code == 2, "another release, of alder alone, has a sample of its own"
-    (other_release,) = set(folder_store.folders(layout.audits("acme", "pets"))) - {release}
+    (other_release,) = set(folder_store.folders(layout.human_audits("acme", "pets"))) - {release}
     answer(contract, folder_store, other_release)
     assert command_line(folder_store, tmp_path / "contracts", *run).exit_code == 0
 

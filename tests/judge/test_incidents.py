@@ -163,7 +163,7 @@ def test_another_mix_of_classes_opens_none_and_is_explained():
     reviewed = reviews(ISSUES, history)
     assert not told(reviewed)
     explained = [explained for each in reviewed for explained in each.explained]
-    assert {(one.cause, one.vendor) for one in explained} == {("mix", ""), ("mix", "alder")}
+    assert {(explanation.cause, explanation.vendor) for explanation in explained} == {("mix", ""), ("mix", "alder")}
     assert len(explained) == 2, "it is said once of each stream"
 
 
@@ -262,9 +262,19 @@ def test_what_is_said_of_a_release_does_not_depend_on_later_ones(seed, at):
         history.append(release(day, pairs, accepted=bool(rng.random() < 0.95)))
     whole, then = reviews(ISSUES, history)[at], review(ISSUES, history[: at + 1])
 
-    def said(one: Incident) -> tuple:
-        streams = [(change.metric, change.vendor, change.x, change.n, change.before_x) for change in one.streams]
-        return one.id, one.state, one.event, one.severity, one.vendor, one.since, one.closed, one.rising, streams
+    def said(incident: Incident) -> tuple:
+        streams = [(change.metric, change.vendor, change.x, change.n, change.before_x) for change in incident.streams]
+        return (
+            incident.id,
+            incident.state,
+            incident.event,
+            incident.severity,
+            incident.vendor,
+            incident.since,
+            incident.closed,
+            incident.rising,
+            streams,
+        )
 
     assert list(map(said, whole.incidents)) == list(map(said, then.incidents))
     assert whole.explained == then.explained

@@ -58,14 +58,14 @@ def test_no_alert_goes_by_a_connection_that_does_not_name_the_customer(alerts, n
     failed = told_to_beta(alerts, folder_store, [*ROUTES, unnamed, AlertRoute(via="log")])
     assert (len(failed), bodies, mails) == (5, [], [])
     shown = outbox.undelivered(folder_store, "beta", "pets")
-    assert {one.route for one in shown} == {
+    assert {failure.route for failure in shown} == {
         "webhook hook", "slack slack", "email mail", "pagerduty pager", "email beta@example.org",
     }  # fmt: skip
-    for one in shown:
-        assert "does not say that 'beta' may use it" in one.last_error
-        assert '{"labelaudit_customers": ["beta"]}' in one.last_error
-        assert one.last_error.endswith("or name another in the contract"), "no part of it is cut off"
-        assert "acme" not in one.last_error
+    for failure in shown:
+        assert "does not say that 'beta' may use it" in failure.last_error
+        assert '{"labelaudit_customers": ["beta"]}' in failure.last_error
+        assert failure.last_error.endswith("or name another in the contract"), "no part of it is cut off"
+        assert "acme" not in failure.last_error
 
 
 @pytest.mark.parametrize("customers", [["beta"], ["acme", "beta"], ["*"]])
@@ -82,7 +82,7 @@ def test_a_connection_that_names_the_customer_is_used_and_hands_the_list_to_nobo
     assert any("Idempotency-Key" in header for header in headers)
     named_once = {email.message_from_bytes(mail.content)["Message-ID"] for mail in mails}
     assert len(named_once) == 2, "one for each mail that is another; a server drops what it has by its id"
-    assert all(re.fullmatch(r"<\S+@labelaudit>", one) for one in named_once)
+    assert all(re.fullmatch(r"<\S+@labelaudit>", message_id) for message_id in named_once)
     assert not [name for header in headers for name in header if "labelaudit" in name.lower()]
 
 

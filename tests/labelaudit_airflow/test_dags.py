@@ -212,7 +212,7 @@ def test_a_step_that_never_ends_is_ended_and_the_other_deliveries_are_published(
     customers.deliver("acme/pets", GOOD)
     customers.deliver("acme/pets", GOOD.replace("\ni", "\nj"), delivery="slow")
     states = customers.run("audit__acme__pets")
-    assert [1_800 < one <= 3_600 for one in left] == [True], "pytest's own limit is shorter"
+    assert [1_800 < seconds <= 3_600 for seconds in left] == [True], "pytest's own limit is shorter"
     assert sorted(state for name, state in states.items() if "stage" in name) == ["failed", "success"]
     assert (states["publish"], states["run"]) == ("success", "failed")
     assert set(customers.releases("acme/pets")[0].deliveries) == {"alder/d1"}

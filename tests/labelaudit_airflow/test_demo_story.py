@@ -99,14 +99,14 @@ def test_a_report_of_an_older_version_is_told_too(folder_store, make_contract, p
     put(folder_store, contract, WRONG)
     audit(contract, folder_store)
     destination = steps.open_destination(contract, folder_store)
-    (one,) = demo_story.read_reports(destination)
-    key = layout.release(one.release) + "report.json"
+    (report,) = demo_story.read_reports(destination)
+    key = layout.release(report.release) + "report.json"
     older = json.loads(destination.read(key))
     for name in set(older) - set(demo_story.Told.model_fields):
         del older[name]
     older["of_long_ago"] = 1
     destination.write(key, json.dumps(older).encode())
-    assert demo_story.read_reports(destination) == [one]
+    assert demo_story.read_reports(destination) == [report]
 
 
 def test_where_nothing_happened_it_says_so(folder_store, make_contract):

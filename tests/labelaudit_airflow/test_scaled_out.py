@@ -85,7 +85,7 @@ def test_a_delivery_goes_through_postgres_redis_celery_and_s3(tmp_path):
     (tmp_path / "contracts" / "acme").mkdir(parents=True)
     (tmp_path / "contracts" / "acme" / "pets.yaml").write_text(yaml.safe_dump(TERMS))
     api_port, redis_port = free_port(), free_port()
-    commands = {name: one.get("command") for name, one in resolved(made)["services"].items()}
+    commands = {name: service.get("command") for name, service in resolved(made)["services"].items()}
     with ExitStack() as stack:
         s3 = stack.enter_context(s3_server())
         postgres_port = stack.enter_context(postgres(made["POSTGRES_PASSWORD"]))

@@ -228,7 +228,7 @@ def test_a_component_that_ends_by_itself_is_named_with_the_end_of_the_log(tmp_pa
         with pytest.raises(SystemExit, match=r"scheduler ended with code 3[\s\S]*no such table"):
             made.until(lambda: False)
         made.end()
-        wait(lambda: not any(Path(f"/proc/{one}").exists() for one in pids.read_text().split()), "all to end")
+        wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids.read_text().split()), "all to end")
 
 
 def test_ctrl_c_ends_everything(airflow):
@@ -245,7 +245,7 @@ def test_ctrl_c_ends_everything(airflow):
     wait(free, "the folder to be free")
     assert "Airflow has ended." in (airflow.home / "standalone.log").read_text()
     wanted = f"AIRFLOW_HOME={airflow.home / 'airflow'}".encode()
-    assert [one for one in Path("/proc").glob("[0-9]*/environ") if wanted in environment(one)] == []
+    assert [path for path in Path("/proc").glob("[0-9]*/environ") if wanted in environment(path)] == []
 
 
 def environment(path: Path) -> list[bytes]:

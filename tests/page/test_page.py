@@ -67,7 +67,7 @@ class Page:
             (self.folder / customer / "broken.yaml").write_text(f"task: [{customer}-terms")
         (self.folder / "nobody").mkdir()
         (self.folder / "nobody" / "new.yaml").write_text("")
-        self.releases = {one: release_log.log(self.destination(*one))[-1].release for one in ALL}
+        self.releases = {dataset: release_log.log(self.destination(*dataset))[-1].release for dataset in ALL}
 
     def destination(self, customer: str, dataset: str):
         return self.store.below(layout.published(customer, dataset))
@@ -159,7 +159,7 @@ def test_a_contract_whose_dag_can_not_be_made_is_shown_as_broken(site):
 def test_who_may_only_read_sees_what_the_customer_sees(site):
     """The published report, and of rejections and alerts nothing that quotes a row or names an annotator."""
     top, release, rejection = site.addresses("acme", "pets")
-    customer, us = (site.client(Person(**one)) for one in ({"reads": ALL}, {"edits": ALL}))
+    customer, us = (site.client(Person(**rights)) for rights in ({"reads": ALL}, {"edits": ALL}))
     for address in ("/", top, release):
         shown = customer.get(address)
         assert shown.status_code == 200
@@ -231,7 +231,7 @@ def test_no_other_address_leads_anywhere(site):
 def test_nothing_but_reading_is_answered_and_the_same_for_every_dataset(site):
     client = site.client(Person(reads={("acme", "pets")}))
     for method in ("HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH"):
-        own, others = (client.request(method, f"/datasets/{one}") for one in ("acme/pets", "zoo/birds"))
+        own, others = (client.request(method, f"/datasets/{dataset}") for dataset in ("acme/pets", "zoo/birds"))
         assert own.status_code == others.status_code == 405, method
         assert (own.content, dict(own.headers)) == (others.content, dict(others.headers))
     assert site.asked == []

@@ -105,7 +105,7 @@ def site(tmp_path_factory):
 @pytest.fixture(scope="module")
 def fab(site):
     with api_server(site.home, site.environment | {"AIRFLOW__CORE__AUTH_MANAGER": FAB}) as url:
-        yield {one: logged_in(url, one, f"{one}-password", site.home) for one in CUSTOMERS}
+        yield {customer: logged_in(url, customer, f"{customer}-password", site.home) for customer in CUSTOMERS}
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +191,7 @@ def test_the_simple_auth_manager_shows_all_datasets_and_annotators_only_to_who_m
     for name, person in simple.items():
         edits = ROLES[name] != "viewer"
         overview = get(person, "/labelaudit/")[1]
-        assert all(one in overview for one in ("acme / pets", "zoo / birds", "acme/torn.yaml", "2 datasets")), name
+        assert all(text in overview for text in ("acme / pets", "zoo / birds", "acme/torn.yaml", "2 datasets")), name
         for customer in CUSTOMERS:
             top, release, rejection = site.addresses(customer)
             assert get(person, top)[0] == 200
@@ -240,7 +240,7 @@ def test_a_dag_is_asked_for_with_its_team_and_an_unknown_one_is_for_those_who_se
     teams = {"audit__acme__pets": "red", page_app.UPKEEP: "blue"}
     monkeypatch.setattr(page_app, "get_auth_manager", Manager)
     monkeypatch.setattr(page_app.DagModel, "get_team_name", teams.get)
-    monkeypatch.setattr(page_app.DagModel, "get_dagmodel", lambda one: teams.get(one))
+    monkeypatch.setattr(page_app.DagModel, "get_dagmodel", lambda dag_id: teams.get(dag_id))
     red, blue = page_app.AirflowUser("red"), page_app.AirflowUser("blue")
     assert (red.may_read("acme", "pets"), blue.may_read("acme", "pets")) == (True, False)
     assert (red.may_read("acme", "new"), blue.may_read("acme", "new")) == (False, True)

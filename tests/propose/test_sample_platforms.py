@@ -129,8 +129,8 @@ def test_of_several_answers_a_person_chooses(tmp_path):
 def test_a_question_in_one_column_a_choice_is_said(tmp_path):
     rows = []
     for n in range(4):
-        one = turk(n, "W1", "") | {"Answer.q.cat": str(bool(n % 2)).lower(), "Answer.q.dog": str(not n % 2).lower()}
-        rows.append(one)
+        row = turk(n, "W1", "") | {"Answer.q.cat": str(bool(n % 2)).lower(), "Answer.q.dog": str(not n % 2).lower()}
+        rows.append(row)
     with pytest.raises(InvalidInput, match=r"Answer\.q is answered in one column for each choice"):
         proposed(tmp_path, table(rows))
 

@@ -149,7 +149,9 @@ def test_a_columns_type_is_one_that_its_every_cell_has(tmp_path):
     ]
     path = written(tmp_path, "\n".join([",".join(["item", "annotator", "label", *CELLS]), *lines]))
     contract = made(path)
-    assert {name: contract["columns"].get(name) for name in CELLS} == {name: one for name, (_, one) in CELLS.items()}
+    assert {name: contract["columns"].get(name) for name in CELLS} == {
+        name: declared for name, (_, declared) in CELLS.items()
+    }
     assert staged(path, contract).staged_rows == 4
 
 

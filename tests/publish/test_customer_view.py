@@ -160,9 +160,9 @@ def test_with_plain_names_the_customer_sees_them(made_with):
 def leaves(value: Any, at: str = "") -> Counter:
     """(path without places, value) of every leaf, counted."""
     if isinstance(value, dict):
-        return sum((leaves(one, f"{at}/{name}") for name, one in value.items()), Counter())
+        return sum((leaves(part, f"{at}/{name}") for name, part in value.items()), Counter())
     if isinstance(value, list):
-        return sum((leaves(one, at) for one in value), Counter())
+        return sum((leaves(part, at) for part in value), Counter())
     return Counter([(at, value)])
 
 
@@ -187,15 +187,15 @@ def test_no_number_and_no_other_text_is_altered(made_with, shown):
         numbers = {(at, value) for at, value in gone if isinstance(value, int | float) and not isinstance(value, bool)}
         assert numbers == set()
         assert {f"annotator {rename('3')}: quality", f"annotator {rename(NAMED[0])}: quality"} <= {
-            one["message"].split(" 0.")[0] for one in seen["verdict"]["breaches"]
+            breach["message"].split(" 0.")[0] for breach in seen["verdict"]["breaches"]
         }
     by_name = {
         breach.subject: breach for breach in outcome.verdict.breaches if breach.clause == "limits.annotator_quality"
     }
-    for one in seen["verdict"]["breaches"]:
-        if one["clause"] == "limits.annotator_quality":
-            same = [was for was in by_name.values() if was.observed == one["observed"]]
-            assert one["message"].split(": ", 1)[1] == same[0].message.split(": ", 1)[1]
+    for breach in seen["verdict"]["breaches"]:
+        if breach["clause"] == "limits.annotator_quality":
+            same = [was for was in by_name.values() if was.observed == breach["observed"]]
+            assert breach["message"].split(": ", 1)[1] == same[0].message.split(": ", 1)[1]
     assert by_name.keys() >= {"3", *NAMED[:2]}
 
 
@@ -212,7 +212,7 @@ def test_no_alert_of_a_customers_route_names_an_annotator_and_ours_do(
     contract, store, _, outcome = made_with(shown)
     monkeypatch.setenv("LABELAUDIT_STORE", folder_store.uri)
     events = ("incident", "breach", "rejection", "failure", "digest")
-    theirs = [one.model_copy(update={"on": events, "severity": "info"}) for one in (HOOK, SLACK, MAIL, PAGER)]
+    theirs = [route.model_copy(update={"on": events, "severity": "info"}) for route in (HOOK, SLACK, MAIL, PAGER)]
     contract = contract.model_copy(update={"alerts": tuple(theirs)})
     ours = HOOK.model_copy(update={"connection": "ours", "on": events})
     monkeypatch.setenv("LABELAUDIT_ALERTS", json.dumps([ours.model_dump(mode="json")]))

@@ -178,7 +178,7 @@ def test_what_a_killed_attempt_left_is_gone_after_the_next_release(
     lone = judged(contract, folder_store, "abandoned")
     put(folder_store, contract, MORE, delivery="d2")
     both = judged(contract, folder_store, "other")
-    first, last = sorted([lone, both], key=lambda one: one[0].release)
+    first, last = sorted([lone, both], key=lambda pair: pair[0].release)
     winner, loser = (first, last) if higher else (last, first)
     destination = steps.open_destination(contract, folder_store)
 

@@ -44,8 +44,8 @@ def test_without_defects_the_upper_end_is_the_mid_p_one():
 
 
 def test_with_many_answers_it_is_wilsons_interval():
-    one = defect_rate([10**9], [20_000], [3_000])
-    assert (one.low, one.high) == pytest.approx(intervals.wilson(3_000, 20_000), abs=1e-4)
+    rate = defect_rate([10**9], [20_000], [3_000])
+    assert (rate.low, rate.high) == pytest.approx(intervals.wilson(3_000, 20_000), abs=1e-4)
 
 
 def test_the_ends_are_symmetrical_in_defects_and_fine_labels():
@@ -85,8 +85,8 @@ def test_a_stratum_without_answers_is_pooled_with_the_nearest_of_higher_score():
 
 @given(audits())
 def test_the_interval_holds_the_value_and_lies_between_0_and_1(audit):
-    one = defect_rate(*audit)
-    assert 0 <= one.low <= one.value <= one.high <= 1
+    rate = defect_rate(*audit)
+    assert 0 <= rate.low <= rate.value <= rate.high <= 1
 
 
 @given(audits(), st.randoms(use_true_random=False))
@@ -131,8 +131,8 @@ def test_a_part_of_which_nothing_was_audited_has_no_rate():
 
 def test_equal_releases_pooled_are_one_sample_of_both():
     """Both by the same rule, so ten samples of 100 without a defect say what one of 1,000 says."""
-    one = defect_rate([10**9], [100], [0])
-    pooled, whole = pooled_rate([one] * 10, [10**9] * 10), defect_rate([10**9], [1000], [0])
+    rate = defect_rate([10**9], [100], [0])
+    pooled, whole = pooled_rate([rate] * 10, [10**9] * 10), defect_rate([10**9], [1000], [0])
     assert pooled.value == 0
     assert pooled.high == pytest.approx(whole.high, rel=0.02)
 

@@ -155,7 +155,7 @@ def test_the_numbers_of_the_system_calls_are_the_kernels():
             continue
         known = dict(re.findall(r"#define __NR(?:3264)?_(\w+) (\d+)", header.read_text()))
         for name, numbers in seccomp.ALWAYS.items():
-            there = next((known[one] for one in (name, *names.get(name, ())) if one in known), None)
+            there = next((known[alias] for alias in (name, *names.get(name, ())) if alias in known), None)
             assert numbers[place] == (int(there) if there else None), name
 
 

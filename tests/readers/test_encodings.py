@@ -105,10 +105,10 @@ def test_the_signs_of_utf8_are_seen_however_the_blocks_are_cut(encoding: str):
     content = "item,label\ni0,caf\u00e9\n".encode()
     for size in range(1, len(content)):
         blocks = [content[start : start + size] for start in range(0, len(content), size)] + [b""]
-        one = Decoding(Terms("f", "csv", encoding=encoding))
-        assert "".join(one.text(block, False, 1) for block in blocks[:-1])
+        decoding = Decoding(Terms("f", "csv", encoding=encoding))
+        assert "".join(decoding.text(block, False, 1) for block in blocks[:-1])
         with pytest.raises(DeliveryRejected, match="line 2: it is UTF-8"):
-            one.text(b"", True, 1)
+            decoding.text(b"", True, 1)
 
 
 def test_one_word_of_its_own_encoding_is_enough_to_be_that(tmp_path: Path):
@@ -146,7 +146,7 @@ def test_what_is_no_utf8_is_told_as_what_it_may_be(tmp_path: Path, language: str
 
 @pytest.mark.parametrize(
     ("language", "encoding"),
-    [one for one in OWN if one[1] in ("cp1252", "shift_jis") or one == ("chinese", "gb18030")]
+    [own for own in OWN if own[1] in ("cp1252", "shift_jis") or own == ("chinese", "gb18030")]
     + [("japanese", "euc_jp"), ("korean", "euc_kr"), ("traditional", "big5"), ("russian", "cp1251")],
 )
 def test_a_samples_encoding_is_told(language: str, encoding: str):

@@ -154,12 +154,12 @@ def test_numbers_as_they_are_written(tmp_path: Path, format: str, written: str, 
 @example(["0" * 30 + "7"], "integer")
 def test_columns_at_once_are_as_strict_as_cells(texts: list[str], kind: str):
     """Arrow's parser takes what Python's does not, and the other way round: a column gives what its cells give."""
-    one = Field("v", "v", kind)
-    made = to_batch(Terms("f", "csv", (one,)), {"v": pa.array(texts)}, range(1, len(texts) + 1), str)
+    field = Field("v", "v", kind)
+    made = to_batch(Terms("f", "csv", (field,)), {"v": pa.array(texts)}, range(1, len(texts) + 1), str)
     expected = []
     for text in texts:
         try:
-            expected.append(PARSED[kind](text, one))
+            expected.append(PARSED[kind](text, field))
         except BadCell:
             continue
     assert made.rows["v"].to_pylist() == expected
@@ -309,8 +309,8 @@ def test_an_id_is_a_text_or_a_whole_number(tmp_path: Path, format: str, value: f
 
 
 def test_an_empty_text_is_nothing_in_every_format(tmp_path: Path):
-    one = Field("v", "v", nullable=True)
+    field = Field("v", "v", nullable=True)
     pq.write_table(pa.table({"item": ["a", "b"], "v": ["", "x"]}), tmp_path / "f")
-    assert [row["v"] for row in read(tmp_path / "f", "parquet", ITEM, one)[0]] == [None, "x"]
+    assert [row["v"] for row in read(tmp_path / "f", "parquet", ITEM, field)[0]] == [None, "x"]
     (tmp_path / "f").write_text('{"item": "a", "v": ""}\n{"item": "b", "v": "x"}\n')
-    assert [row["v"] for row in read(tmp_path / "f", "jsonl", ITEM, one)[0]] == [None, "x"]
+    assert [row["v"] for row in read(tmp_path / "f", "jsonl", ITEM, field)[0]] == [None, "x"]

@@ -51,7 +51,7 @@ def test_label_studio_gives_one_row_for_each_annotation():
         "predictions": [{"result": [choice("horse")]}],
     }
     rows, unfit = labels("label_studio", task)
-    assert [(one["item"], one["annotator"], one["label"]) for one in rows] == [
+    assert [(row["item"], row["annotator"], row["label"]) for row in rows] == [
         ("7", "ann@x", "dog"),
         ("7", "8", "cat"),
     ]
@@ -65,7 +65,7 @@ def test_label_studio_gives_one_row_for_each_annotation():
         (".annotations[4].result", "wrong_nesting"),
     ]
     named, _ = labels("label_studio", task, question="age")
-    assert [(one["annotator"], one["label"]) for one in named] == [("5", "old")]
+    assert [(row["annotator"], row["label"]) for row in named] == [("5", "old")]
     assert labels("label_studio", {"id": 1, "annotations": []}) == ([], [(".annotations", "unlabelled")])
 
 
@@ -137,7 +137,7 @@ def test_scale_categories_fields_and_regions():
     assert labels("scale", task | {"response": fields}, question="age")[0][0]["label"] == "old"
     box = {"label": "car", "uuid": "u1", "left": 1, "top": 2, "width": 3, "height": 4}
     rows, unfit = labels("scale", task | {"response": {"annotations": [box, {"uuid": "u2"}]}})
-    assert [(one["item"], one["label"]) for one in rows] == [("t#u1", "car")]
+    assert [(row["item"], row["label"]) for row in rows] == [("t#u1", "car")]
     assert unfit == [(".response.annotations[1]", "missing_key")]
     assert labels("scale", task | {"status": "canceled"})[1] == [(".status", "skipped")]
     assert labels("scale", task | {"status": "pending"})[1] == [(".status", "unlabelled")]
@@ -153,7 +153,7 @@ def test_doccano_names_spans_and_users():
     rows, _ = labels(
         "doccano", {"id": 1, "text": "x", "annotations": [{"label": 2, "user": 7}, {"label": 1, "user": 8}]}
     )
-    assert [(one["annotator"], one["label"]) for one in rows] == [("7", "2"), ("8", "1")]
+    assert [(row["annotator"], row["label"]) for row in rows] == [("7", "2"), ("8", "1")]
     same = [labels("doccano", {"text": "x", "label": [name]})[0][0]["item"] for name in ("pos", "neg")]
     assert same[0] == same[1], "a text without an id is named by its content, whatever its label"
 
@@ -182,7 +182,7 @@ def test_ground_truth_classes_boxes_and_entities():
     boxes = {"annotations": [{"class_id": 0, "left": 1, "top": 2, "width": 3, "height": 4}, {"class_id": 9}]}
     about = {"class-map": {"0": "car"}, "objects": [{"confidence": 0.5}], "type": "groundtruth/object-detection"}
     rows, unfit = labels("ground_truth", {"source-ref": "s", "box": boxes, "box-metadata": about})
-    assert [(one["item"], one["label"], one["confidence"]) for one in rows] == [("s#0", "car", 0.5)]
+    assert [(row["item"], row["label"], row["confidence"]) for row in rows] == [("s#0", "car", 0.5)]
     assert unfit == [(".box.annotations[1]", "unknown_reference")]
     failed = {"failure-reason": "timed out"}
     assert labels("ground_truth", image | {"pet-metadata": failed})[1] == [(".pet-metadata", "unlabelled")]
@@ -196,7 +196,7 @@ def test_spans_lie_in_their_text():
     spans = [{"start": 0, "end": 3, "label": "NAME", "text": "Rex"}, [4, 9, "VERB"], [3, 3, "X"]]
     spans += [{"start": 0, "end": 3, "label": "NAME", "text": "Max"}, [0, 3], {"start": True, "end": 3, "label": "X"}]
     rows, unfit = labels("spans", record | {"spans": spans})
-    assert [(one["item"], one["label"], one["annotator"]) for one in rows] == [
+    assert [(row["item"], row["label"], row["annotator"]) for row in rows] == [
         ("d#0-3", "NAME", "ann"),
         ("d#4-9", "VERB", "ann"),
     ]
@@ -227,7 +227,7 @@ def test_kto_helpsteer_and_rubrics():
     record = {"context": [{"role": "user", "content": "p"}], "response1": "x", "response2": "y", "domain": "code"}
     record["individual_preference"] = [{"score": -2, "reasoning": "short"}, {"score": 1}, {"score": "1"}]
     rows, unfit = labels("helpsteer", record)
-    assert [(one["annotator"], one["label"]) for one in rows] == [("1", "-2"), ("2", "1")]
+    assert [(row["annotator"], row["label"]) for row in rows] == [("1", "-2"), ("2", "1")]
     assert (rows[0]["reasoning"], rows[0]["domain"]) == ("short", "code")
     assert rows[0]["item"] == rows[1]["item"]
     assert unfit == [(".individual_preference[2].score", "wrong_nesting")]
@@ -236,7 +236,7 @@ def test_kto_helpsteer_and_rubrics():
         "rubrics": [{"criterion": "polite", "points": 2, "tags": ["x"]}, {"criterion": "short"}],
     }
     rows, _ = labels("rubric", rubric | {"criteria_met": [True, False], "grader": "g"})
-    assert [(one["item"], one["label"], one["annotator"]) for one in rows] == [
+    assert [(row["item"], row["label"], row["annotator"]) for row in rows] == [
         ("r#0", "true", "g"),
         ("r#1", "false", "g"),
     ]
@@ -388,7 +388,7 @@ def test_records_lie_in_lines_arrays_or_parquet(tmp_path: Path):
 def test_a_record_without_a_label_is_a_reject(tmp_path: Path):
     (tmp_path / "f").write_text('{"text": "x", "spans": []}\nnull\n')
     rows = list(nested.rows(tmp_path / "f", Terms("f", "spans", container="jsonl")))
-    assert [(type(one), one.line, one.code) for one in rows] == [
+    assert [(type(row), row.line, row.code) for row in rows] == [
         (Reject, 1, "unlabelled"),
         (Reject, 2, "wrong_nesting"),
     ]

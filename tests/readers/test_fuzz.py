@@ -59,11 +59,11 @@ def sound(read: Callable[[], list[Batch]], valid: ValidFile) -> list[Batch]:
         refused = str(error)
     if refused:
         assert says_where(DeliveryRejected("unreadable_file", refused), valid.terms.name), refused
-    for one in (reject for batch in batches for reject in batch.rejects):
-        assert one.line >= 1
-        assert one.reason
-        assert one.code
-        assert one.file.startswith(valid.terms.name)
+    for reject in (reject for batch in batches for reject in batch.rejects):
+        assert reject.line >= 1
+        assert reject.reason
+        assert reject.code
+        assert reject.file.startswith(valid.terms.name)
     return batches
 
 
@@ -98,7 +98,7 @@ def test_damage_to_one_line_is_no_other_lines(tmp_path: Path, name: str, data: s
     first = len(lines) - RECORDS
     hit = data.draw(st.integers(first, len(lines) - 1))
     at = data.draw(st.integers(0, len(lines[hit])))
-    lines[hit] = lines[hit][:at] + data.draw(BYTES.filter(lambda one: one not in b"\n\r")) + lines[hit][at:]
+    lines[hit] = lines[hit][:at] + data.draw(BYTES.filter(lambda sign: sign not in b"\n\r")) + lines[hit][at:]
     path = tmp_path / "file"
     path.write_bytes(b"\n".join(lines) + b"\n")
     batches = list(read_here(path, valid.terms))

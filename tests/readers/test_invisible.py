@@ -71,8 +71,8 @@ def test_invisible_characters_of_ids_are_rejects_that_name_them(tmp_path: Path, 
     assert [row["item"] for row in rows] == ["a", "e\u00a0f", "👩\u200d🔬", " i ", "é"]
     assert {row["note"] for row in rows} == {"\ufeffx\u00a0"}
     assert [(reject.column, reject.code) for reject in rejects] == [("item", "invisible_character")] * 6
-    for one, said in zip(rejects, ("FEFF", "200B", "00A0", "FEFF", "00AD", "2066"), strict=True):
-        assert f"U+{said}" in one.reason
+    for reject, said in zip(rejects, ("FEFF", "200B", "00A0", "FEFF", "00AD", "2066"), strict=True):
+        assert f"U+{said}" in reject.reason
     assert "byte order mark: were two files joined?) at its start" in rejects[0].reason
     assert "after 'g'" in rejects[3].reason
 
@@ -93,15 +93,15 @@ def test_with_trim_only_what_stands_within_is_a_reject(tmp_path: Path, format: s
 def test_a_columns_name_is_found_too(tmp_path: Path, format: str, name: str, required: bool):
     """Else an optional column would be missing, and all its values gone."""
     write(tmp_path / "f", format, [{"item": "a", name: "x"}, {"item": "b", name: "y"}])
-    one = Field("note", "note", required=required, nullable=True)
+    field = Field("note", "note", required=required, nullable=True)
     if format in ("jsonl", "json"):
-        rows, rejects = read(tmp_path / "f", format, ITEM, one)
+        rows, rejects = read(tmp_path / "f", format, ITEM, field)
         assert rows == []
         assert [(reject.column, reject.code) for reject in rejects] == [("note", "invisible_character")] * 2
         said = rejects[0].reason
     else:
         with pytest.raises(DeliveryRejected) as caught:
-            read(tmp_path / "f", format, ITEM, one)
+            read(tmp_path / "f", format, ITEM, field)
         assert caught.value.code == "missing_column"
         said = str(caught.value)
     assert f"`note` is written {name!r}, with" in said
@@ -115,7 +115,7 @@ def test_a_key_that_is_there_twice_is_taken_once(tmp_path: Path):
         write(tmp_path / "f", "jsonl", order)
         good, bad = read(tmp_path / "f", "jsonl", ITEM, NOTE)
         assert {row["item"]: row["note"] for row in good} == {"a": "x", "b": "y"}
-        assert [one.code for one in bad] == ["invisible_character"]
+        assert [reject.code for reject in bad] == ["invisible_character"]
 
 
 @pytest.mark.parametrize("bom", ["\ufeff", ""])

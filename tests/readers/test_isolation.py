@@ -358,8 +358,8 @@ def test_files_that_are_handed_over_early_are_read_in_turn(tmp_path: Path):
     asked = [(path, terms(name=path.name)) for path in paths]
     with Worker() as worker:
         first = worker.pid
-        for number, (path, one) in enumerate(asked):
-            (batch,) = worker.read(path, one, asked[number + 1 :])
+        for number, (path, its_terms) in enumerate(asked):
+            (batch,) = worker.read(path, its_terms, asked[number + 1 :])
             assert batch.rows.select(["item", "file"]).to_pylist() == [{"item": f"a{number}", "file": path.name}]
         assert worker.pid == first
 
@@ -368,7 +368,7 @@ def test_what_is_wrong_with_a_file_that_waits_is_said_in_its_turn(tmp_path: Path
     """And costs no other file: a refusal, one that is not there, one that is read after all instead of another."""
     good, bad, last = files_of(tmp_path, ["item,label\na,cat\n", "", "item,label\nb,dog\n"])
     gone = tmp_path / "gone.csv"
-    order = [(one, terms()) for one in (good, bad, gone, last)]
+    order = [(path, terms()) for path in (good, bad, gone, last)]
     with Worker() as worker:
         (batch,) = worker.read(*order[0], order[1:])
         assert batch.rows["item"].to_pylist() == ["a"]
@@ -391,6 +391,6 @@ def test_terms_of_any_length_reach_the_process(tmp_path: Path):
     fields = (Field("item", "item"), *(Field(name, name, required=False, nullable=True) for name in names))
     asked = [(path, terms(fields=fields)) for path in paths]
     with Worker(Limits(seconds=60)) as worker:
-        for number, one in enumerate(asked):
-            (batch,) = worker.read(*one, asked[number + 1 :])
+        for number, request in enumerate(asked):
+            (batch,) = worker.read(*request, asked[number + 1 :])
             assert batch.rows.num_rows == 1

@@ -328,13 +328,13 @@ def test_answers_are_listed_before_bookkeeping():
 
 def test_coco_lists_what_boxes_do_not_say(tmp_path: Path):
     """Segmentations, captions of pictures, and what stands beside the three lists; a file's batches add up."""
-    one = {"image_id": 1, "category_id": 3, "bbox": [1, 2, 3, 4], "segmentation": [[1, 2, 3]], "iscrowd": 1}
+    annotation = {"image_id": 1, "category_id": 3, "bbox": [1, 2, 3, 4], "segmentation": [[1, 2, 3]], "iscrowd": 1}
     document = {
         "info": {"year": 2026},
         "licenses": [{"id": 1}, {"id": 2}],
         "images": [{"id": 1, "file_name": "a.jpg", "caption": "a car"}],
         "categories": [{"id": 3, "name": "car", "supercategory": "thing", "skeleton": [[1, 2]]}],
-        "annotations": [one | {"id": number, "attributes": {"seen": True}} for number in range(3)],
+        "annotations": [annotation | {"id": number, "attributes": {"seen": True}} for number in range(3)],
     }
     path = tmp_path / "f"
     path.write_text(json.dumps(document))

@@ -41,7 +41,7 @@ def content(format: str) -> bytes:
         return "".join(delimiter.join(row) + "\n" for row in (HEADER, *TABLE)).encode()
     if format == "jsonl":
         without = [{name: value for name, value in record.items() if value is not None} for record in records]
-        return "".join(json.dumps(one) + "\n" for one in without).encode()
+        return "".join(json.dumps(record) + "\n" for record in without).encode()
     if format == "json":
         return json.dumps(records, indent=1).encode()
     if format == "excel":

@@ -142,8 +142,8 @@ def labelbox(number: int, label: str) -> dict[str, Any]:
 def label_studio(number: int, label: str) -> dict[str, Any]:
     """A task of Label Studio with one choice."""
     result = {"from_name": "kind", "to_name": "text", "type": "choices", "value": {"choices": [label]}}
-    one = {"id": number, "completed_by": 1, "lead_time": 2.5, "was_cancelled": False, "result": [result]}
-    return {"id": number, "data": {"text": f"text {number}"}, "annotations": [one], "predictions": []}
+    annotation = {"id": number, "completed_by": 1, "lead_time": 2.5, "was_cancelled": False, "result": [result]}
+    return {"id": number, "data": {"text": f"text {number}"}, "annotations": [annotation], "predictions": []}
 
 
 def _label_studio_min(number: int, label: str) -> dict[str, Any]:

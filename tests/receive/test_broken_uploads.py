@@ -37,7 +37,7 @@ BROKEN = {
 
 
 def shown_as_waiting(contract, store: Store) -> tuple[str, ...]:
-    return dataset_state(contract, store, lambda one: steps.open_destination(one, store), True).waiting
+    return dataset_state(contract, store, lambda contract: steps.open_destination(contract, store), True).waiting
 
 
 @pytest.mark.parametrize("code", BROKEN)

@@ -188,10 +188,10 @@ def contract_in(home: str):
     return read_contract(path)
 
 
-def rejected(one: Delivery, code: str = "unreadable_file") -> CheckedDelivery:
-    refusal = one.refusal or Refusal(code=code, message="no")
+def rejected(delivery: Delivery, code: str = "unreadable_file") -> CheckedDelivery:
+    refusal = delivery.refusal or Refusal(code=code, message="no")
     return CheckedDelivery(
-        delivery=one, accepted=False, delivered_rows=0, accepted_rows=0, rejected_rows=0, refusal=refusal
+        delivery=delivery, accepted=False, delivered_rows=0, accepted_rows=0, rejected_rows=0, refusal=refusal
     )
 
 
@@ -422,11 +422,11 @@ def test_whatever_comes_in_whatever_order_nothing_is_lost_and_nothing_comes_back
             last = runs.run()
         assert last == {}
         waiting = {delivery.id: delivery for delivery in manifests.waiting(runs.contract, store)}
-        for name, one in waiting.items():
+        for name, delivery in waiting.items():
             states = [
-                runs.published.get(one.name) == one.digest,
-                runs.gone.get(one.name) == one.digest,
-                store.exists(prefix_of(one) + RECORD),
+                runs.published.get(delivery.name) == delivery.digest,
+                runs.gone.get(delivery.name) == delivery.digest,
+                store.exists(prefix_of(delivery) + RECORD),
             ]
             assert any(states), f"{name} is lost"
         for name in runs.holds:

@@ -49,7 +49,7 @@ def test_a_linked_folder_is_never_followed_and_named_on_the_page(folder_store: S
     name = "alder/d2" if depth == 5 else repr(path)
     why = "it is a symbolic link: nothing in an inbox is followed. Put the folder itself there"
     assert said == {name: why}
-    state = dataset_state(contract, folder_store, lambda one: steps.open_destination(one, folder_store), True)
+    state = dataset_state(contract, folder_store, lambda contract: steps.open_destination(contract, folder_store), True)
     assert [folder.reason for folder in state.incomplete] == [why]
     if depth == 5:
         with pytest.raises(DeliveryRejected, match="a symbolic link"):
@@ -112,7 +112,7 @@ def test_nobody_waits_for_a_pipe(folder_store: Store, contract, put, make, probl
     assert Reading(contract, folder_store).run() == {"d1": "taken", "d2": "unsafe_path"}
     ((_, refused),) = recorded.rejections(contract, folder_store)
     assert f"'{name}' is {problem}" in refused.refusal.message
-    state = dataset_state(contract, folder_store, lambda one: steps.open_destination(one, folder_store), True)
+    state = dataset_state(contract, folder_store, lambda contract: steps.open_destination(contract, folder_store), True)
     assert state.rejections[0].refusal == refused.refusal
     assert state.incomplete[0].reason.startswith(f"it is {problem}")
 

@@ -154,6 +154,6 @@ def test_other_bad_input_says_what_is_wrong():
 
 
 def test_a_stream_says_the_same_alone_by_either_function():
-    alone, among = watch(*STEADY), watch_all(*(np.array([one], float) for one in STEADY), Terms())[0]
+    alone, among = watch(*STEADY), watch_all(*(np.array([series], float) for series in STEADY), Terms())[0]
     assert alone.score.tolist() == among.score.tolist()
     assert (alone.state, alone.threshold) == (among.state, among.threshold)

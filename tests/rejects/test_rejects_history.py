@@ -145,9 +145,9 @@ def test_many_rejects_are_streamed(folder_store: Store, make_contract):
         }
     ).select(REJECT_SCHEMA.names)
     write_table(folder_store, "runs/many.parquet", table.cast(REJECT_SCHEMA))
-    one = made(folder_store, 0, refused=False).model_copy(update={"rejects": "runs/many.parquet"})
-    one = one.model_copy(update={"rejected_rows": rows, "accepted_rows": 0, "delivered_rows": rows})
-    history.record(contract, [one], folder_store, DAY[0])
+    delivery = made(folder_store, 0, refused=False).model_copy(update={"rejects": "runs/many.parquet"})
+    delivery = delivery.model_copy(update={"rejected_rows": rows, "accepted_rows": 0, "delivered_rows": rows})
+    history.record(contract, [delivery], folder_store, DAY[0])
     numbers = [batch["line"] for batch in history.rows(contract, folder_store)]
     assert sorted(number.as_py() for batch in numbers for number in batch) == list(range(rows))
 
@@ -173,9 +173,9 @@ def test_a_vendor_gets_a_report_of_what_a_person_rejected_and_reads_no_name_of_o
     outcome = audit(contract, folder_store, hold=True, now=DAY[0])
     answered = {"at": "2026-11-01T07:00:00+00:00", "digest": outcome.audit.digest, "note": "cats are no dogs"}
     said = Answer(chosen="reject", by="Ada Lovelace", **answered)
-    (one,) = steps.reject_held(contract, outcome.audit, outcome.verdict, said, folder_store, DAY[0])
-    assert folder_store.read(one.report)
-    prefix = layout.rejection("acme", "pets", "alder", "d1", one.delivery.digest)
+    (delivery,) = steps.reject_held(contract, outcome.audit, outcome.verdict, said, folder_store, DAY[0])
+    assert folder_store.read(delivery.report)
+    prefix = layout.rejection("acme", "pets", "alder", "d1", delivery.delivery.digest)
     names = [key.removeprefix(prefix) for key in folder_store.list(prefix)]
     assert names == ["rejection.html", "rejection.json", "rejects.csv"]
     page = folder_store.read(prefix + "rejection.html").decode()

@@ -101,7 +101,7 @@ def test_every_rate_that_can_be_watched_has_words():
     words = [rate_of(metric) for metric in terms.metrics]
     assert len(set(words)) == len(words)
     assert not [word for word in words if "_" in word or word in terms.metrics]
-    assert [cause_in_words(one) for one in ("mix", "guideline", "detector")] == [
+    assert [cause_in_words(cause) for cause in ("mix", "guideline", "detector")] == [
         "another mix of classes",
         "another version of the guideline",
         "another detector",
@@ -130,7 +130,7 @@ def test_the_page_shows_us_which_alerts_are_not_sent_any_more(folder_store, make
     outbox.close_left(folder_store, "acme", "pets", [], 2.0)
 
     def shown(internal: bool) -> str:
-        opened = lambda one: steps.open_destination(one, folder_store)  # noqa: E731
+        opened = lambda contract: steps.open_destination(contract, folder_store)  # noqa: E731
         state = dataset_state(contract, folder_store, opened, internal=internal)
         template = environment(TEMPLATES).get_template("dataset.html")
         return template.render(top="", charts=charts, title=title, dataset=state)
@@ -146,7 +146,9 @@ def test_the_page_shows_what_the_last_judged_release_left_open(folder_store, mak
     assert folder_store.exists(layout.open_incidents("acme", "pets")), "a run writes it"
 
     def shown() -> list[str]:
-        state = dataset_state(contract, folder_store, lambda one: steps.open_destination(one, folder_store), False)
+        state = dataset_state(
+            contract, folder_store, lambda contract: steps.open_destination(contract, folder_store), False
+        )
         assert state.problem == ""
         return [incident.id for incident in state.incidents]
 

@@ -182,7 +182,7 @@ def test_what_is_hidden_in_a_text_is_shown_in_every_page_alert_and_terminal(
     assert json.loads(terminal[terminal.index("{") :]) == {"item": HIDDEN}, "programs read what was delivered"
     for text in (*pages, told.subject, told.text, terminal):
         assert [char for char in HIDDEN + "\ud800" if char in text and char not in "agpj.exeb[2Jz"] == []
-        assert [one for one in ESCAPES[:4] if one not in text] == []
+        assert [escape for escape in ESCAPES[:4] if escape not in text] == []
     assert hebrew in pages[0]
     assert hebrew in told.text
     page, requests, errors = opened(browser, report, tmp_path)

@@ -115,7 +115,7 @@ def test_after_years_the_history_audits_and_rejects_go_but_not_what_the_last_rel
     assert expire(contract, folder_store, 1090).history_files == 0
     expired = expire(contract, folder_store, 1100)
     assert (expired.history_files, expired.audit_files > 3, expired.rejection_files) == (2, True, 3)
-    for prefix in (layout.history(*names), layout.internal_reports(*names), layout.audits(*names)):
+    for prefix in (layout.history(*names), layout.internal_reports(*names), layout.human_audits(*names)):
         left = folder_store.list(prefix)
         assert left, "of the last release"
         assert not any(first in key for key in left)
@@ -123,7 +123,7 @@ def test_after_years_the_history_audits_and_rejects_go_but_not_what_the_last_rel
     assert [delivery.delivery.id for _, delivery in recorded.rejections(contract, folder_store)] == ["rejected"]
     assert rejects_history.counts(contract, folder_store) == []
     history = past.read_judged(contract, folder_store, steps.open_destination(contract, folder_store))
-    assert [one.release for one in history] == [first, second], "what was published is in the customer's tables"
+    assert [release.release for release in history] == [first, second], "what was published is in the customer's tables"
     assert audit(contract, folder_store, "three").status == "nothing", "and nothing is taken or refused twice"
     verifying.verify(steps.open_destination(contract, folder_store), first)
 

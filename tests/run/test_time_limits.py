@@ -87,7 +87,7 @@ def test_a_delivery_that_takes_too_long_waits_on_and_the_others_are_published(
     (failed,) = outcome.failed
     assert (failed.delivery, failed.error[:12]) == ("alder/slow", "StepTimedOut")
     waiting = steps.find(contract, folder_store, destination, "next").deliveries
-    assert [one.name for one in waiting] == ["alder/slow"]
+    assert [delivery.name for delivery in waiting] == ["alder/slow"]
 
 
 def test_a_delivery_whose_folder_goes_away_stops_no_other(make_contract, folder_store, put, monkeypatch):

@@ -197,7 +197,7 @@ def test_killed_anywhere_and_repeated_a_run_ends_in_the_same_release(tmp_path, m
         verifying.verify(destination)
         assert audit(contract, store, "three").status == "nothing"
         rejected = recorded.rejections(contract, store)
-        assert [one.delivery.name for _, one in rejected] == ["birch/bad"], "its rejection is not lost"
+        assert [delivery.delivery.name for _, delivery in rejected] == ["birch/bad"], "its rejection is not lost"
 
     unbroken = prepared("unbroken")
     second_half(unbroken, *first_half(unbroken))
@@ -402,7 +402,7 @@ def test_two_demo_days_through_s3(s3, monkeypatch, tmp_path):
         monkeypatch.setenv(name, value)
     found, broken = reading.read_contracts(PROJECT / "include" / "contracts")
     assert not broken
-    found = [tabulated(one) for one in found]
+    found = [tabulated(contract) for contract in found]
     stores = [open_store(f"file://{tmp_path / 'store'}"), open_store(f"s3://store/{tmp_path.name}")]
     releases: list[list[str]] = [[], []]
     for place, store in enumerate(stores):

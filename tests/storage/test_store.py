@@ -279,7 +279,7 @@ def test_what_is_private_is_for_its_owner_only_from_the_first_byte(tmp_path: Pat
 def test_secrets_and_gold_are_private(tmp_path: Path, make_contract, folder_store: Store):
     """The keys that names are hashed and tasks are signed with, and the labels that no vendor may see."""
     contract = make_contract(gold="known.csv")
-    for key in (layout.annotator_key("acme"), layout.audit_key("acme")):
+    for key in (layout.annotator_key("acme"), layout.human_audit_key("acme")):
         folder_store.write(key, b"made by an older version, and readable by all")
     annotator_names.renamer(contract, folder_store)
     task_files.signer(contract, folder_store)

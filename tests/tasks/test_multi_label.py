@@ -174,7 +174,7 @@ def test_an_annotator_who_adds_a_class_to_everything_opens_an_incident(make_cont
     days = [counts[0]] * 30 + [counts[1]] * 2
     judged = [Judged(release=f"r{at:04}", sequence=at + 1, accepted=True, counts=day) for at, day in enumerate(days)]
     reviewed = reviews(contract.regressions, judged)
-    assert not any(one.incidents for one in reviewed[:30])
+    assert not any(review.incidents for review in reviewed[:30])
     (incident,) = reviewed[31].incidents
     assert "annotation_error" in [stream.metric for stream in incident.streams]
 

@@ -39,7 +39,7 @@ def test_contracts_can_name_the_kinds_that_have_a_module_and_no_others():
 
 @pytest.mark.parametrize("name", kinds.NAMES)
 def test_a_kind_answers_all_that_is_asked_of_it(name):
-    assert [one for one in ANSWERS if not hasattr(tasks.task_of(name), one)] == []
+    assert [answer for answer in ANSWERS if not hasattr(tasks.task_of(name), answer)] == []
 
 
 def test_a_kind_without_a_module_is_our_error_and_never_a_rejection(make_contract, folder_store, put, monkeypatch):

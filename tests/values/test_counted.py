@@ -69,7 +69,8 @@ class World:
                 whole[count.vendor, "x"] += count.x
                 whole[count.vendor, "n"] += count.n
         counts = [
-            Count(metric="issue", vendor=one, x=whole[one, "x"], n=whole[one, "n"]) for one, _ in list(whole)[::2]
+            Count(metric="issue", vendor=vendor, x=whole[vendor, "x"], n=whole[vendor, "n"])
+            for vendor, _ in list(whole)[::2]
         ]
         out = frozenset(names) if fate == "publish" else None
         self.attempts.append(
@@ -120,9 +121,9 @@ def test_whatever_happens_to_deliveries_their_rows_count_once_as_judged_last(hap
         assert sum(count.x for count in counts) == sum(x for x, _ in own)
         assert sum(count.n for count in counts) == sum(n for _, n in own)
     accepted = [release for release in judged if release.accepted]
-    assert sum(next(c.n for c in one.counts if (c.metric, c.vendor) == ("issue", "")) for one in accepted) == 100 * len(
-        world.published
-    ), "what was published, and no more, may teach a baseline"
+    assert sum(
+        next(c.n for c in release.counts if (c.metric, c.vendor) == ("issue", "")) for release in accepted
+    ) == 100 * len(world.published), "what was published, and no more, may teach a baseline"
     assert len({release.release for release in judged}) == len(judged)
     order = [release.release for release in world.attempts]
     assert [release.release for release in judged] == sorted((release.release for release in judged), key=order.index)

@@ -210,13 +210,13 @@ def _moment(bound: Any) -> Any:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _crash(info: dict[Any, Any] | None) -> str:
+def _crash(exception_info: dict[Any, Any] | None) -> str:
     """The message of a metric that crashed, else empty."""
-    for metric in (info or {}).values():
+    for metric in (exception_info or {}).values():
         if isinstance(metric, dict) and metric.get("exception_message"):
             return str(metric["exception_message"])[:300]
-    if info and info.get("raised_exception") is True:
-        return str(info.get("exception_message"))[:300]
+    if exception_info and exception_info.get("raised_exception") is True:
+        return str(exception_info.get("exception_message"))[:300]
     return ""
 
 

@@ -134,7 +134,7 @@ def _last(contract: Contract, store: Store, destination: Store) -> str:
     from labelaudit.storage import release_log
 
     published = release_log.state(destination).release
-    asked = store.folders(layout.audits(contract.customer, contract.dataset))
+    asked = store.folders(layout.human_audits(contract.customer, contract.dataset))
     newest = max((release.split("-")[0], release == published, release) for release in (*asked, published or ""))[2]
     if not newest:
         raise InvalidInput(f"{contract.id} has no release yet: labelaudit run {contract.id}")

@@ -18,7 +18,7 @@ SHOWN_CHOICES = 30
 
 def new(
     name: NameArgument,
-    sample: Annotated[Path, typer.Option("--from", help="a file as the vendor delivers it", exists=True)],
+    file: Annotated[Path, typer.Option("--from", help="a file as the vendor delivers it", exists=True)],
     vendor: Annotated[str, typer.Option(help="name of the vendor")] = "vendor",
     item: Annotated[str | None, typer.Option(help="the sample's item column")] = None,
     annotator: Annotated[str | None, typer.Option(help="the sample's annotator column")] = None,
@@ -43,7 +43,7 @@ def new(
     said = {"item": item, "annotator": annotator, "label": label, "raters": raters, "question": question}
     said |= {"format": as_format, "encoding": encoding}
     asking = not as_json and is_terminal()
-    proposal = _proposed(sample, customer, dataset, vendor, said, asking)
+    proposal = _proposed(file, customer, dataset, vendor, said, asking)
     for note in () if as_json else proposal.notes:
         err.print(f"[yellow]check[/yellow] {escape(note)}", highlight=False, soft_wrap=True)
     if proposal.notes and asking and not typer.confirm("Write the contract so?", default=True, err=True):
@@ -63,12 +63,12 @@ def is_terminal() -> bool:
 
 
 def _proposed(
-    sample: Path, customer: str, dataset: str, vendor: str, said: dict[str, str | None], asking: bool
+    file: Path, customer: str, dataset: str, vendor: str, said: dict[str, str | None], asking: bool
 ) -> Proposal:
     """The proposal; at a terminal, each choice that a person must make is asked for. Raises Undecided elsewhere."""
     while True:
         try:
-            return contract_from(sample, customer, dataset, vendor, said)
+            return contract_from(file, customer, dataset, vendor, said)
         except Undecided as error:
             if not asking or not error.choices:
                 raise

@@ -83,7 +83,7 @@ def aggregate_labels_in_shards(
         return _read(shards, people, known, gold or {})
 
     state = _fitted(read, items, labels, len(people), known)
-    sampled = len(consensus.sample(items, labels, consensus.enough(len(people))))
+    sampled = len(consensus.draw(items, labels, consensus.enough(len(people))))
     for _ in range(consensus.FINISH if sampled < items else 0):
         sums = consensus_folds.Sums(len(people), len(known))
         for shard in read():
@@ -171,7 +171,7 @@ def _read(shards, people: np.ndarray, known: np.ndarray, gold: Mapping) -> Itera
 
 def _fitted(read: Callable[[], Iterator[_Read]], items: int, labels: int, people: int, known: np.ndarray) -> Fit:
     """consensus.fit on the sample; what it knows of its own items is left out of the state."""
-    chosen = consensus.sample(items, labels, consensus.enough(people)).astype(np.int64)
+    chosen = consensus.draw(items, labels, consensus.enough(people)).astype(np.int64)
     sizes, who, said, probs, gold = [np.zeros(1, np.int64)], [], [], [], []
     for shard in read():
         end = shard.first + shard.cast.items

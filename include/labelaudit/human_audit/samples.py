@@ -109,7 +109,7 @@ class Sample:
 
 
 def prefix(contract: Contract, release: str) -> str:
-    return layout.audit(contract.customer, contract.dataset, release)
+    return layout.human_audit(contract.customer, contract.dataset, release)
 
 
 def sample_key(contract: Contract, release: str) -> str:

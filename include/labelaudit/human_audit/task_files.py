@@ -45,7 +45,7 @@ class Task(Value):
 
 def signer(contract: Contract, store: Store) -> Callable[[str, str, str], str]:
     """A function from release, item and content to the task's proof, 64 hex digits."""
-    secret = secret_key(store, layout.audit_key(contract.customer))
+    secret = secret_key(store, layout.human_audit_key(contract.customer))
 
     def prove(release: str, item: str, content: str) -> str:
         told = json.dumps([contract.customer, contract.dataset, release, item, content])  # unambiguous, and ASCII

@@ -143,7 +143,7 @@ def fit(
         copying=copied,
     )
     _start(cast, known, state)
-    chosen = sample(cast.items, len(cast.given), enough(cast.annotators))
+    chosen = draw(cast.items, len(cast.given), enough(cast.annotators))
     for _ in range(1 if pred_probs is None else ROUNDS):
         if pred_probs is not None:
             _weigh(cast, log_p, state)
@@ -169,7 +169,7 @@ def enough(annotators: int) -> int:
     return max(SAMPLE_LABELS, SAMPLE_LABELS_EACH * annotators)
 
 
-def sample(items: int, labels: int, wanted: int) -> np.ndarray:
+def draw(items: int, labels: int, wanted: int) -> np.ndarray:
     """Items that have about so many of all labels; one of every so many, at no fixed distance: who labels may be
     periodic."""
     step = max(1, labels // wanted)
@@ -250,7 +250,7 @@ def _weigh(cast: Votes, log_p: np.ndarray, state: Fit) -> None:
 
     The likelihood has one peak: from where they are, lam and h climb in turn.
     """
-    chosen = sample(cast.items, len(cast.given), GRID_LABELS)
+    chosen = draw(cast.items, len(cast.given), GRID_LABELS)
     log_prior, confusion = np.log(state.prior), np.exp(state.table)
     seen: dict[tuple[int, int], float] = {}
 

@@ -86,10 +86,10 @@ def _centres(rows: np.ndarray, seed: int) -> np.ndarray:
     from sklearn.cluster import MiniBatchKMeans
 
     rng = np.random.default_rng(seed)
-    sample = rows[np.sort(rng.choice(len(rows), min(len(rows), SAMPLE_ROWS), replace=False))]
-    count = max(2, min(len(rows) // CELL_ROWS, len(sample)))
+    drawn = rows[np.sort(rng.choice(len(rows), min(len(rows), SAMPLE_ROWS), replace=False))]
+    count = max(2, min(len(rows) // CELL_ROWS, len(drawn)))
     fitted = MiniBatchKMeans(count, init="random", n_init=1, max_iter=10, batch_size=4_096, random_state=seed)
-    return np.unique(fitted.fit(sample).cluster_centers_.astype(np.float32), axis=0)
+    return np.unique(fitted.fit(drawn).cluster_centers_.astype(np.float32), axis=0)
 
 
 def _closest(queries: np.ndarray, among: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

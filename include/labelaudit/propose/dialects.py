@@ -25,7 +25,7 @@ NAMES = {"item": _ITEM.split(), "label": _LABEL.split(), "annotator": _ANNOTATOR
 
 DELIMITERS = ",;\t|"
 RECORDS, CHARACTERS = 200, 1 << 18
-LEAST_RATE, OPENED_RATE = 0.6, 0.2
+LEAST_SHARE, OPENED_SHARE = 0.6, 0.2
 PREAMBLE_RECORDS = 50
 _KNOWN = {name for names in NAMES.values() for name in names}
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
@@ -46,20 +46,20 @@ class Written:
 
 @dataclass(frozen=True)
 class _Reading:
-    """The first records as one grammar gives them: `rate` of them have `width` fields."""
+    """The first records as one grammar gives them: `share` of them have `width` fields."""
 
     terms: Terms
     records: list[Record]
     width: int
-    rate: float
+    share: float
 
     @property
     def rank(self) -> tuple[float, bool, bool, bool, int]:
         table, quoted = self.table(), self.terms.quote is not None
         # a field that a quote opens shows that quotes are meant, and one row that is damaged no other grammar
         opened = not quoted and any(cell.startswith('"') for cells in table for cell in cells)
-        rate = round(self.rate - opened * OPENED_RATE, 2)
-        return rate, not _wrapped(table), quoted, bool(table) and _is_header(table[0]), self.width
+        share = round(self.share - opened * OPENED_SHARE, 2)
+        return share, not _wrapped(table), quoted, bool(table) and _is_header(table[0]), self.width
 
     def table(self) -> list[list[str]]:
         return [
@@ -80,7 +80,7 @@ def written(text: str, whole: bool) -> Written | None:
     ways = [way for way in _ways(part) if said is None or way.delimiter == said[1]] or [Terms("", "csv")]
     readings = [_reading(part, terms, whole and len(part) == len(text)) for terms in ways]
     best = max(readings, key=lambda reading: reading.rank)  # the first of equals: the more usual way
-    if best.width < 2 or best.rate < LEAST_RATE:
+    if best.width < 2 or best.share < LEAST_SHARE:
         return None
     dialect: dict[str, Any] = {}
     notes = []

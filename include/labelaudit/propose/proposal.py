@@ -44,7 +44,7 @@ class Proposal:
 
 
 @dataclass(frozen=True)
-class _Sample:
+class _Understood:
     """The first rows of a sample, one a label, and what its columns are."""
 
     rows: list[dict[str, Any]]
@@ -56,19 +56,19 @@ class _Sample:
     notes: tuple[str, ...] = ()
 
 
-def contract_from(sample: Path, customer: str, dataset: str, vendor: str, said: Said) -> Proposal:
-    """A contract for deliveries like `sample`, a file in any format that contracts can name.
+def contract_from(file: Path, customer: str, dataset: str, vendor: str, said: Said) -> Proposal:
+    """A contract for deliveries like `file`, a file in any format that contracts can name.
 
     Raises Undecided where a person must choose a column or a question, and InvalidInput where the file can't be read,
     has no such column, or holds nothing to judge its labels by.
     """
-    recognised = recognise(sample, said.get("format"), said.get("question"), said.get("encoding"))
-    _require_one_question(sample, recognised)
-    rows, rejects = _rows(sample, recognised)
+    recognised = recognise(file, said.get("format"), said.get("question"), said.get("encoding"))
+    _require_one_question(file, recognised)
+    rows, rejects = _rows(file, recognised)
     if not rows:
-        raise InvalidInput(_no_rows(sample, recognised, rejects))
+        raise InvalidInput(_no_rows(file, recognised, rejects))
     tool = recognised.vendor["format"] if recognised.vendor["format"] in EXPORTS else None
-    understood = _understood(sample, rows, said, tool)
+    understood = _understood(file, rows, said, tool)
     separator = (
         None
         if tool or understood.raters or understood.platform or understood.one_hot
@@ -78,7 +78,7 @@ def contract_from(sample: Path, customer: str, dataset: str, vendor: str, said: 
     if separator:
         classes, nothing = classes_in(_texts(understood), separator)
     else:
-        classes = list(understood.one_hot) or _classes(sample, understood, tool)
+        classes = list(understood.one_hot) or _classes(file, understood, tool)
     probabilities = prediction_sources.are_probabilities(understood.rows, classes, understood.header)
     left = {*classes} if probabilities else set()
     if understood.platform:
@@ -90,7 +90,7 @@ def contract_from(sample: Path, customer: str, dataset: str, vendor: str, said: 
     if not probabilities:
         predictions = prediction_sources.predictions_of(columns, understood.rows, understood.roles, tool)
     if predictions["source"] == "none" and "annotator" not in understood.roles:
-        raise _nothing_to_judge_by(sample, _scalars(rows), tool)
+        raise _nothing_to_judge_by(file, _scalars(rows), tool)
     while True:
         terms = with_columns(recognised.vendor, columns) | (
             {"raters": list(understood.raters)} if understood.raters else {}
@@ -100,7 +100,7 @@ def contract_from(sample: Path, customer: str, dataset: str, vendor: str, said: 
         elif separator:
             terms["labels"] = {"separator": separator} | ({"none": nothing} if nothing else {})
         contract = {
-            "description": f"Labels of {dataset}, from {sample.name}.",
+            "description": f"Labels of {dataset}, from {file.name}.",
             "task": "multi_label" if separator or understood.one_hot else "classification",
             "classes": classes,
             "columns": {name: column.declared for name, column in columns.items()},
@@ -115,13 +115,13 @@ def contract_from(sample: Path, customer: str, dataset: str, vendor: str, said: 
             "on_breach": "alert",
             "alerts": [{"via": "log"}],
         }
-        made = _validated(sample, customer, dataset, contract)
-        trial = tried(sample, made, vendor, ROWS)
+        made = _validated(file, customer, dataset, contract)
+        trial = tried(file, made, vendor, ROWS)
         if trial.unfit is None:
             break
         if trial.unfit not in columns or trial.unfit in (*understood.roles, *made.feature_columns):
             raise InvalidInput(
-                f"{sample}: column {trial.unfit!r} is of a type that contracts can't name. Write it as text"
+                f"{file}: column {trial.unfit!r} is of a type that contracts can't name. Write it as text"
             )
         del columns[trial.unfit]
     notes = [*recognised.notes, *understood.notes, *notes_on(trial, made)]
@@ -136,59 +136,59 @@ def contract_from(sample: Path, customer: str, dataset: str, vendor: str, said: 
     return Proposal(head + plain_yaml.dump(contract), tuple(notes))
 
 
-def _require_one_question(sample: Path, recognised: Recognised) -> None:
+def _require_one_question(file: Path, recognised: Recognised) -> None:
     asked, there = recognised.vendor.get("question"), recognised.questions
     if asked is None and len(there) > 1:
-        raise Undecided(f"{sample}: it answers several questions.", "question", there)
+        raise Undecided(f"{file}: it answers several questions.", "question", there)
     known = set(there) | (set(recognised.keys) if recognised.vendor["format"] == "label_studio_min" else set())
     if asked is not None and known and asked not in known:
-        raise Undecided(f"{sample}: no answers to {asked!r}.", "question", sorted(known))
+        raise Undecided(f"{file}: no answers to {asked!r}.", "question", sorted(known))
     if asked is None and not there and recognised.vendor["format"] == "label_studio_min":
         own = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time")
         keys = [key for key in recognised.keys if key not in own]
-        raise Undecided(f"{sample}: which key holds the label?", "question", keys)
+        raise Undecided(f"{file}: which key holds the label?", "question", keys)
 
 
-def _rows(sample: Path, recognised: Recognised) -> tuple[list[dict[str, Any]], list[readers.Reject]]:
+def _rows(file: Path, recognised: Recognised) -> tuple[list[dict[str, Any]], list[readers.Reject]]:
     rows, rejects = [], []
     try:
-        for record in readers.rows(sample, recognised.terms, ROWS):
+        for record in readers.rows(file, recognised.terms, ROWS):
             if isinstance(record, Row):
                 rows.append(record.cells)
             else:
                 rejects.append(record)
     except DeliveryRejected as error:
-        raise InvalidInput(f"{sample}: can't be read as {recognised.vendor['format']}: {error}") from error
+        raise InvalidInput(f"{file}: can't be read as {recognised.vendor['format']}: {error}") from error
     return rows, rejects
 
 
-def _understood(sample: Path, rows: list[dict[str, Any]], said: Said, tool: str | None) -> _Sample:
+def _understood(file: Path, rows: list[dict[str, Any]], said: Said, tool: str | None) -> _Understood:
     """Which column is what, and of raters in columns one row a label."""
     header = list(dict.fromkeys(name for row in rows for name in row))
     for option in ("item", "annotator", "label"):
         if said.get(option) and said[option] not in header:
-            raise Undecided(f"{sample}: no column {said[option]!r} for --{option}.", option, header)
+            raise Undecided(f"{file}: no column {said[option]!r} for --{option}.", option, header)
     platform = None if tool else platform_of(rows, header, said)
     if platform:
-        return _Sample(rows, header, platform.roles, platform=platform, notes=platform.notes)
-    raters = _raters(sample, rows, header, said) if tool is None else ()
+        return _Understood(rows, header, platform.roles, platform=platform, notes=platform.notes)
+    raters = _raters(file, rows, header, said) if tool is None else ()
     if not raters and tool is None and (columns := _one_hot(rows, header, said)):
         inner = [name for name in header if name not in columns]
-        roles = _roles(sample, rows, inner, {**said, "label": None}, None, ("item", "annotator"))
+        roles = _roles(file, rows, inner, {**said, "label": None}, None, ("item", "annotator"))
         notes = [f"`labels`: {', '.join(columns)} seem to say of a class each whether it applies"]
         notes += _empty_roles(rows, roles)
         roles |= {"label": "label"}
-        return _Sample(rows, inner, roles, notes=tuple(notes), one_hot=columns)
+        return _Understood(rows, inner, roles, notes=tuple(notes), one_hot=columns)
     if not raters:
-        roles = _roles(sample, rows, header, said, tool)
-        return _Sample(rows, header, roles, notes=tuple(_empty_roles(rows, roles)))
+        roles = _roles(file, rows, header, said, tool)
+        return _Understood(rows, header, roles, notes=tuple(_empty_roles(rows, roles)))
     notes = [f"`raters`: {', '.join(raters)} seem to hold one rater's labels each; the annotator is the column's name"]
     notes += [f"`{name}`: not taken beside the raters' own" for name in ("annotator", "label") if name in header]
     inner = [name for name in header if name not in (*raters, "annotator", "label")]
-    roles = _roles(sample, rows, inner, {"item": said.get("item")}, None, ("item",))
+    roles = _roles(file, rows, inner, {"item": said.get("item")}, None, ("item",))
     notes += _empty_roles(rows, roles)
     roles |= {"annotator": "annotator", "label": "label"}
-    return _Sample(in_rows(rows, raters), [*inner, "annotator", "label"], roles, raters, notes=tuple(notes))
+    return _Understood(in_rows(rows, raters), [*inner, "annotator", "label"], roles, raters, notes=tuple(notes))
 
 
 def _one_hot(rows: list[dict[str, Any]], header: list[str], said: Said) -> tuple[str, ...]:
@@ -198,21 +198,21 @@ def _one_hot(rows: list[dict[str, Any]], header: list[str], said: Said) -> tuple
     return tuple(one_hot_of(rows, header))
 
 
-def _texts(understood: _Sample) -> list[str]:
+def _texts(understood: _Understood) -> list[str]:
     return [str(row.get(understood.roles["label"]) or "") for row in understood.rows]
 
 
-def _raters(sample: Path, rows: list[dict[str, Any]], header: list[str], said: Said) -> tuple[str, ...]:
+def _raters(file: Path, rows: list[dict[str, Any]], header: list[str], said: Said) -> tuple[str, ...]:
     if not said.get("raters"):
         return () if said.get("label") else tuple(raters_in(rows, header))
     named = tuple(name.strip() for name in said["raters"].split(","))
     if missing := [name for name in named if name not in header]:
-        raise InvalidInput(f"{sample}: no column {missing[0]!r} for --raters; it has {', '.join(header)}")
+        raise InvalidInput(f"{file}: no column {missing[0]!r} for --raters; it has {', '.join(header)}")
     return named
 
 
 def _roles(
-    sample: Path,
+    file: Path,
     rows: Sequence[dict[str, Any]],
     header: list[str],
     said: Said,
@@ -227,8 +227,8 @@ def _roles(
         if column is None and role != "annotator":
             choices = _scalars(rows)
             if len(choices) < 2:
-                raise InvalidInput(_nested(sample, rows[0]))
-            raise Undecided(f"{sample}: which column is the {role}?", role, choices)
+                raise InvalidInput(_nested(file, rows[0]))
+            raise Undecided(f"{file}: which column is the {role}?", role, choices)
         named = said.get(role) is not None
         if column is not None and (role != "annotator" or named or any(row.get(column) is not None for row in rows)):
             roles[role] = column
@@ -241,25 +241,25 @@ def _scalars(rows: Sequence[dict[str, Any]]) -> list[str]:
     return list(names)
 
 
-def _nested(sample: Path, row: dict[str, Any]) -> str:
+def _nested(file: Path, row: dict[str, Any]) -> str:
     kinds = {dict: "an object", list: "a list"}
     cells = ", ".join(f"{name!r} is {kinds.get(type(cell), 'a value')}" for name, cell in list(row.items())[:12])
     return (
-        f"{sample}: its records are nested as in no format that is known ({cells}). Export flat rows, one a label, with"
+        f"{file}: its records are nested as in no format that is known ({cells}). Export flat rows, one a label, with"
         f" an item, an annotator and a label; or one of {', '.join(EXPORTS)}"
     )
 
 
-def _no_rows(sample: Path, recognised: Recognised, rejects: Sequence[readers.Reject]) -> str:
+def _no_rows(file: Path, recognised: Recognised, rejects: Sequence[readers.Reject]) -> str:
     counts = Counter(reject.code for reject in rejects)
     first = {reject.code: reject for reject in reversed(rejects)}
     why = "; ".join(
         f"{count} x {code}: {first[code].reason} (line {first[code].line})" for code, count in counts.most_common(3)
     )
-    return f"{sample}: no rows with named columns to learn a contract from{': ' if why else ''}{why}"
+    return f"{file}: no rows with named columns to learn a contract from{': ' if why else ''}{why}"
 
 
-def _classes(sample: Path, understood: _Sample, tool: str | None) -> list[str]:
+def _classes(file: Path, understood: _Understood, tool: str | None) -> list[str]:
     source = understood.roles["label"]
     texts = {label_text(row.get(source)) for row in understood.rows}
     classes = sorted(text for text in texts if text)
@@ -267,16 +267,14 @@ def _classes(sample: Path, understood: _Sample, tool: str | None) -> list[str]:
         return classes
     if len(classes) == 1 and (tool == "coco" or "#" in str(understood.rows[0].get(understood.roles["item"]))):
         raise InvalidInput(
-            f"{sample}: all {len(understood.rows)} regions have the class {classes[0]!r}: there are no classes to"
+            f"{file}: all {len(understood.rows)} regions have the class {classes[0]!r}: there are no classes to"
             " audit, and where a region lies is not audited. Choose a question whose answers differ, if there is one"
         )
     others = sorted(
         {type(row.get(source)).__name__ for row in understood.rows} - {"str", "int", "float", "bool", "NoneType"}
     )
     unfit = f" (and values of type {', '.join(others)}, which are no labels: write them as text)" if others else ""
-    raise InvalidInput(
-        f"{sample}: column {source!r} holds {len(classes)} labels{unfit}; 2 to {MAX_CLASSES} are classes"
-    )
+    raise InvalidInput(f"{file}: column {source!r} holds {len(classes)} labels{unfit}; 2 to {MAX_CLASSES} are classes")
 
 
 def _empty_roles(rows: Sequence[dict[str, Any]], roles: dict[str, str]) -> list[str]:
@@ -288,16 +286,16 @@ def _empty_roles(rows: Sequence[dict[str, Any]], roles: dict[str, str]) -> list[
     ]
 
 
-def _validated(sample: Path, customer: str, dataset: str, contract: dict[str, Any]) -> Contract:
+def _validated(file: Path, customer: str, dataset: str, contract: dict[str, Any]) -> Contract:
     try:
         return Contract(customer=customer, dataset=dataset, **contract)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {in_words(problem)}" for problem in error.errors())
-        raise InvalidInput(f"{sample}: no contract {customer}/{dataset} can be made of it: {problems}") from error
+        raise InvalidInput(f"{file}: no contract {customer}/{dataset} can be made of it: {problems}") from error
 
 
-def _nothing_to_judge_by(sample: Path, columns: list[str], tool: str | None) -> InvalidInput:
-    said = f"{sample}: nothing to judge the labels by: no text, numbers or vectors to make predictions from, and no"
+def _nothing_to_judge_by(file: Path, columns: list[str], tool: str | None) -> InvalidInput:
+    said = f"{file}: nothing to judge the labels by: no text, numbers or vectors to make predictions from, and no"
     if tool is None:
         return Undecided(f"{said} column of annotators. Is there one?", "annotator", columns)
     return InvalidInput(

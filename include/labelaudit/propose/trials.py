@@ -32,14 +32,14 @@ class SampleTrial:
         return Counter({code: count for code, count in self.rejects.items() if code not in SET_ASIDE})
 
 
-def tried(sample: Path, contract: Contract, vendor: str, limit: int) -> SampleTrial:
+def tried(file: Path, contract: Contract, vendor: str, limit: int) -> SampleTrial:
     """The sample, read as the contract would have it; after `limit` rows no further.
 
     Raises InvalidInput where nothing of it can be taken.
     """
-    terms, trial = terms_for(contract, vendor, sample.name), SampleTrial()
+    terms, trial = terms_for(contract, vendor, file.name), SampleTrial()
     try:
-        for batch in readers.read(sample, terms):
+        for batch in readers.read(file, terms):
             trial.rows += batch.rows.num_rows
             trial.rejects.update(reject.code for reject in batch.rejects)
             for reject in batch.rejects:
@@ -52,10 +52,10 @@ def tried(sample: Path, contract: Contract, vendor: str, limit: int) -> SampleTr
         if error.code == "column_type" and (name := next(unfit, None)):
             trial.unfit = name
             return trial
-        raise InvalidInput(f"{sample}: can't be read as its contract would have it: {error}") from error
+        raise InvalidInput(f"{file}: can't be read as its contract would have it: {error}") from error
     if not trial.rows:
         why = "".join(f": {reason}" for reason in list(trial.reasons.values())[:1])
-        raise InvalidInput(f"{sample}: no row can be taken{why}. Correct the sample, or name other columns")
+        raise InvalidInput(f"{file}: no row can be taken{why}. Correct the sample, or name other columns")
     return trial
 
 

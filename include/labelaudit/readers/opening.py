@@ -150,7 +150,7 @@ def _members(path: Source, terms: Terms, scratch: Scratch) -> Iterator[tuple[Sou
         members = [member for member in archive.infolist() if not member.is_dir() and not is_litter(member.filename)]
         if not members:
             raise unreadable(terms, "the zip archive holds no file. Make it again")
-        for member in sorted(members, key=lambda info: info.filename):
+        for member in sorted(members, key=lambda entry: entry.filename):
             inner = replace(terms, name=f"{terms.name}/{_named(member.filename)}", compression="none")
             if member.flag_bits & 1:
                 raise unreadable(inner, "it is encrypted. Make the archive without a password")

@@ -52,7 +52,7 @@ def expire(contract: Contract, store: Store, destination: Store, now: float) -> 
         + tables.expire_versions(store, own_tables, kept.table_versions_days),
         history_files=_expire(store, layout.history(*names), _stem, history, needed)
         + _expire(store, layout.internal_reports(*names), _stem, history, needed),
-        audit_files=_expire(store, layout.audits(*names), _folder, audits, needed),
+        audit_files=_expire(store, layout.human_audits(*names), _folder, audits, needed),
         rejection_files=_expire(store, layout.rejections(*names), _rejected, rejects, inbox)
         + _expire(store, layout.seals(*names), _sealed, rejects, inbox),
     )

@@ -177,16 +177,16 @@ def annotator_key(customer: str) -> str:
     return f"keys/{customer}/annotators"
 
 
-def audits(customer: str, dataset: str) -> str:
+def human_audits(customer: str, dataset: str) -> str:
     return f"audits/{customer}/{dataset}/"
 
 
-def audit(customer: str, dataset: str, release_name: str) -> str:
+def human_audit(customer: str, dataset: str, release_name: str) -> str:
     """A release's sample for people, its task files, and their answers."""
-    return f"{audits(customer, dataset)}{release_name}/"
+    return f"{human_audits(customer, dataset)}{release_name}/"
 
 
-def audit_key(customer: str) -> str:
+def human_audit_key(customer: str) -> str:
     """The secret with which a customer's audit tasks are signed."""
     return f"keys/{customer}/audits"
 
