@@ -79,7 +79,7 @@ class _Sweep:
     def _objects(self) -> Iterator[tuple[str, Entry]]:
         names = (self.customer, self.dataset)
         folders = [make(*names) for make in (layout.history, layout.runs, layout.internal_reports, layout.rejections)]
-        folders += [make(*names) for make in (layout.audits, layout.alerts, layout.ready, layout.waiting_runs)]
+        folders += [make(*names) for make in (layout.human_audits, layout.alerts, layout.ready, layout.waiting_runs)]
         folders.append(layout.alerts("labelaudit", ""))
         for folder in folders:
             for key, entry in self.store.entries(folder).items():
