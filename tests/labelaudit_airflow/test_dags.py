@@ -134,6 +134,24 @@ def test_no_two_contracts_are_one_dag(customers):
     assert "audit__a_b__c" in dags, "the id of a plain name stays what it was"
 
 
+def test_a_task_makes_its_own_dag_and_reads_no_other_contract(customers):
+    """Every task reads the DAG file anew: with a thousand contracts, it would make a thousand DAGs to use one."""
+    from labelaudit.contracts import reading
+
+    for name in ("acme/pets", "acme/birds", "a__b/c"):
+        customers.add(name)
+    opened = []
+    read = reading.read_terms
+    customers.monkeypatch.setattr(
+        reading, "read_terms", lambda path, *rest, **more: opened.append(path.stem) or read(path, *rest, **more)
+    )
+    for wanted, dataset in (("audit__acme__pets", "pets"), ("audit__a__b.c", "c")):
+        opened.clear()
+        customers.monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", wanted)  # as a task's process has it
+        assert [one for one in bag_of(customers).dags if one.startswith("audit__")] == [wanted]
+        assert opened == [dataset]
+
+
 def test_a_dag_that_can_not_be_made_takes_no_other_away_and_is_told(customers):
     """An error in the DAG file marks every customer's DAG as stale: all were gone within 30 s."""
     from labelaudit_airflow import audit_dag, audit_dags

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -78,10 +79,12 @@ def contract_of(customer: str, dataset: str, document: Document, where: str) -> 
         raise ContractError(where, [f"can't be read: {type(error).__name__}: {_shown(str(error))}"]) from error
 
 
-def read_contracts(folder: Path) -> tuple[list[Contract], list[ContractError]]:
-    """All contracts below `folder`, sorted by path, and the errors of those that can't be read."""
+def read_contracts(
+    folder: Path, wanted: Callable[[Path], bool] = lambda path: True
+) -> tuple[list[Contract], list[ContractError]]:
+    """The contracts below `folder` whose path is wanted, sorted by path, and the errors of those that can't be read."""
     contracts, errors = [], []
-    for path in contract_paths(folder):
+    for path in filter(wanted, contract_paths(folder)):
         try:
             contracts.append(read_contract(path))
         except ContractError as error:
