@@ -14,6 +14,7 @@ import atexit
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,9 @@ from benchmarks import public_data
 from benchmarks.processes import BROWSER_MILLISECONDS
 from benchmarks.s3_server import s3_server
 from labelaudit.contracts.model import Contract
-from labelaudit.contracts.quality import Regressions
 from labelaudit.contracts.reading import read_contract
 from labelaudit.receive import choosing, delivering
+from labelaudit.regressions import thresholds
 from labelaudit.rejects import recorded
 from labelaudit.run import steps
 from labelaudit.run.whole_run import whole_run
@@ -50,11 +51,22 @@ hypothesis.settings.load_profile("patient")  # no example is wrong because the m
 
 MARKED_BY_FIXTURE = {"browser": {"browser"}, "server": {"s3", "proxy", "bucket"}}
 """Markers that a test has by what it asks for; the others stand beside it."""
+LONG = (
+    "test_lost_commits.py",
+    "test_publishing.py",
+    "test_whole_run.py",
+    "test_cli.py",
+    "test_regressions.py",
+    "test_measuring.py",
+    "test_sampling.py",
+    "test_without_airflow.py",
+)
+"""Files of half a minute and more: begun last, one of them would run alone at the end."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a browser or a server, and begin with the files of Airflow's: they take longest."""
+    """Mark what needs a browser or a server, and begin with the files that take longest: Airflow's, and LONG."""
     for item in items:
         given = item.callspec.params.values() if hasattr(item, "callspec") else ()
         asked = {*item.fixturenames, *(one for one in given if isinstance(one, str))}
@@ -63,7 +75,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(marker)
     first = {item.path: 0 for item in items if item.get_closest_marker("airflow") and item.get_closest_marker("server")}
     first |= {item.path: 1 for item in items if item.get_closest_marker("airflow") and item.path not in first}
-    items.sort(key=lambda item: first.get(item.path, 2))
+    first |= {item.path: 2 for item in items if item.path not in first and item.path.name in LONG}
+    items.sort(key=lambda item: first.get(item.path, 3))
 
 
 @pytest.fixture(autouse=True)
@@ -159,9 +172,12 @@ def audit(contract: Contract, store: Store, run: str = "run", **arguments: Any) 
     return whole_run(contract, store, steps.open_destination(contract, store), run, **arguments)
 
 
-def tabulated(contract: Contract) -> Contract:
-    """With the default terms of incidents: the thresholds of others are simulated, for half a minute a process."""
-    return contract.model_copy(update={"regressions": Regressions()})
+@contextmanager
+def few_streams() -> Iterator[None]:
+    """For tests that do not ask how high a threshold is: of terms without a table it is simulated on a few streams."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(thresholds, "STREAMS", 50)
+        yield
 
 
 class Reading:

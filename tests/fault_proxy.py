@@ -1,4 +1,4 @@
-"""An HTTP proxy before an object store that loses, refuses or cuts one of the requests that write.
+"""An HTTP proxy before an object store that loses, refuses or cuts requests that write.
 
 A process of its own: in ours, deltalake would keep its thread from running while it waits for its answer.
 """
@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,19 +22,28 @@ LOST, CUT = "its reply is lost", "it is cut off"
 CONTROL = "/-/"
 
 
+LOG = "_delta_log"
+Fault = str | int
+"""LOST, CUT, or a status with which a write is refused."""
+
+
 class Proxy:
-    """Hands requests on. The one PUT of number `at` (from 1; 0: none, -1: all), of those whose path holds `of`, meets
-    `fault`: LOST, CUT, or a status with which it is refused."""
+    """Hands requests on; an armed one lets PUTs meet faults."""
 
     def __init__(self, url: str):
         self.url = url
 
-    def arm(self, at: int, fault: str | int, of: str = "") -> None:
-        self._say("arm", {"at": at, "fault": fault, "of": of, "seen": 0, "met": False})
+    def arm(self, faults: Sequence[Fault] = (), turn: int = 0, always: bool = False) -> None:
+        """The first write of each file meets a fault, the next of the same file none, unless `always`.
+
+        The commit of version v to the n-th table meets `faults[2 n + v + turn]`, round and round; the n-th of the other
+        files is lost where `faults[n + turn]` is LOST, and meets nothing else. A table's data files count as one.
+        """
+        self._say("arm", {"faults": list(faults), "turn": turn, "always": always, "met": {}})
 
     @property
-    def met(self) -> bool:
-        """Whether the write that is to fail was reached."""
+    def met(self) -> dict[str, Fault | None]:
+        """The files that were written, below the bucket's prefix, and the fault that the first write of each met."""
         return self._say("state", None)["met"]
 
     def _say(self, what: str, told: dict | None) -> dict:
@@ -51,17 +61,24 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.behind = urlsplit(endpoint).netloc
         self.lock = threading.Lock()
-        self.state = {"at": 0, "fault": LOST, "of": "", "seen": 0, "met": False}
+        self.state = {"faults": [], "turn": 0, "always": False, "met": {}}
 
-    def fault_of(self, method: str, path: str) -> str | int | None:
+    def fault_of(self, method: str, path: str) -> Fault | None:
         with self.lock:
-            state = self.state
-            if method != "PUT" or state["of"] not in path:
+            faults, met = self.state["faults"], self.state["met"]
+            if method != "PUT" or not faults:
                 return None
-            state["seen"] += 1
-            hit = state["at"] in (-1, state["seen"])
-            state["met"] |= hit
-            return state["fault"] if hit else None
+            name = re.sub(r"part-.*", "part", path.split("?")[0].split("/", 3)[3])
+            if name in met and not self.state["always"]:
+                return None
+            logs = list(dict.fromkeys(one.split(LOG)[0] for one in [*met, name] if LOG in one))
+            if LOG in name:
+                at = 2 * logs.index(name.split(LOG)[0]) + int(Path(name).stem)
+            else:
+                at = sum(LOG not in one for one in met if one != name)
+            fault = faults[(at + self.state["turn"]) % len(faults)]
+            met[name] = fault if LOG in name or fault == LOST else None
+            return met[name]
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import audit
+from conftest import audit, few_streams
 from receivers import http_receiver, smtp_receiver
 
 from labelaudit.detect.findings_file import read_findings
@@ -112,7 +112,8 @@ def made_with(tmp_path_factory):
         kept[shown] = contract, store, steps.open_destination(contract, store), outcome
         return kept[shown]
 
-    return made
+    with few_streams():
+        yield made
 
 
 def published(destination) -> dict[str, str]:

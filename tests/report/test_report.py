@@ -8,7 +8,7 @@ import io
 import json
 
 import pytest
-from conftest import PROJECT, audit, tabulated
+from conftest import PROJECT, audit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -198,7 +198,7 @@ def test_numbers_and_plain_texts_stay_as_they_are():
 def digits(tmp_path_factory):
     """Two demo days of digits, one with many wrong labels: (contract, store, destination, last release)."""
     store = open_store(f"file://{tmp_path_factory.mktemp('digits')}")
-    contract = tabulated(read_contract(PROJECT / "include" / "contracts" / "northwind" / "digits.yaml"))
+    contract = read_contract(PROJECT / "include" / "contracts" / "northwind" / "digits.yaml")
     for day in (1, demo.BAD_DAY):
         demo.deliver_day(store, day)
         outcome = audit(contract, store, f"day{day}")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from conftest import GOOD, PROJECT, audit, tabulated
+from conftest import GOOD, PROJECT, audit
 from deltalake import DeltaTable
 
 from labelaudit import demo
@@ -402,7 +402,6 @@ def test_two_demo_days_through_s3(s3, monkeypatch, tmp_path):
         monkeypatch.setenv(name, value)
     found, broken = reading.read_contracts(PROJECT / "include" / "contracts")
     assert not broken
-    found = [tabulated(contract) for contract in found]
     stores = [open_store(f"file://{tmp_path / 'store'}"), open_store(f"s3://store/{tmp_path.name}")]
     releases: list[list[str]] = [[], []]
     for place, store in enumerate(stores):

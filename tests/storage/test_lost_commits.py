@@ -14,12 +14,12 @@ from labelaudit.storage import commits as table_commits
 from labelaudit.storage import delta, layout, release_log, tables
 from labelaudit.storage.opening import open_store
 from labelaudit.storage.store import Store
-from tests.fault_proxy import CUT, LOST, Proxy, fault_proxy
+from tests.fault_proxy import CUT, LOG, LOST, Fault, Proxy, fault_proxy
 from tests.publish.test_publishing import judged
 
-LOG = "_delta_log"
-FAULTS = [(LOST, ""), *((fault, LOG) for fault in (CUT, 412, 409, 500, 503))]
-"""What befalls a write, and which writes: all of them, or those to a table's log."""
+PUBLISHED = (layout.LABELS, layout.ANNOTATIONS, layout.QUALITY)
+FAULTS: list[Fault] = [LOST, CUT, 412, 409, 500, 503]
+"""What befalls the commits, which are conditional; any other file can be lost only."""
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def bucket(proxy, s3, monkeypatch) -> Iterator:
     for name, value in s3.items():
         monkeypatch.setenv(name, value)
     yield lambda: open_store(f"s3://customer/{os.urandom(6).hex()}", {"endpoint_url": proxy.url})
-    proxy.arm(0, LOST)
+    proxy.arm()
 
 
 @pytest.fixture
@@ -45,27 +45,32 @@ def release(make_contract, folder_store: Store, put):
     return contract, folder_store, *judged(contract, folder_store, "run")
 
 
-@pytest.mark.parametrize(("fault", "of"), FAULTS, ids=str)
-def test_of_a_publication_with_one_write_lost_or_refused_there_is_one_whole_release(release, proxy, bucket, fault, of):
-    """The fault meets each write in turn: the claim, the report's files, and every file and commit of every table."""
+def test_of_a_publication_whose_writes_are_lost_or_refused_there_is_one_whole_release(release, proxy, bucket):
+    """Each write meets each fault in turn, every write of a publication another: the claim, the report's files, and
+    every file and commit of every table."""
     contract, store, audited, verdict = release
-    at, met = 1, True
-    while met:
+    befell = set()
+    for turn in range(len(FAULTS)):
         destination = bucket()
-        proxy.arm(at, fault, of)
+        proxy.arm(FAULTS, turn)
         made = steps.publish(contract, audited, verdict, store, destination)
         met = proxy.met
-        proxy.arm(0, LOST)
+        proxy.arm()
+        befell |= set(met.items())
         (logged,) = release_log.log(destination)
-        assert (logged.release, made.already) == (audited.release, False), f"{fault} at write {at}"
+        assert (logged.release, made.already) == (audited.release, False), met
         verifying.verify(destination)
         assert tables.read_table(destination, layout.ANNOTATIONS).num_rows == 36
         assert tables.read_table(destination, layout.QUALITY).num_rows == len(audited.counts)
-        commits = delta.open_table(destination, layout.ANNOTATIONS).history()
-        writes = [one.get(table_commits.ATTEMPT) for one in commits if one["operation"] != "CREATE TABLE"]
-        assert len(writes) == 1, f"committed twice: {commits}, {fault} at write {at}"
-        at += 1
-    assert at > (6 if of else 12)
+        for name in PUBLISHED:
+            commits = delta.open_table(destination, name).history()
+            writes = [one.get(table_commits.ATTEMPT) for one in commits if one["operation"] != "CREATE TABLE"]
+            assert len(writes) == 1, f"committed twice: {commits}, where {met}"
+    commits = {f"{table}/{LOG}/{version:020}.json" for table in PUBLISHED for version in (0, 1)}
+    others = {name for name, _ in befell if LOG not in name}
+    assert len(others) > 6
+    every = {(name, fault) for name in commits for fault in FAULTS} | {(name, LOST) for name in others}
+    assert not every - befell, "faults that a write never met"
 
 
 def test_a_store_that_takes_no_commit_at_all_is_said_to_be_unavailable(release, proxy, bucket, monkeypatch):
@@ -76,8 +81,8 @@ def test_a_store_that_takes_no_commit_at_all_is_said_to_be_unavailable(release, 
     table_commits.replace_rows(
         destination, layout.LABELS, tables.SCHEMAS[layout.LABELS], tables.SCHEMAS[layout.LABELS].empty_table, "false"
     )
-    proxy.arm(-1, 412, LOG)
+    proxy.arm([412], always=True)
     with pytest.raises(table_commits.StorageUnavailable, match="took no commit in 8 tries"):
         steps.publish(contract, audited, verdict, store, destination)
-    proxy.arm(0, LOST)
+    proxy.arm()
     assert release_log.log(destination) == []

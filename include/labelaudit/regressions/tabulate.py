@@ -1,6 +1,7 @@
-"""Makes thresholds.json: `python -m labelaudit.regressions.tabulate`, some minutes on one core.
+"""Makes the tables of thresholds: `python -m labelaudit.regressions.tabulate`, some minutes on one core.
 
-Twice over all simulated points: first the tails of the scores, with nothing opened. A stream does not know its own rate
+Those of the quick terms are what a run would simulate itself, so that the demo's need not. Those of the default terms:
+twice over all simulated points: first the tails of the scores, with nothing opened. A stream does not know its own rate
 and overdispersion, and its threshold moves with what it believes; so the whole watch then runs with those thresholds,
 and each tail is made as much fatter or thinner as there were more or fewer incidents than the budget.
 """
@@ -14,8 +15,8 @@ from collections.abc import Callable
 import numpy as np
 
 from labelaudit.regressions import thresholds
-from labelaudit.regressions.stream import DEFAULT, RHO
-from labelaudit.regressions.thresholds import AGES, LEAST, RATES, STREAMS, TABLE, UNITS
+from labelaudit.regressions.stream import DEFAULT, RHO, Terms
+from labelaudit.regressions.thresholds import AGES, LEAST, QUICK, RATES, STREAMS, TABLES, UNITS
 from labelaudit.regressions.watching import watch_all
 
 BUDGET = 0.5
@@ -27,14 +28,18 @@ def main(progress: Callable[[str], None]) -> None:
     points = [(one, other, rho) for one in range(len(UNITS)) for other in range(len(RATES)) for rho in range(len(RHO))]
     table = np.zeros((len(UNITS), len(RATES), len(RHO), len(AGES), 3))
     for done, (one, other, rho) in enumerate(points):
+        table[one, other, rho] = thresholds.when_needed(QUICK, one, other, rho)
+        progress(f"quick terms: {done + 1} of {len(points)}")
+    write(table, QUICK)
+    for done, (one, other, rho) in enumerate(points):
         table[one, other, rho] = thresholds.simulate(DEFAULT, UNITS[one], RATES[other], RHO[rho], STREAMS)
         progress(f"tails: {done + 1} of {len(points)}")
-    write(table)
+    write(table, DEFAULT)
     corrected = table.copy()
     for done, (one, other, rho) in enumerate(points):
         corrected[one, other, rho, :, 2] *= excess(UNITS[one], RATES[other], RHO[rho])
         progress(f"incidents: {done + 1} of {len(points)}")
-    write(corrected)
+    write(corrected, DEFAULT)
 
 
 def excess(units: float, rate: float, rho: float) -> np.ndarray:
@@ -49,8 +54,8 @@ def excess(units: float, rate: float, rho: float) -> np.ndarray:
     return np.clip(seen / expected, 1.0 if decided else FEW, MOST)
 
 
-def write(table: np.ndarray) -> None:
-    TABLE.write_text(json.dumps(table.round(4).tolist()))
+def write(table: np.ndarray, terms: Terms) -> None:
+    thresholds.place(TABLES[terms]).write_text(json.dumps(table.round(4).tolist()))
     thresholds.table.cache_clear()
 
 

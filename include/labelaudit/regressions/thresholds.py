@@ -1,8 +1,8 @@
 """The score at which an incident opens, by simulation: what keeps false incidents within the budget of a contract.
 
 The watch itself runs on simulated streams that never change, with the stream's own units, rate and overdispersion; the
-threshold is the height that their scores pass as often as the budget allows. For the default terms the simulations are
-in thresholds.json, made by `python -m labelaudit.regressions.tabulate`; for others they are run when needed.
+threshold is the height that their scores pass as often as the budget allows. For the terms of TABLES the simulations
+stand beside this module, made by `python -m labelaudit.regressions.tabulate`; for others they are run when needed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ LEAST = 4.0
 """No incident opens below it, whatever the budget: large streams reach it within days, tiny ones by chance only."""
 Tail = tuple[float, float, float]
 """Start and mean excess of an exponential tail, and the share of streams in it."""
-TABLE = Path(__file__).with_name("thresholds.json")
+QUICK = Terms(learning_releases=7, learning_units=150)
+"""A week of learning, as of the demo's contract."""
+TABLES = {DEFAULT: "thresholds.json", QUICK: "thresholds_quick.json"}
+"""File beside this module, by the terms that thresholds depend on."""
 
 
 def thresholds(
@@ -82,11 +85,16 @@ def _between(grid: np.ndarray, values: np.ndarray) -> list[tuple[np.ndarray, np.
 
 def _tails(terms: Terms, units: np.ndarray, rates: np.ndarray, rho: int) -> np.ndarray:
     """(S, bands, 3) of Tail, at simulated points."""
-    if watched(terms) == watched(DEFAULT) and TABLE.exists():
-        return table()[units, rates, rho]
+    name = TABLES.get(watched(terms))
+    if name and place(name).exists():
+        return table(name)[units, rates, rho]
     points = zip(units.tolist(), rates.tolist(), strict=True)
-    found = [simulate(watched(terms), UNITS[one], RATES[other], RHO[rho], STREAMS // 5) for one, other in points]
-    return np.array(found)
+    return np.array([when_needed(watched(terms), one, other, rho) for one, other in points])
+
+
+def when_needed(terms: Terms, units: int, rate: int, rho: int) -> list[Tail]:
+    """By band of age, at the simulated point of these indices: of as many streams as a run has time for."""
+    return simulate(terms, UNITS[units], RATES[rate], RHO[rho], STREAMS // 5)
 
 
 def watched(terms: Terms) -> Terms:
@@ -95,8 +103,14 @@ def watched(terms: Terms) -> Terms:
 
 
 @cache
-def table() -> np.ndarray:
-    return np.array(json.loads(TABLE.read_text()))
+def table(name: str) -> np.ndarray:
+    """(units, rates, RHO, bands, 3) of Tail."""
+    return np.array(json.loads(place(name).read_text()))
+
+
+def place(name: str) -> Path:
+    """Where a table of TABLES is."""
+    return Path(__file__).with_name(name)
 
 
 @cache
