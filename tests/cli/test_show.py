@@ -14,6 +14,8 @@ from labelaudit.errors import InvalidInput
 from labelaudit.run import steps
 from labelaudit.storage import layout
 
+pytestmark = pytest.mark.runs
+
 HOSTILE = "i[red]x[/red]\x1b[2J\u202egpj"
 NAMES = {"item", "label", "given", "suggested", "vendor", "vendors", "name", "release", "most_frequent"}
 

@@ -27,6 +27,8 @@ from labelaudit.values.releases import Count
 from labelaudit.values.value import Value
 from tests.detect.test_findings import as_csv, digits_rows, table_of
 
+pytestmark = pytest.mark.runs
+
 DIGITS = {
     "classes": [str(number) for number in range(10)],
     "columns": {"item": {}, "annotator": {}, "label": {}, "pixels": {"type": "vector", "length": 64}},

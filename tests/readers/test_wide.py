@@ -114,6 +114,7 @@ def test_many_rows_come_in_parts_and_none_is_lost(monkeypatch):
     assert [(row["item"], row["annotator"]) for row in rows] == expected
 
 
+@pytest.mark.runs
 def test_the_labels_are_audited_as_if_they_came_in_rows(folder_store, make_contract, put):
     """Rows of the file are records; labels are rows, and all of them are accounted for."""
     lines = [

@@ -81,6 +81,7 @@ def test_a_name_that_is_unsafe_or_unseen_is_refused_with_the_reason(name: str, w
     refused.value.args[0].encode()  # half a character would end whoever writes it down
 
 
+@pytest.mark.runs
 def test_a_delivery_with_such_names_is_read_published_and_reported_as_it_is_called(store: Store, contract, put):
     """From `deliver` to the vendor's rejects.csv; nothing of a name is taken for markup or a formula."""
     names = [GOOD_NAMES[place] for place in (0, 1, 4, 6)]

@@ -236,6 +236,7 @@ def test_a_file_that_changes_between_seal_and_reading_is_refused_and_then_taken_
     assert steps.stage(contract, again, folder_store, "three").refusal is None
 
 
+@pytest.mark.runs
 def test_a_whole_run_takes_what_has_settled(folder_store: Store, contract):
     folder_store.write(FOLDER + "labels.csv", GOOD.encode())
     start = datetime(2026, 11, 25, 6, tzinfo=UTC)

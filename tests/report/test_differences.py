@@ -6,6 +6,7 @@ import csv
 import io
 import json
 
+import pytest
 from conftest import audit
 
 from labelaudit.publish import verifying
@@ -13,6 +14,8 @@ from labelaudit.report import differences
 from labelaudit.run import steps
 from labelaudit.storage import layout, tables
 from labelaudit.storage.store import Store
+
+pytestmark = pytest.mark.runs
 
 
 def labels(first: int, last: int, label: str) -> str:

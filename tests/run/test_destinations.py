@@ -10,6 +10,7 @@ from labelaudit.run import steps
 from labelaudit.storage import release_log
 
 
+@pytest.mark.runs
 def test_another_datasets_destination_is_neither_written_nor_read(make_contract, folder_store, put, tmp_path):
     """A copied contract published its rows into the other's tables, and showed its owner the other's reports."""
     place = {"uri": f"file://{tmp_path / 'customer'}"}

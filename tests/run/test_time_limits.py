@@ -65,6 +65,7 @@ def two_deliveries(make_contract, store, put, slow: str):
     return contract
 
 
+@pytest.mark.runs
 def test_a_delivery_that_takes_too_long_waits_on_and_the_others_are_published(
     make_contract, folder_store, put, monkeypatch
 ):
@@ -90,6 +91,7 @@ def test_a_delivery_that_takes_too_long_waits_on_and_the_others_are_published(
     assert [delivery.name for delivery in waiting] == ["alder/slow"]
 
 
+@pytest.mark.runs
 def test_a_delivery_whose_folder_goes_away_stops_no_other(make_contract, folder_store, put, monkeypatch):
     contract = two_deliveries(make_contract, folder_store, put, "gone")
     stage = steps.stage

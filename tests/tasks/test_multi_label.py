@@ -15,6 +15,8 @@ from labelaudit.run import steps
 from labelaudit.storage import layout, tables
 from labelaudit.values.counted import Judged
 
+pytestmark = pytest.mark.runs
+
 CLASSES = ["cat", "dog", "fish"]
 TERMS = {
     "task": "multi_label",
