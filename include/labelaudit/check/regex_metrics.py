@@ -22,7 +22,7 @@ from great_expectations.expectations.metrics.map_metric_provider import (
 
 
 def matches(column: pd.Series, regex: str) -> pd.Series:
-    """Whether the regex is found in each value, as text; null in none."""
+    """Whether the regex is found in each value, as text; null in none. `$` is the very end, also after a line break."""
     texts = pa.chunked_array(pa.array(column.astype(str), from_pandas=True))
     matched = pc.fill_null(pc.match_substring_regex(texts, regex), False)
     return pd.Series(matched.to_numpy(), index=column.index)
