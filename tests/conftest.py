@@ -22,6 +22,7 @@ import hypothesis
 import numpy as np
 import pytest
 import yaml
+from fault_proxy import Proxy, fault_proxy
 from playwright.sync_api import sync_playwright
 
 from benchmarks import public_data
@@ -119,6 +120,21 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     for name, value in request.getfixturevalue("s3").items():
         monkeypatch.setenv(name, value)
     return open_store(f"s3://store/{os.urandom(6).hex()}")
+
+
+@pytest.fixture(scope="module")
+def proxy(s3) -> Iterator[Proxy]:
+    with fault_proxy(s3["AWS_ENDPOINT_URL"]) as running:
+        yield running
+
+
+@pytest.fixture
+def bucket(proxy, s3, monkeypatch) -> Iterator:
+    """A fresh prefix of a bucket behind the proxy, as often as it is asked for."""
+    for name, value in s3.items():
+        monkeypatch.setenv(name, value)
+    yield lambda: open_store(f"s3://customer/{os.urandom(6).hex()}", {"endpoint_url": proxy.url})
+    proxy.arm()
 
 
 @pytest.fixture

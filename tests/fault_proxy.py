@@ -1,4 +1,4 @@
-"""An HTTP proxy before an object store that loses, refuses or cuts requests that write.
+"""An HTTP proxy before an object store that loses, refuses or cuts requests that write, or lies.
 
 A process of its own: in ours, deltalake would keep its thread from running while it waits for its answer.
 """
@@ -14,6 +14,8 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -25,6 +27,7 @@ CONTROL = "/-/"
 LOG = "_delta_log"
 Fault = str | int
 """LOST, CUT, or a status with which a write is refused."""
+QUIET = {"faults": [], "turn": 0, "always": False, "met": {}, "drops": [], "ahead": 0, "denies": ["", ""], "asked": []}
 
 
 class Proxy:
@@ -39,7 +42,18 @@ class Proxy:
         The commit of version v to the n-th table meets `faults[2 n + v + turn]`, round and round; the n-th of the other
         files is lost where `faults[n + turn]` is LOST, and meets nothing else. A table's data files count as one.
         """
-        self._say("arm", {"faults": list(faults), "turn": turn, "always": always, "met": {}})
+        self._say("arm", QUIET | {"faults": list(faults), "turn": turn, "always": always})
+
+    def lie(self, drops: Sequence[str] = (), ahead_seconds: int = 0, denies: tuple[str, str] = ("", "")) -> None:
+        """A store that never reads these headers of requests, whose clock is ahead, and that denies (403) every request
+        of one method whose path holds a text."""
+        drops = [name.lower() for name in drops]
+        self._say("arm", QUIET | {"drops": drops, "ahead": ahead_seconds, "denies": denies})
+
+    @property
+    def asked(self) -> list[list[str]]:
+        """Method and path of every request since it was armed."""
+        return self._say("state", None)["asked"]
 
     @property
     def met(self) -> dict[str, Fault | None]:
@@ -61,10 +75,14 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.behind = urlsplit(endpoint).netloc
         self.lock = threading.Lock()
-        self.state = {"faults": [], "turn": 0, "always": False, "met": {}}
+        self.state = json.loads(json.dumps(QUIET))
 
     def fault_of(self, method: str, path: str) -> Fault | None:
         with self.lock:
+            self.state["asked"].append([method, path])
+            denied, text = self.state["denies"]
+            if method == denied and text in path:
+                return 403
             faults, met = self.state["faults"], self.state["met"]
             if method != "PUT" or not faults:
                 return None
@@ -99,7 +117,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(fault, [("Content-Type", "application/xml")], _refusal(fault))
             return
         behind = http.client.HTTPConnection(self.server.behind, timeout=60)
-        headers = {name: value for name, value in self.headers.items() if name.lower() != "transfer-encoding"}
+        dropped = {"transfer-encoding", *self.server.state["drops"]}
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in dropped}
         behind.request(self.command, self.path, body, headers)
         answer = behind.getresponse()
         content = answer.read()
@@ -107,7 +126,13 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == LOST:
             self._hang_up()
             return
-        self._answer(answer.status, answer.getheaders(), content)
+        self._answer(answer.status, [self._told(*header) for header in answer.getheaders()], content)
+
+    def _told(self, name: str, value: str) -> tuple[str, str]:
+        """A header of an answer, by the store's clock."""
+        if name.lower() != "date":
+            return name, value
+        return name, format_datetime(parsedate_to_datetime(value) + timedelta(seconds=self.server.state["ahead"]), True)
 
     def _hang_up(self) -> None:
         self.close_connection = True
@@ -141,7 +166,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _refusal(status: int) -> bytes:
-    code = {409: "ConditionalRequestConflict", 412: "PreconditionFailed", 503: "SlowDown"}.get(status, "InternalError")
+    codes = {403: "AccessDenied", 409: "ConditionalRequestConflict", 412: "PreconditionFailed", 503: "SlowDown"}
+    code = codes.get(status, "InternalError")
     return f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>refused</Message></Error>'.encode()
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-
 import pytest
 from conftest import GOOD
 
@@ -12,29 +9,13 @@ from labelaudit.publish import verifying
 from labelaudit.run import steps
 from labelaudit.storage import commits as table_commits
 from labelaudit.storage import delta, layout, release_log, tables
-from labelaudit.storage.opening import open_store
 from labelaudit.storage.store import Store
-from tests.fault_proxy import CUT, LOG, LOST, Fault, Proxy, fault_proxy
+from tests.fault_proxy import CUT, LOG, LOST, Fault
 from tests.publish.test_publishing import judged
 
 PUBLISHED = (layout.LABELS, layout.ANNOTATIONS, layout.QUALITY)
 FAULTS: list[Fault] = [LOST, CUT, 412, 409, 500, 503]
 """What befalls the commits, which are conditional; any other file can be lost only."""
-
-
-@pytest.fixture(scope="module")
-def proxy(s3) -> Iterator[Proxy]:
-    with fault_proxy(s3["AWS_ENDPOINT_URL"]) as running:
-        yield running
-
-
-@pytest.fixture
-def bucket(proxy, s3, monkeypatch) -> Iterator:
-    """A fresh prefix of a bucket behind the proxy, as often as it is asked for."""
-    for name, value in s3.items():
-        monkeypatch.setenv(name, value)
-    yield lambda: open_store(f"s3://customer/{os.urandom(6).hex()}", {"endpoint_url": proxy.url})
-    proxy.arm()
 
 
 @pytest.fixture

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
-import secrets
 import socket
+import subprocess
+import sys
 import tempfile
-from contextlib import suppress
-from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
+from labelaudit.cli import store_trial
+from labelaudit.cli.finding import Finding
 from labelaudit.contracts import reading
+from labelaudit.contracts.model import Contract
 from labelaudit.errors import InvalidInput, LabelauditError
 from labelaudit.readers.confined.confinement import PROTECTIONS, Confinement
 from labelaudit.readers.confined.isolation import REQUIRED, SETTING, Worker, isolation
 from labelaudit.readers.confined.trial import try_all
 from labelaudit.readers.terms import Field, Terms
+from labelaudit.run import steps
 from labelaudit.storage.opening import open_store
+from labelaudit.storage.store import Store
 
 PACKAGES = ("labelaudit", "pyarrow", "pandas", "great-expectations", "deltalake", "apache-airflow")
 
@@ -32,19 +39,10 @@ ADVICE = {
 """What to do where a layer is missing; a user of its own is root's alone to give, and nothing hangs on it."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at. `good` is None where it is only told; `advice` says what to do."""
-
-    about: str
-    good: bool | None
-    said: str
-    advice: str = ""
-
-
 def examine(store: str, folder: Path) -> list[Finding]:
-    """All findings about this machine, the store of that URI, and the folder of contracts; nothing stays behind."""
-    return [*parsers(), _parses(), _store(store), _contracts(folder), _versions()]
+    """All findings about this machine, the store of that URI, and the folder of contracts with what these lead to;
+    nothing stays behind."""
+    return [*parsers(), _parses(), *_store(store), _contracts(folder), *_destinations(store, folder), _versions()]
 
 
 def parsers() -> list[Finding]:
@@ -94,23 +92,44 @@ def _parses() -> Finding:
     return Finding("parser reads its file", rows == 1, f"{rows} of 1 row")
 
 
-def _store(uri: str) -> Finding:
-    about, key = f"store {uri}", f"doctor-{secrets.token_hex(8)}"
-    store = None
+def _store(uri: str) -> list[Finding]:
     try:
-        store = open_store(uri)
-        first, second = store.put_if_absent(key, b"first"), store.put_if_absent(key, b"second")
-        content = store.read(key)
-    except (LabelauditError, OSError, KeyError) as error:
-        return Finding(about, False, str(error), "Look at the URI, the credentials and the rights of this user.")
-    finally:
-        with suppress(LabelauditError, OSError):
-            if store is not None:
-                store.delete(key)
-    if (first, second, content) != (True, False, b"first"):
-        said = "an object that is there already was written over: conditional puts do not work"
-        return Finding(about, False, said, "Releases would be lost. Take a store that knows `If-None-Match`.")
-    return Finding(about, True, "written, read, deleted; conditional puts work")
+        opened = open_store(uri)
+    except (LabelauditError, OSError, ValueError) as error:
+        return [Finding(f"store {uri}", False, str(error), store_trial.LOOK)]
+    return store_trial.try_store(opened)
+
+
+def _destinations(uri: str, folder: Path) -> list[Finding]:
+    """Of contracts that name one. What Airflow's Connections lead to, a process that knows Airflow tries."""
+    contracts = reading.read_contracts(folder)[0]
+    plain = [contract for contract in contracts if contract.destination.uri and not contract.destination.connection]
+    named = any(
+        contract.destination.connection or any(route.connection for route in contract.alerts) for contract in contracts
+    )
+
+    def opens(contract: Contract) -> Store:
+        return steps.open_destination(contract, open_store(uri))
+
+    tried = store_trial.destinations((contract.id, partial(opens, contract)) for contract in plain)
+    return [*tried, *(_connections(folder) if named else ())]
+
+
+def _connections(folder: Path) -> list[Finding]:
+    if find_spec("airflow") is None or find_spec("labelaudit_airflow") is None:
+        said = "contracts name Connections of Airflow, which is not installed here"
+        return [Finding("connections", None, said, "Call this where Airflow's workers run.")]
+    with tempfile.TemporaryDirectory() as home:  # Airflow writes into its home when it is imported
+        tried = subprocess.run(  # noqa: S603 # our own module
+            [sys.executable, "-m", "labelaudit_airflow.connection_trial", str(folder)],
+            # its own database's Connections are read by servers only
+            env={"AIRFLOW_HOME": home, "_AIRFLOW_PROCESS_CONTEXT": "server"} | os.environ,
+            capture_output=True,
+            text=True,
+        )
+    if tried.returncode:
+        return [Finding("connections", False, tried.stderr[-500:], "Look at Airflow's settings: `airflow info`.")]
+    return [Finding(**said) for said in json.loads(tried.stdout.splitlines()[-1])]
 
 
 def _contracts(folder: Path) -> Finding:

@@ -146,6 +146,12 @@ class FolderStore:
     def below(self, prefix: str) -> FolderStore:
         return FolderStore(self.root.joinpath(*_parts(prefix)))
 
+    def clock(self) -> float:
+        with _writing(""), self._folder("", make=True) as here, temporary(here) as (name, file):
+            file.write(b"now")  # a folder may lie on another machine: its times are that one's
+            file.flush()
+            return lying(name, here).st_mtime
+
     def table_options(self) -> dict[str, str]:
         return {}
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,14 @@ class S3Store:
 
     def below(self, prefix: str) -> S3Store:
         return S3Store(self.bucket, (self.prefix + prefix).strip("/"), self._credentials)
+
+    def clock(self) -> float:
+        with _answered(self.prefix):
+            answer = self._client.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix, MaxKeys=1)
+        said = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+        if said is None:
+            raise StorageUnavailable("the object store does not say what time it is: its answers have no `Date`")
+        return parsedate_to_datetime(said).timestamp()
 
     def table_options(self) -> dict[str, str]:
         """What deltalake needs; it does not read boto3's profiles, so the credentials are resolved here."""

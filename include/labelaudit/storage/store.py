@@ -89,5 +89,8 @@ class Store(Protocol):
     def below(self, prefix: str) -> Store:
         """The same store with `prefix` as its root."""
 
+    def clock(self) -> float:
+        """What time it is for the store, in seconds since 1970: by its own clock, to a second."""
+
     def table_options(self) -> dict[str, str]:
         """`storage_options` for deltalake."""
