@@ -73,6 +73,30 @@ def test_what_waits_for_a_route_that_has_left_is_closed_with_a_note_and_never_se
     assert outbox.closed(store, *OF) == []
 
 
+def test_what_could_not_be_sent_for_so_long_is_closed_with_a_note_and_a_younger_one_waits(store):
+    """A service that is gone, on a route that is not: it would be tried every quarter of an hour for ever."""
+    day = 86_400
+    outbox.post(store, *OF, [message("breach/old")], [HOOK], 0.0)
+    outbox.post(store, *OF, [message("breach/young")], [HOOK], 2.0 * day)
+    for entry in outbox.waiting(store, *OF):
+        outbox.mark_failed(store, *OF, outbox.claim(store, *OF, entry, 90.0 * day), "gone", 90.0 * day)
+    assert outbox.expire(store, *OF, day, 91 * day) == 1
+    (young,) = outbox.waiting(store, *OF)
+    assert young.message.key == "breach/young"
+    (said,) = outbox.closed(store, *OF)
+    assert "could not be sent for 91 days" in said.note
+    assert {key.split("/")[4] for key in store.list("alerts/acme/pets/attempts/")} == {young.id}
+
+
+def test_what_a_sender_has_at_this_moment_is_not_closed(store):
+    outbox.post(store, *OF, [message()], [HOOK], 0.0)
+    (entry,) = outbox.waiting(store, *OF)
+    claimed = outbox.claim(store, *OF, entry, 1_000.0)
+    assert outbox.expire(store, *OF, 500.0, 1_001.0) == 0
+    outbox.mark_sent(store, *OF, claimed, 1_002.0)
+    assert outbox.closed(store, *OF) == []
+
+
 def test_what_waited_for_an_address_that_was_changed_goes_to_the_new_one(folder_store):
     """And to each address once: who got it already does not get it again."""
     there, new = (MAIL.model_copy(update={"to": (f"{name}@example.org",)}) for name in ("there", "new"))

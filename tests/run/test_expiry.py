@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from conftest import GOOD, audit
 
+from labelaudit.alerts import outbox
+from labelaudit.alerts.messages import Message
+from labelaudit.contracts.quality import AlertRoute
 from labelaudit.errors import RunExpired
 from labelaudit.judge import past
 from labelaudit.publish import verifying
@@ -143,3 +146,104 @@ def test_old_versions_of_the_tables_expire_and_the_last_one_never(make_contract,
     assert expire(contract, folder_store, 0).table_files > 0
     assert not verifying.verify(destination, first).rows_checked
     assert verifying.verify(destination).rows_checked
+
+
+KEPT = {"runs_days": 30, "table_versions_days": 60, "history_days": 200, "audits_days": 300, "rejects_days": 400}
+PLACES = {
+    "runs/": "runs_days",
+    "ready/": "runs_days",
+    "forgotten/": "runs_days",
+    "alerts/acme/pets/sent/": "table_versions_days",
+    "alerts/acme/pets/waiting/": "table_versions_days",
+    "history/": "history_days",
+    "reports/": "history_days",
+    "audits/": "audits_days",
+    "rejections/": "rejects_days",
+    "sealed/": "rejects_days",
+}
+"""By folder, the term of the contract that says how long what lies there is kept."""
+
+
+def test_everything_that_is_kept_goes_after_its_time_and_a_day_earlier_stays(make_contract, folder_store: Store, put):
+    """With a later release: what belongs to the last one stays. What is listed here is all that lies in the store."""
+    contract = make_contract(human_audit={"rows": 5}, retention=KEPT)
+    put(folder_store, contract, GOOD + "bad,row\n")
+    first = audit(contract, folder_store, "one").release.release
+    put(folder_store, contract, MORE, delivery="d2")
+    second = audit(contract, folder_store, "two").release.release
+    made = {
+        f"audits/acme/pets/{first}/answers/000001.json": b"{}",
+        "ready/acme/pets/r0009-00000000/labels.parquet": b"of a run that was killed, and never published",
+        "forgotten/acme/pets/0123": b"forgotten-1",
+        "rejections/acme/pets/alder/withdrawn-0123/rejects.csv": b"bad",
+        "sealed/acme/pets/alder/withdrawn/000001.json": b"{}",
+    }
+    for key, content in made.items():
+        folder_store.write(key, content)
+    route = AlertRoute(via="webhook", connection="hook")
+    said = {"event": "breach", "customer": "acme", "dataset": "pets", "subject": "s", "text": "t"}
+    outbox.post(folder_store, "acme", "pets", [Message(key=key, **said) for key in "ab"], [route], time.time())
+    entry = outbox.waiting(folder_store, "acme", "pets")[0]
+    claimed = outbox.claim(folder_store, "acme", "pets", entry, time.time())
+    outbox.mark_sent(folder_store, "acme", "pets", claimed, time.time())
+
+    def lying() -> dict[str, set[str]]:
+        of_the_last = ("alder/d1-", "alder/d2-")  # their deliveries lie in the inbox still
+        return {
+            place: {
+                key for key in folder_store.list(place) if second not in key and not any(map(key.count, of_the_last))
+            }
+            for place in PLACES
+        }
+
+    before = lying()
+    assert all(before.values()), "what is looked for can be found"
+    ours = {"inbox", "published", "keys", "gold", "incidents", "rejects", "judged", "looks", "held"}
+    assert {key.split("/")[0] for key in folder_store.list("")} <= ours | {place.split("/")[0] for place in PLACES}
+    for name, days in sorted(KEPT.items(), key=lambda pair: pair[1]):
+        expire(contract, folder_store, days - 1)
+        left = lying()
+        still = [place for place, key in PLACES.items() if KEPT[key] >= days]
+        assert {place: left[place] for place in still} == {place: before[place] for place in still}
+        expire(contract, folder_store, days + 1)
+        assert {place: keys for place, keys in lying().items() if PLACES[place] == name and keys} == {}
+    verifying.verify(steps.open_destination(contract, folder_store))
+
+
+def test_the_note_of_a_held_run_goes_once_its_number_is_taken(held, put):
+    contract, store, _, _ = held
+    expire(contract, store, 0)
+    assert len(store.list("held/")) == 1
+    put(store, contract, MORE, delivery="d2")
+    assert audit(contract, store, "other", publish_held="for once").status == "published"
+    expire(contract, store, 0)
+    assert store.list("held/") == []
+
+
+def test_the_log_of_our_own_tables_quotes_no_row_that_has_expired(make_contract, folder_store: Store, put):
+    """Delta's log has the least and the greatest text of every file: it would keep what the table has lost."""
+    contract = make_contract(retention={"table_versions_days": 7, "rejects_days": 30})
+    old = datetime.now(UTC) - timedelta(days=40)
+    put(folder_store, contract, GOOD + "vanishing,row\n")
+    audit(contract, folder_store, "one", now=old)
+    put(folder_store, contract, MORE + "staying,row\n", delivery="d2")
+    audit(contract, folder_store, "two")
+    table = layout.rejects("acme", "pets")
+    folder_store.write(f"{table}/part-killed.parquet", b"of a writer that was killed")
+
+    def log() -> bytes:
+        return b"".join(folder_store.read(key) for key in folder_store.list(f"{table}/_delta_log/"))
+
+    expire(contract, folder_store, 0)
+    assert b"vanishing" in log(), "the log is not old enough"
+    expire(contract, folder_store, 6)
+    assert b"vanishing" in log()
+    assert folder_store.exists(f"{table}/part-killed.parquet")
+    expire(contract, folder_store, 8)
+    assert b"vanishing" not in log()
+    assert not folder_store.exists(f"{table}/part-killed.parquet")
+    (row,) = [row for batch in rejects_history.rows(contract, folder_store) for row in batch.to_pylist()]
+    assert "staying" in row["text"]
+    put(folder_store, contract, "item,annotator,label\n1,ann,cow\n", delivery="d3")
+    audit(contract, folder_store, "three")
+    assert len(rejects_history.counts(contract, folder_store, ["delivery"])) == 2, "it is written on as before"

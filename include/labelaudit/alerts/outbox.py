@@ -186,9 +186,7 @@ def close_left(store: Store, customer: str, dataset: str, routes: Sequence[tuple
         ]
         moved = post(store, customer, dataset, [entry.message], heirs, entry.posted, entry.view)
         note = f"{LEFT}; it goes to {moved} of the routes that there are now" if moved else LEFT
-        said = Closed(subject=entry.message.subject, route=_named(entry.route), at=now, note=note)
-        store.write(f"{folder}closed/{entry.id}.json", said.model_dump_json().encode())
-        _forget(store, folder, entry.id)
+        _close(store, folder, entry, note, now)
         closed += 1
     return closed
 
@@ -229,14 +227,35 @@ def undelivered(store: Store, customer: str, dataset: str) -> list[Undelivered]:
     return shown
 
 
+def expire(store: Store, customer: str, dataset: str, before: float, now: float) -> int:
+    """Remove notes of what was sent or closed before `before`, and close what waits since then; gives how many."""
+    folder = layout.alerts(customer, dataset)
+    told = 0
+    for entry in waiting(store, customer, dataset):
+        if entry.posted < before and claim(store, customer, dataset, entry, now) is not None:
+            days = (now - entry.posted) // 86_400
+            _close(
+                store, folder, entry, f"it could not be sent for {days:.0f} days (`retention.table_versions_days`)", now
+            )
+            told += 1
+    return told + expire_sent(store, customer, dataset, before)
+
+
 def expire_sent(store: Store, customer: str, dataset: str, before: float) -> int:
-    """Remove notes of what was sent or closed before `before`; what waits never expires. Gives how many."""
+    """Remove notes of what was sent or closed before `before`; gives how many."""
     folder = layout.alerts(customer, dataset)
     notes = [*store.list(f"{folder}sent/"), *store.list(f"{folder}closed/")]
     old = [key for key in notes if store.modified(key) < before]
     for key in old:
         store.delete(key)
     return len(old)
+
+
+def _close(store: Store, folder: str, entry: Entry, note: str, now: float) -> None:
+    """Note why it is not sent any more; only then what waited is removed."""
+    said = Closed(subject=entry.message.subject, route=_named(entry.route), at=now, note=note)
+    store.write(f"{folder}closed/{entry.id}.json", said.model_dump_json().encode())
+    _forget(store, folder, entry.id)
 
 
 def _named(route: AlertRoute) -> str:

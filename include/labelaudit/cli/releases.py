@@ -86,6 +86,7 @@ def expire(
     told = (
         f"Removed {expired.run_files} files of old runs, {expired.table_files} of old table versions,"
         f" {expired.history_files} of the history and reports, {expired.audit_files} of audits,"
-        f" {expired.rejection_files} of rejections."
+        f" {expired.rejection_files} of rejections, {expired.alert_files} notes of alerts, {expired.left_files} of what"
+        " was killed."
     )
     tell(expired.model_dump(), as_json, told)

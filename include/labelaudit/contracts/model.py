@@ -60,7 +60,11 @@ class Retention(Model):
 
     runs_days: int = Field(30, ge=1, le=36_500, description="staged tables and check results of finished runs")
     table_versions_days: int = Field(
-        90, ge=7, le=36_500, description="old versions of the published tables, and of our own"
+        90,
+        ge=7,
+        le=36_500,
+        description="old versions of the published tables, and of our own with their logs; notes of alerts, and alerts"
+        " that could not be sent for so long",
     )
     history_days: int = Field(
         1095,

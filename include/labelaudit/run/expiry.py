@@ -16,13 +16,16 @@ DAY_SECONDS = 86_400
 
 
 class Expired(Value):
-    """How many files were removed; `table_files`: data files that only expired versions needed."""
+    """How many files were removed; `table_files`: data files that only expired versions needed, and old entries of our
+    tables' logs; `alert_files`: notes removed, and alerts closed; `left_files`: what somebody killed left behind."""
 
     run_files: int
     table_files: int
     history_files: int = 0
     audit_files: int = 0
     rejection_files: int = 0
+    alert_files: int = 0
+    left_files: int = 0
 
 
 def expire(contract: Contract, store: Store, destination: Store, now: float) -> Expired:
@@ -42,19 +45,23 @@ def expire(contract: Contract, store: Store, destination: Store, now: float) -> 
     needed = {release_log.state(destination).release, *(waiting.release for waiting in held)}
     inbox = _in_inbox(contract, store)
     own_tables = (layout.rejects(*names), layout.judged(*names))
-    outbox.expire_sent(store, *names, versions)
+    waiting_runs.tidy(contract, store, destination)
     day = datetime.fromtimestamp(rejects, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     for table in own_tables:
         commits.drop_rows(store, table, f"run_time < '{day}'")
     return Expired(
         run_files=_expire(store, layout.runs(*names), _folder, runs, {waiting.run for waiting in held}),
         table_files=tables.expire_versions(destination, tables.PUBLISHED, kept.table_versions_days)
-        + tables.expire_versions(store, own_tables, kept.table_versions_days),
+        + tables.expire_versions(store, own_tables, kept.table_versions_days)
+        + sum(tables.expire_log(store, table, versions) for table in own_tables),
         history_files=_expire(store, layout.history(*names), _stem, history, needed)
         + _expire(store, layout.internal_reports(*names), _stem, history, needed),
         audit_files=_expire(store, layout.human_audits(*names), _folder, audits, needed),
         rejection_files=_expire(store, layout.rejections(*names), _rejected, rejects, inbox)
         + _expire(store, layout.seals(*names), _sealed, rejects, inbox),
+        alert_files=outbox.expire(store, *names, versions, now),
+        left_files=_expire(store, layout.ready(*names), _folder, runs, needed)
+        + _expire(store, layout.forgotten(*names, ""), _folder, runs, ()),
     )
 
 

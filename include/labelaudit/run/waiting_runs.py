@@ -40,3 +40,11 @@ def waiting(contract: Contract, store: Store, destination: Store) -> tuple[Waiti
     runs = [WaitingRun.model_validate_json(store.read(key)) for key in store.list(prefix)]
     last = release_log.state(destination).sequence
     return tuple(waiting for waiting in runs if waiting.sequence > last)
+
+
+def tidy(contract: Contract, store: Store, destination: Store) -> None:
+    """Remove the notes of runs that can't be published any more."""
+    last = release_log.state(destination).sequence
+    for key in store.list(layout.waiting_runs(contract.customer, contract.dataset)):
+        if WaitingRun.model_validate_json(store.read(key)).sequence <= last:
+            store.delete(key)

@@ -7,6 +7,7 @@ the other tables count only if their release does.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from labelaudit.storage.release_log import log
 from labelaudit.storage.schemas import SCHEMAS, fitting
 from labelaudit.storage.store import Store
 
+LOG = "_delta_log/"
 PUBLISHED = (layout.LABELS, layout.ANNOTATIONS, layout.QUALITY, layout.PARTS)
 
 
@@ -77,11 +79,40 @@ def drop_versions(store: Store, name: str) -> None:
         table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
         table = delta.open_table(store, name)
         table.create_checkpoint()
-    kept = f"{table.version():020d}"
-    for key in store.list(f"{name}/_delta_log/"):
-        version = key.rsplit("/", 1)[1].split(".", 1)[0]
-        if version.isdigit() and version < kept:
+    for key in store.list(f"{name}/{LOG}"):
+        if _version(key) < table.version():
             store.delete(key)
+
+
+def expire_log(store: Store, name: str, before: float) -> int:
+    """Of a table of ours, delete the log's entries that were written before `before`, and data files from then that no
+    log names any more (a writer was killed); gives how many. An entry quotes the least and greatest values of rows.
+
+    The table as it is now stays whole: it is written into one entry first. Never of a customer's table.
+    """
+    table = delta.open_table(store, name)
+    if table is None:
+        return 0
+    with delta.answered(store):
+        named = {uri.removeprefix(store.uri + "/") for uri in _file_uris(table)}
+        dead = table.vacuum(retention_hours=0, dry_run=True, enforce_retention_duration=False)
+    named |= {f"{name}/{path.removeprefix(store.uri + '/').removeprefix(name + '/')}" for path in dead}
+    keys = store.list(f"{name}/")
+    orphans = [key for key in keys if key.endswith(".parquet") and LOG not in key and key not in named]
+    old = [key for key in keys if LOG in key and _version(key) < table.version()]
+    old, orphans = ([key for key in some if store.modified(key) < before] for some in (old, orphans))
+    if old:
+        with delta.answered(store):
+            table.create_checkpoint()
+    for key in (*old, *orphans):
+        store.delete(key)
+    return len(old) + len(orphans)
+
+
+def _version(key: str) -> float:
+    """Of the log's entry; of what is none, later than all."""
+    version = key.rsplit("/", 1)[1].split(".", 1)[0]
+    return int(version) if version.isdigit() else math.inf
 
 
 def _file_uris(table: DeltaTable) -> list[str]:
