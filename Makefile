@@ -1,16 +1,20 @@
 # make run    two weeks of demo deliveries through Airflow, and the story of what came of them
 # make test   all tests (make test-fast: the domain alone, within a minute)
 # make up     Airflow with its UI at http://localhost:$(PORT)
+# make stack  the services of docker-compose.yaml without an engine (make stack-down ends them)
 # make help   everything else
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 HOME_FOLDER ?= .demo
 PORT ?= 8080
+STACK_FOLDER ?= .stack
+WORKERS ?= 1
+SERVERS := postgresql redis-server ceph-mon ceph-osd radosgw
 export PYTHONPATH := include
 export AIRFLOW__CORE__LOAD_EXAMPLES := False
 
-.PHONY: run test test-fast up lint benchmark compose-check secrets pictures docs lock schema clean help
+.PHONY: run test test-fast up stack stack-down lint benchmark compose-check secrets pictures docs lock schema clean help
 
 run: $(VENV)/.runtime ## two weeks of demo deliveries through the DAGs
 	@$(BIN)/python -m labelaudit_airflow.demo_run $(HOME_FOLDER)
@@ -18,8 +22,16 @@ run: $(VENV)/.runtime ## two weeks of demo deliveries through the DAGs
 up: $(VENV)/.runtime ## Airflow standalone with its UI
 	@$(BIN)/python -m labelaudit_airflow.standalone $(HOME_FOLDER) $(PORT)
 
+stack: $(VENV)/.runtime ## the services of docker-compose.yaml as processes of this machine
+	@.ci/system-packages $(SERVERS)
+	@test -e .env || $(MAKE) --no-print-directory secrets
+	@$(BIN)/python -m labelaudit_airflow.stack up --home $(STACK_FOLDER) --port $(PORT) --workers $(WORKERS)
+
+stack-down: $(VENV)/.runtime ## end them; their data stays in $(STACK_FOLDER)
+	@$(BIN)/python -m labelaudit_airflow.stack down --home $(STACK_FOLDER)
+
 test: $(VENV)/.test ## all tests (CI calls this)
-	@.ci/system-packages chromium postgresql redis-server
+	@.ci/system-packages chromium $(SERVERS)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 

@@ -11,8 +11,8 @@ import yaml
 from conftest import PROJECT
 
 from labelaudit_airflow.scaled_out import write_secrets
+from labelaudit_airflow.stack.compose import VARIABLE, resolved, variables
 
-VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?:(:\?|:-)([^}]*))?\}")
 TEXT = (PROJECT / "docker-compose.yaml").read_text()
 SECRET = re.compile(r"(PASSWORD|SECRET|KEY|AUTH)(_ID)?$")
 AIRFLOW = ("api-server", "scheduler", "dag-processor", "triggerer", "worker")
@@ -21,19 +21,6 @@ AIRFLOW = ("api-server", "scheduler", "dag-processor", "triggerer", "worker")
 @pytest.fixture(scope="module")
 def compose() -> dict:
     return yaml.safe_load(TEXT)
-
-
-def resolved(environment: dict[str, str]) -> dict:
-    """The file as compose sees it: a variable without default that is missing is an error."""
-
-    def value(found: re.Match) -> str:
-        name, kind, default = found.groups()
-        if environment.get(name):
-            return environment[name]
-        assert kind == ":-", f"{name} has no default and is not set"
-        return default
-
-    return yaml.safe_load(VARIABLE.sub(value, TEXT).replace("$$", "$"))
 
 
 def test_the_stack_is_complete(compose):
@@ -86,7 +73,7 @@ def test_make_secrets_makes_an_environment_that_compose_accepts(tmp_path):
     target = tmp_path / ".env"
     write_secrets(PROJECT / ".env.example", target)
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
-    made = dict(line.split("=", 1) for line in target.read_text().splitlines() if "=" in line and line[0] != "#")
+    made = variables(target)
     secrets = [value for name, value in made.items() if SECRET.search(name)]
     assert len(set(secrets)) == len(secrets) == 8
     assert all(len(value) >= 32 for value in secrets)
@@ -99,8 +86,8 @@ def test_make_secrets_makes_an_environment_that_compose_accepts(tmp_path):
     assert not services["init"]["build"]["args"]["PACKAGES"]
     identities = json.loads(found["configs"]["s3"]["content"])["identities"]
     assert identities[0]["credentials"][0]["accessKey"] == made["S3_ACCESS_KEY"]
-    assert made["POSTGRES_PASSWORD"] in found["services"]["worker"]["environment"]["AIRFLOW__CELERY__RESULT_BACKEND"]
-    with pytest.raises(AssertionError, match="not set"):
+    assert made["POSTGRES_PASSWORD"] in services["scheduler"]["environment"]["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
+    with pytest.raises(SystemExit, match="not set"):
         resolved({})
     with pytest.raises(SystemExit, match="there already"):
         write_secrets(PROJECT / ".env.example", target)

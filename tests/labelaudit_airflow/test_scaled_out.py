@@ -1,14 +1,16 @@
-"""The scaled-out stack as docker-compose.yaml describes it, without an engine: its environment and its commands, with
-Debian's Postgres and Redis, a Celery worker, and moto in SeaweedFS's place."""
+"""`make stack`: the services of docker-compose.yaml, with its environments, its commands and its healthchecks, as
+processes of this machine; Debian's Postgres and Redis, and Ceph's radosgw where compose has SeaweedFS."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,128 +18,204 @@ import yaml
 from conftest import GOOD, PROJECT, TERMS
 
 from benchmarks.airflow_server import Airflow
-from benchmarks.processes import finished, running, wait
-from benchmarks.s3_server import s3_server
+from benchmarks.processes import finished, wait
 from labelaudit.publish import verifying
 from labelaudit.receive import delivering
 from labelaudit.storage import release_log
 from labelaudit.storage.opening import open_store
-from labelaudit_airflow import standalone
+from labelaudit.storage.store import Store
 from labelaudit_airflow.local import free_port
 from labelaudit_airflow.scaled_out import write_secrets
-from tests.labelaudit_airflow.test_compose import resolved
+from labelaudit_airflow.stack import servers
+from labelaudit_airflow.stack.compose import variables
+from labelaudit_airflow.stack.processes import Services
+from tests.labelaudit_airflow.test_compose import SECRET
 
 DAG = "audit__acme__pets"
-POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"))), None)
 pytestmark = [
     pytest.mark.airflow,
     pytest.mark.server,
-    pytest.mark.skipif(
-        POSTGRES is None or shutil.which("redis-server") is None, reason="needs Debian's postgresql and redis-server"
-    ),
+    pytest.mark.skipif(bool(servers.missing()), reason=f"needs Debian's {', '.join(servers.missing())}"),
 ]
 
 
-@contextmanager
-def postgres(password: str):
-    """A database cluster on a free port; as the user postgres, since the server refuses to run as root."""
-    folder = Path(tempfile.mkdtemp(prefix="labelaudit-postgres-"))
-    as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-    if as_user:
-        shutil.chown(folder, "postgres")
-    (folder / "password").write_text(password)
-    (folder / "password").chmod(0o644)
-    port = free_port()
-    initdb = [str(POSTGRES / "initdb"), "-U", "airflow", "--auth=scram-sha-256", f"--pwfile={folder / 'password'}"]
-    data = str(folder / "data")
-    done = subprocess.run([*as_user, *initdb, data], capture_output=True, text=True, cwd="/")
-    assert done.returncode == 0, done.stderr
-    server = [str(POSTGRES / "postgres"), "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", str(folder)]
-    with running([*as_user, *server], folder / "postgres.log", cwd="/"):
-        access = os.environ | {"PGPASSWORD": password}
-        ready = [str(POSTGRES / "psql"), "-h", "127.0.0.1", "-p", str(port), "-U", "airflow", "-d", "postgres"]
-
-        def create() -> bool:
-            command = [*ready, "-c", "create database airflow"]
-            return subprocess.run(command, env=access, capture_output=True).returncode == 0
-
-        wait(create, "Postgres")
-        yield port
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder that the user postgres can reach, which pytest's own is not; what runs from it is ended afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="labelaudit-stack-"))
+    folder.chmod(0o755)
+    write_secrets(PROJECT / ".env.example", folder / ".env")
+    terms = TERMS | {"schedule": "* * * * *"}
+    (folder / "contracts" / "acme").mkdir(parents=True)
+    (folder / "contracts" / "acme" / "pets.yaml").write_text(yaml.safe_dump(terms))
+    yield folder
+    Services(folder / "stack").end()
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def settings(home: Path, made: dict[str, str], ports: dict[str, str]) -> dict[str, str]:
-    """The environment of compose's services, with this machine's places and addresses."""
-    found = dict(resolved(made)["services"]["worker"]["environment"])
-    for inside, outside in ports.items():
-        found = {name: str(value).replace(inside, outside) for name, value in found.items()}
-    found |= {"LABELAUDIT_CONTRACTS": str(home / "contracts"), "PYTHONPATH": str(PROJECT / "include")}
-    found |= {"AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port())}
-    found |= {"AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()), "C_FORCE_ROOT": "1"}
-    plain = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "LABELAUDIT", "AWS"))}
-    return plain | found | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+@pytest.fixture
+def command(home: Path) -> Callable[..., list[str]]:
+    port = free_port()
+
+    def of(what: str) -> list[str]:
+        options = ["--home", str(home / "stack"), "--env-file", str(home / ".env"), "--port", str(port)]
+        module = [sys.executable, "-m", "labelaudit_airflow.stack"]
+        return [*module, what, *options, "--contracts", str(home / "contracts")]
+
+    return of
 
 
-def test_a_delivery_goes_through_postgres_redis_celery_and_s3(tmp_path):
-    write_secrets(PROJECT / ".env.example", tmp_path / ".env")
-    lines = (tmp_path / ".env").read_text().splitlines()
-    made = dict(line.split("=", 1) for line in lines if "=" in line and line[0] != "#")
-    (tmp_path / "contracts" / "acme").mkdir(parents=True)
-    (tmp_path / "contracts" / "acme" / "pets.yaml").write_text(yaml.safe_dump(TERMS))
-    api_port, redis_port = free_port(), free_port()
-    commands = {name: service.get("command") for name, service in resolved(made)["services"].items()}
-    with ExitStack() as stack:
-        s3 = stack.enter_context(s3_server())
-        postgres_port = stack.enter_context(postgres(made["POSTGRES_PASSWORD"]))
-        redis = ["redis-server", "--port", str(redis_port), "--bind", "127.0.0.1", "--save", ""]
-        redis += ["--requirepass", made["REDIS_PASSWORD"]]
-        stack.enter_context(running(redis, tmp_path / "redis.log"))
-        ports = {
-            "postgres:5432": f"127.0.0.1:{postgres_port}",
-            "redis:6379": f"127.0.0.1:{redis_port}",
-            "http://seaweedfs:8333": s3["AWS_ENDPOINT_URL"],
-            "http://api-server:8080": f"http://127.0.0.1:{api_port}",
-            "/opt/airflow": str(tmp_path / "airflow"),
-            "/opt/labelaudit": str(PROJECT),
-        }
-        environment = settings(tmp_path, made, ports)
-        initial = environment | {"AIRFLOW_ADMIN_PASSWORD": made["AIRFLOW_ADMIN_PASSWORD"]}
-        for _ in range(2):  # safe to run twice
-            init = [sys.executable, *commands["init"][1:]]
-            done = subprocess.run(init, env=initial, capture_output=True, text=True)
-            assert done.returncode == 0, done.stderr[-2000:]
-        processes = {}
-        for name in ("api-server", "scheduler", "dag-processor", "triggerer", "worker"):
-            command = [part.replace("8080", str(api_port)) for part in commands[name]]
-            command += ["--host", "127.0.0.1"] if name == "api-server" else []
-            log = tmp_path / f"{name}.log"
-            processes[name] = stack.enter_context(running(command, log, env=environment, cwd=tmp_path))
-        airflow = Airflow(f"http://127.0.0.1:{api_port}", "admin", made["AIRFLOW_ADMIN_PASSWORD"], tmp_path)
-        wait(
-            lambda: standalone.health(airflow.url),
-            "the api-server",
-            processes["api-server"],
-            tmp_path / "api-server.log",
-        )
-        airflow.log_in()
-        wait(lambda: airflow.call("GET", f"/api/v2/dags/{DAG}")[0] == 200, "the DAG")
-        credentials = {
-            "aws_access_key_id": made["S3_ACCESS_KEY"],
-            "aws_secret_access_key": made["S3_SECRET_KEY"],
-            "endpoint_url": s3["AWS_ENDPOINT_URL"],
-            "region_name": "us-east-1",
-        }
-        store = open_store("s3://labelaudit", credentials)
-        (tmp_path / "labels.csv").write_text(GOOD)
-        delivering.deliver(store, "acme", "pets", "alder", "d1", [tmp_path / "labels.csv"])
-        run = airflow.trigger(DAG)
-        assert airflow.finished(DAG, run) == "success", [
-            (task["task_id"], task["state"]) for task in airflow.tasks(DAG, run)
-        ]
-        destination = store.below("published/acme/pets")
-        assert len(release_log.log(destination)) == 1
-        assert verifying.verify(destination).rows == 12
-        ping = ["celery", "--app", "airflow.providers.celery.executors.celery_executor.app", "inspect", "ping"]
-        wait(lambda: "pong" in finished(ping, env=environment).stdout, "the worker's healthcheck")
-        executors = {task["executor"] or "CeleryExecutor" for task in airflow.tasks(DAG, run)}
-        assert executors == {"CeleryExecutor"}
+def left(home: Path) -> list[str]:
+    """Every process of this machine that knows the folder: by its command, its environment or its place."""
+    there = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            said = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+            place = os.readlink(entry / "cwd")
+        except OSError:
+            continue
+        if entry.name != str(os.getpid()) and (str(home).encode() in said or place.startswith(str(home))):
+            there.append(f"{entry.name} {said[:200]}")
+    return there
+
+
+def outside(home: Path) -> dict[str, str]:
+    """What the file says that a user sources."""
+    shell = f". {home / 'stack' / 'environment'} && env -0"
+    said = finished(["env", "-i", "sh", "-c", shell]).stdout
+    return dict(pair.split("=", 1) for pair in said.split("\0") if pair)
+
+
+def opened(home: Path) -> Store:
+    said = outside(home)
+    credentials = {
+        "aws_access_key_id": said["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": said["AWS_SECRET_ACCESS_KEY"],
+        "endpoint_url": said["AWS_ENDPOINT_URL"],
+        "region_name": said["AWS_DEFAULT_REGION"],
+    }
+    return open_store(said["LABELAUDIT_STORE"], credentials)
+
+
+def deliver(home: Path, delivery: str) -> None:
+    (home / "labels.csv").write_text(GOOD)
+    delivering.deliver(opened(home), "acme", "pets", "alder", delivery, [home / "labels.csv"])
+
+
+def released(home: Path, airflow: Airflow, number: int) -> dict:
+    """Wait for the release of this number, and give the run that made it."""
+    destination = opened(home).below("published/acme/pets")
+    wait(lambda: len(release_log.log(destination)) == number, f"release {number}")
+    assert verifying.verify(destination).rows == 12 * number
+    for run in airflow.call("GET", f"/api/v2/dags/{DAG}/dagRuns?limit=1000&order_by=-id")[1]["dag_runs"]:
+        tasks = {task["task_id"]: task for task in airflow.tasks(DAG, run["dag_run_id"])}
+        if tasks["publish"]["state"] == "success":
+            return run | {"publish": tasks["publish"]}
+    raise AssertionError("no run has published")
+
+
+def environments(home: Path, name: str) -> list[str]:
+    """Of a service and all that it started; what has ended meanwhile is left out."""
+    service = next(one for one in Services(home / "stack").started() if one.name == name)
+    texts = []
+    for pid in service.processes():
+        try:
+            texts.append(Path(f"/proc/{pid}/environ").read_text(errors="replace"))
+        except OSError:
+            continue
+    return texts
+
+
+def test_the_schedule_audits_a_delivery_and_a_second_start_goes_on(home, command):
+    """Up, healthy, a delivery audited by the schedule, down, and nothing runs; up again with releases, runs and
+    secrets as they were. A worker has no secret but those of broker and store."""
+    made = variables(home / ".env")
+    up = finished(command("up"))
+    assert up.returncode == 0, up.stdout + up.stderr
+    url = next(word for word in up.stdout.split() if word.startswith("http://localhost:"))
+    airflow = Airflow(url, "admin", made["AIRFLOW_ADMIN_PASSWORD"], home)
+    airflow.log_in()
+    deliver(home, "d1")
+    first = released(home, airflow, 1)
+    assert (first["run_type"], first["publish"]["executor"] or "CeleryExecutor") == ("scheduled", "CeleryExecutor")
+    log = airflow.call("GET", f"/api/v2/dags/{DAG}/dagRuns/{first['dag_run_id']}/taskInstances/publish/logs/1")
+    assert log[0] == 200
+    assert "publish" in json.dumps(log[1]["content"])
+
+    held = {
+        name
+        for name, value in made.items()
+        if SECRET.search(name)
+        for said in environments(home, "worker")
+        if value in said
+    }
+    assert held == {"REDIS_PASSWORD", "S3_ACCESS_KEY", "S3_SECRET_KEY"}
+
+    before = Services(home / "stack").started()
+    again = finished(command("up"))
+    assert (again.returncode, url in again.stdout) == (0, True)
+    assert Services(home / "stack").started() == before
+
+    down = finished(command("down"))
+    assert (down.returncode, "worker" in down.stdout) == (0, True)
+    assert left(home / "stack") == []
+
+    up = finished(command("up"))
+    assert up.returncode == 0, up.stdout + up.stderr
+    airflow.log_in()
+    assert airflow.run_state(DAG, first["dag_run_id"]) == "success"
+    deliver(home, "d2")
+    assert released(home, airflow, 2)["run_type"] == "scheduled"
+    assert finished(command("down")).returncode == 0
+    assert left(home / "stack") == []
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_start_leaves_nothing_running(home, command, signum):
+    """Ctrl-C ends what was started; after a kill, `make stack-down` does."""
+    with subprocess.Popen(command("up"), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as starting:
+        wait(lambda: (home / "stack" / "pids" / "objects-monitor").exists(), "the first servers", starting)
+        assert left(home / "stack") != []
+        starting.send_signal(signum)
+    if signum == signal.SIGKILL:
+        assert Services(home / "stack").started() != []
+        down = finished(command("down"))
+        assert (down.returncode, "objects-monitor" in down.stdout) == (0, True)
+    assert left(home / "stack") == []
+    assert Services(home / "stack").started() == []
+
+
+def test_a_pid_that_is_another_s_by_now_is_left_alone(home, command):
+    """After a restart of the machine the files name processes that are none of ours."""
+    services = Services(home / "stack")
+    services.start("redis", ["sleep", "1000"], os.environ, 0)
+    entry = home / "stack" / "pids" / "redis"
+    with subprocess.Popen(["sleep", "1000"], start_new_session=True) as stranger:
+        ours = entry.read_text()
+        _pid, began, *rest = ours.split()
+        entry.write_text(" ".join([str(stranger.pid), began, *rest]) + "\n")
+        assert "nothing runs" in finished(command("down")).stdout
+        assert stranger.poll() is None
+        stranger.kill()
+    entry.write_text(ours)
+    assert "ended: redis" in finished(command("down")).stdout
+
+
+def test_a_service_that_ends_by_itself_ends_the_start_and_its_log_is_shown(home, command):
+    """Nothing waits for what is gone, and nothing else stays."""
+    kept = home / "stack" / "volumes"
+    (kept / "postgres").mkdir(parents=True)
+    (kept / "postgres.made").touch()
+    up = finished(command("up"))
+    assert up.returncode == 1
+    assert "postgres ended" in up.stderr
+    assert "postgresql.conf" in up.stderr
+    assert left(home / "stack") == []
+
+
+def test_two_commands_do_not_work_in_one_folder(home, command):
+    (home / "stack").mkdir()
+    with subprocess.Popen(["flock", str(home / "stack" / "lock"), "sleep", "1000"], start_new_session=True) as other:
+        wait(lambda: finished(command("down")).returncode == 1, "the lock", other)
+        assert "is at work" in finished(command("up")).stderr
+        os.killpg(other.pid, signal.SIGKILL)
