@@ -107,16 +107,21 @@ def released(home: Path, airflow: Airflow, number: int) -> dict:
     destination = opened(home).below("published/acme/pets")
     wait(lambda: len(release_log.log(destination)) == number, f"release {number}")
     assert verifying.verify(destination).rows == 12 * number
-    for run in airflow.call("GET", f"/api/v2/dags/{DAG}/dagRuns?limit=1000&order_by=-id")[1]["dag_runs"]:
-        tasks = {task["task_id"]: task for task in airflow.tasks(DAG, run["dag_run_id"])}
-        if tasks["publish"]["state"] == "success":
-            return run | {"publish": tasks["publish"]}
-    raise AssertionError("no run has published")
+    return wait(lambda: published(airflow, number), f"run {number} to end")
+
+
+def published(airflow: Airflow, number: int) -> dict:
+    """The last run that has published, once as many have; nothing before."""
+    runs = []
+    for run in airflow.call("GET", f"/api/v2/dags/{DAG}/dagRuns?limit=1000&order_by=run_after")[1]["dag_runs"]:
+        publish = next(task for task in airflow.tasks(DAG, run["dag_run_id"]) if task["task_id"] == "publish")
+        runs += [run | {"publish": publish}] if publish["state"] == run["state"] == "success" else []
+    return runs[-1] if len(runs) == number else {}
 
 
 def environments(home: Path, name: str) -> list[str]:
     """Of a service and all that it started; what has ended meanwhile is left out."""
-    service = next(one for one in Services(home / "stack").started() if one.name == name)
+    service = next(started for started in Services(home / "stack").started() if started.name == name)
     texts = []
     for pid in service.processes():
         try:
