@@ -206,6 +206,17 @@ def test_a_promise_that_is_only_forgotten_is_seen_as_well(compose, line):
         assert len(broken_promises(broken)) == 1, (name, line)
 
 
+@pytest.mark.parametrize("name", ["init", *AIRFLOW])
+def test_what_a_service_writes_lies_where_it_can(compose, name):
+    """On a root that can't be written to, Airflow's home, its logs and compiled code lie elsewhere."""
+    service = compose["services"][name]
+    there = [mount.split(":")[0] for mount in service["tmpfs"]]
+    there += [volume.split(":")[1] for volume in service["volumes"] if not volume.endswith(":ro")]
+    for variable in ("AIRFLOW_HOME", "AIRFLOW__LOGGING__BASE_LOG_FOLDER", "NUMBA_CACHE_DIR"):
+        place = service["environment"][variable]
+        assert any(f"{place}/".startswith(f"{folder}/") for folder in there), variable
+
+
 def test_an_open_network_and_a_base_of_another_day_are_seen(compose):
     broken = copy.deepcopy(compose)
     broken["networks"]["database"] = None

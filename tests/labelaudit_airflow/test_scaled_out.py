@@ -98,7 +98,8 @@ def opened(home: Path) -> Store:
 
 
 def deliver(home: Path, delivery: str) -> None:
-    (home / "labels.csv").write_text(GOOD)
+    """Twelve items of its own."""
+    (home / "labels.csv").write_text(GOOD.replace("\ni", f"\n{delivery}-i"))
     delivering.deliver(opened(home), "acme", "pets", "alder", delivery, [home / "labels.csv"])
 
 
