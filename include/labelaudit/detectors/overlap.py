@@ -18,9 +18,9 @@ from labelaudit.rates.intervals import wilson
 FALSE_RATE = 0.05
 BANDS = 4
 """Rows of a pair are compared within so many bands of the model's leaning from one class to the other."""
-SCREENED, ROUNDS, MORE = 100, 2_000, 24
-TURNS = ((SCREENED, 15), (ROUNDS - SCREENED, 5), *[(ROUNDS, MORE * ROUNDS)] * MORE)
-"""Random exchanges of the sources behind a p-value, and how many that differ as far are too many to go on."""
+ROUNDS, MORE = 2_000, 24
+"""Random exchanges of the sources behind a p-value."""
+SCREENED, COMMON = 100, 15
 LEAST_P = 1 / (1 + ROUNDS * (1 + MORE))
 """1 / 50,001: enough for 200 pairs."""
 OUT_OF_REACH = 1e-9
@@ -137,7 +137,7 @@ def _test(labels, pred_probs, codes, pair, seed):
     if not (variance > 0).any():
         return None
     scale = np.where(variance > 0, variance, np.inf)
-    p_value = _p_value(table, drawn, expected, scale, observed, np.random.default_rng([seed, a, b]))
+    p_value = _p_value(table, drawn, expected, scale, observed, [seed, a, b])
     most = int(np.argmax(np.abs(observed - expected) / np.sqrt(scale)))
     # the others' own rate in each band: the source must not count among those it is compared with
     others = np.maximum(total - table[:, most], 1)
@@ -149,21 +149,31 @@ def _test(labels, pred_probs, codes, pair, seed):
     return p_value, int(present[most]), b, rows, rows - given, rows - would
 
 
-def _p_value(table, drawn, expected, scale, observed, rng) -> float:
-    """Share of random exchanges that differ as far. What is not rare in the first of TURNS is asked no further; nor is
-    what lies so far out that no number of exchanges that we ask for would reach it, by a gamma with their moments."""
+def _p_value(table, drawn, expected, scale, observed, seed: list[int]) -> float:
+    """Share of random exchanges that differ as far; what is rare in the first ROUNDS is asked MORE times as often.
+
+    Not asked at all is what differs as far in more than COMMON of SCREENED exchanges; no further, what lies so far out
+    that no number of exchanges that we ask for would reach it, by a gamma with their moments."""
     statistic = ((observed - expected) ** 2 / scale).sum() * (1 - 1e-12)
-    as_far = rounds = 0
-    for rounds_of_turn, common in TURNS:
-        simulated = np.zeros((rounds_of_turn, len(observed)))
+
+    def exchanged(rounds: int, rng: np.random.Generator) -> np.ndarray:
+        simulated = np.zeros((rounds, len(observed)))
         for band in range(len(table)):
-            simulated += rng.multivariate_hypergeometric(table[band], drawn[band], rounds_of_turn, method="marginals")
-        statistics = ((simulated - expected) ** 2 / scale).sum(1)
+            simulated += rng.multivariate_hypergeometric(table[band], drawn[band], rounds, method="marginals")
+        return ((simulated - expected) ** 2 / scale).sum(1)
+
+    screened = int((exchanged(SCREENED, np.random.default_rng([*seed, SCREENED])) >= statistic).sum())
+    if screened > COMMON:
+        return (1 + screened) / (1 + SCREENED)
+    rng = np.random.default_rng(seed)
+    as_far = rounds = 0
+    for turn in range(1 + MORE):
+        statistics = exchanged(ROUNDS, rng)
         as_far += int((statistics >= statistic).sum())
-        rounds += rounds_of_turn
-        if as_far > common:
+        rounds += ROUNDS
+        if turn == 0 and as_far > 5:
             break
-        if rounds_of_turn > SCREENED and not as_far and _tail(statistics, statistic) < OUT_OF_REACH:
+        if turn == 0 and not as_far and _tail(statistics, statistic) < OUT_OF_REACH:
             return LEAST_P
     return (1 + as_far) / (1 + rounds)
 
