@@ -9,6 +9,7 @@ import typer
 
 from labelaudit.cli import (
     backtest,
+    backups,
     contracts,
     deliveries,
     doctor,
@@ -37,6 +38,8 @@ COMMANDS = {
     "verify": releases.verify,
     "expire": releases.expire,
     "forget": forget.forget,
+    "backup": backups.backup,
+    "restore": backups.restore,
     "plan": human_audits.plan,
     "answers": human_audits.answers,
     "defects": human_audits.defects,
