@@ -61,6 +61,7 @@ class _Sweep:
     person: Person
     protected: Collection[str]
     dry_run: bool
+    now: float
     files: Counter = field(default_factory=Counter)
     values: Counter = field(default_factory=Counter)
     seen: dict[str, str] = field(default_factory=dict)
@@ -129,6 +130,7 @@ class _Sweep:
         old = self._files_of(name)
         if not self.dry_run and (names or old or person.is_ambiguous):
             tables.drop_versions(self.store, name)
+            tables.expire_log(self.store, name, self.now - holders.DAY_SECONDS)  # what killed writers left, too
             old -= self._files_of(name)
         if names or old:
             self.files[top] += max(old, 1)
@@ -179,7 +181,7 @@ def forget(
     words = words_of(contract) if contract else {customer, dataset}
     person = Person(annotator, new, vendor, words)
     protected = frozenset(contract.feature_columns) if contract else frozenset()
-    sweep = _Sweep(store, customer, dataset, person, protected, dry_run)
+    sweep = _Sweep(store, customer, dataset, person, protected, dry_run, now)
     for _ in range(1 if dry_run else PASSES):
         if not sweep.once():
             break

@@ -97,7 +97,9 @@ def strings(column: pa.ChunkedArray | pa.Array) -> Iterator[str]:
             yield from strings(chunk)
         return
     kind = column.type
-    if pa.types.is_dictionary(kind):
+    if pa.types.is_string_view(kind):  # what a merge of deltalake's writes
+        yield from strings(column.cast(pa.string()))
+    elif pa.types.is_dictionary(kind):
         yield from strings(column.dictionary)
     elif pa.types.is_struct(kind):
         for part in column.flatten():
