@@ -60,8 +60,10 @@ def waiting() -> list[str]:
     there = {_whose(path) for path in paths}
     # without any contract the folder itself is missing: then nobody's contract is gone
     gone = [f"{one}/{other}.yaml" for one, other in outbox.datasets(store) if there and (one, other) not in there]
-    for path in (*gone, ""):
-        outbox.expire_sent(store, *_whose(path), time.time() - KEPT_SECONDS)
+    now = time.time()
+    outbox.expire(store, *_whose(""), now - KEPT_SECONDS, now)
+    for path in gone:  # what waits there is closed when it is sent: its routes have left
+        outbox.expire_sent(store, *_whose(path), now - KEPT_SECONDS)
     return [path for path in (*paths, *gone, "") if outbox.waiting(store, *_whose(path))]
 
 

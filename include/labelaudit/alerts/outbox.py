@@ -234,9 +234,7 @@ def expire(store: Store, customer: str, dataset: str, before: float, now: float)
     for entry in waiting(store, customer, dataset):
         if entry.posted < before and claim(store, customer, dataset, entry, now) is not None:
             days = (now - entry.posted) // 86_400
-            _close(
-                store, folder, entry, f"it could not be sent for {days:.0f} days (`retention.table_versions_days`)", now
-            )
+            _close(store, folder, entry, f"it could not be sent for {days:.0f} days", now)
             told += 1
     return told + expire_sent(store, customer, dataset, before)
 
