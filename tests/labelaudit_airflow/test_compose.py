@@ -13,7 +13,7 @@ import yaml
 from conftest import PROJECT
 
 from labelaudit_airflow.scaled_out import write_secrets
-from labelaudit_airflow.stack.compose import VARIABLE, resolved, variables
+from labelaudit_airflow.stack.compose import VARIABLE, in_order, moved, resolved, variables
 
 TEXT = (PROJECT / "docker-compose.yaml").read_text()
 SECRET = re.compile(r"(PASSWORD|SECRET|KEY|AUTH)(_ID)?$")
@@ -232,3 +232,23 @@ def test_a_worker_that_is_given_the_keys_of_others_is_seen(compose):
         broken = copy.deepcopy(compose)
         broken["services"]["worker"]["environment"] |= broken[anchor]
         assert broken_promises(broken) == {"worker: secrets"}, anchor
+
+
+def test_services_come_after_what_they_need_and_those_of_a_profile_when_it_is_named(compose):
+    """As compose does it: a profile's services, say of Dask, stay out until somebody asks for them."""
+    services = compose["services"] | {"dask-scheduler": {"profiles": ["dask"], "depends_on": {"init": {}}}}
+    usual = list(in_order(services, frozenset()))
+    assert sorted(usual) == sorted(compose["services"])
+    for name, service in compose["services"].items():
+        assert all(usual.index(needed) < usual.index(name) for needed in service.get("depends_on", ()))
+    assert [*usual, "dask-scheduler"] == list(in_order(services, frozenset({"dask"})))
+
+
+def test_a_variable_is_a_value_and_a_place_is_changed_once():
+    """JSON in .env stays text; a place of this machine that looks like the container's is not changed again."""
+    text = "alerts: ${ALERTS:-[]}\nplace: ${PLACE:?why}/a\nprice: $$5\n"
+    assert resolved({"PLACE": "[x]"}, text) == {"alerts": "[]", "place": "[x]/a", "price": "$5"}
+    assert moved(["/tmp/a", "/opt/a/b"], {"/tmp": "/tmp/home", "/opt/a": "/tmp/c", "/opt": "/no"}) == [
+        "/tmp/home/a",
+        "/tmp/c/b",
+    ]
