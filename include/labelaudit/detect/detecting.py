@@ -21,6 +21,7 @@ from labelaudit.detect.features import features_of
 from labelaudit.detect.findings import findings_of
 from labelaudit.detect.gold import read_gold
 from labelaudit.detect.history import read_history
+from labelaudit.detect.one_thread import one_blas_thread
 from labelaudit.detect.outputs import annotations_table, digest_of, labels_table
 from labelaudit.detect.predictions import predictions_of
 from labelaudit.detect.run_detectors import looking
@@ -51,6 +52,18 @@ def audit(
 
     Raises AuditImpossible where there are neither predictions nor overlapping annotators.
     """
+    with one_blas_thread():
+        return _audit(contract, found, checked, store, destination, progress)
+
+
+def _audit(
+    contract: Contract,
+    found: Found,
+    checked: Sequence[CheckedDelivery],
+    store: Store,
+    destination: Store,
+    progress: Progress | None,
+) -> Audit:
     accepted = [delivery for delivery in checked if delivery.accepted]
     superseded = _superseded(accepted, release_log.published_deliveries(destination))
     work = _work(contract, found, accepted, superseded, store, destination, progress)

@@ -6,7 +6,6 @@ things by it. Where the name stands there, it is left and told.
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Collection, Iterator
@@ -18,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from labelaudit.rendering.spreadsheet import BOM
+from labelaudit.rendering.spreadsheet import read_rows, safe_cell, written_again
 from labelaudit.storage.parquet import ROW_GROUP_ROWS
 from labelaudit.upkeep.spelling import Person
 
@@ -202,18 +201,14 @@ def _is_person(field: str, beside: dict[str, Any]) -> bool:
 
 def _cells(content: bytes, person: Person) -> Rewritten:
     """A spreadsheet of ours, of which the cells of running text are looked at."""
-    rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+    rows = read_rows(content)
     places = [place for place, name in enumerate(rows[0]) if name in WORDS] if rows else []
     values = 0
     for row in rows[1:]:
         for place in places:
             if place < len(row) and person.is_in(row[place]):
-                row[place], values = person.renamed(row[place]), values + 1
-    if not values:
-        return Rewritten(None)
-    made = io.StringIO()
-    csv.writer(made, quoting=csv.QUOTE_ALL, lineterminator="\r\n").writerows(rows)
-    return Rewritten(BOM + made.getvalue().encode(), values)
+                row[place], values = safe_cell(person.renamed(row[place])), values + 1
+    return Rewritten(written_again(rows), values) if values else Rewritten(None)
 
 
 def _text(content: bytes, person: Person) -> Rewritten:
