@@ -12,7 +12,9 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
+from deltalake.exceptions import CommitFailedError
 
+from labelaudit.errors import StorageUnavailable
 from labelaudit.storage import delta, layout
 from labelaudit.storage.release_log import log
 from labelaudit.storage.schemas import SCHEMAS, fitting
@@ -70,15 +72,18 @@ def drop_versions(store: Store, name: str) -> None:
     """Leave nothing of a table of ours but its rows as they are now: no data file and no log of an older version.
 
     Never of a customer's table: its log is the list of releases. Who reads an older version meanwhile has to open it
-    again; who writes one keeps the files that no log names yet.
+    again; who writes one keeps the files that no log names yet. Raises StorageUnavailable where another wrote meanwhile.
     """
     table = delta.open_table(store, name)
     if table is None:
         return
-    with delta.answered(store):
-        table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
-        table = delta.open_table(store, name)
-        table.create_checkpoint()
+    try:
+        with delta.answered(store):
+            table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
+            table = delta.open_table(store, name)
+            table.create_checkpoint()
+    except CommitFailedError as error:
+        raise StorageUnavailable(f"the table {name} was written to meanwhile: {error}") from error
     for key in store.list(f"{name}/{LOG}"):
         if _version(key) < table.version():
             store.delete(key)

@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from labelaudit.contracts.model import Contract
-from labelaudit.errors import InvalidInput, NotAFile
+from labelaudit.errors import InvalidInput, NotAFile, StorageUnavailable
 from labelaudit.storage import commits, layout, tables
 from labelaudit.storage.secret_keys import secret_key
 from labelaudit.storage.store import Entry, Store
@@ -120,6 +120,16 @@ class _Sweep:
         return self.store.write_if(key, content, version)
 
     def _table(self, name: str) -> None:
+        """Once more from its beginning, where another forgetting took the version away that was being read."""
+        for left in reversed(range(TRIES)):
+            try:
+                self._rows(name)
+                return
+            except StorageUnavailable:
+                if not left:
+                    raise
+
+    def _rows(self, name: str) -> None:
         person, top = self.person, name.split("/", 1)[0]
         names = sum(
             rewritten_batch(batch, person, self.protected)[1]
