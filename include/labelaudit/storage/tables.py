@@ -72,7 +72,7 @@ def drop_versions(store: Store, name: str) -> None:
     """Leave nothing of a table of ours but its rows as they are now: no data file and no log of an older version.
 
     Never of a customer's table: its log is the list of releases. Who reads an older version meanwhile has to open it
-    again; who writes one keeps the files that no log names yet. Raises StorageUnavailable where another wrote meanwhile.
+    again; who writes one keeps the files that no log names yet. Raises StorageUnavailable where another wrote.
     """
     table = delta.open_table(store, name)
     if table is None:
